@@ -1,0 +1,214 @@
+//! What a function has at hand: its clients, made once, before the first request.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    aws,
+    catalog::Catalog,
+    clock::{Clock, Random, Timestamp},
+    config::{Config, ConfigError},
+    egress::Egress,
+    error::{Error, VaultError},
+    protocol::{credentials::Credentials, jwt::SigningKey},
+    secrets::Secrets,
+    store::{
+        Table,
+        attempts::Attempts,
+        codes::Codes,
+        connections::Connections,
+        journal::Journal,
+        links::Links,
+        settings::{Key, Settings},
+    },
+    vault::{Belongs, Once, Ring, Sealed},
+};
+
+/// How long the start waits for what could be fetched ahead.
+const PREFETCH_LIMIT: Duration = Duration::from_secs(1);
+
+/// Everything a handler needs. Clients are made once; nothing below reads the environment.
+pub struct App {
+    /// What the environment said.
+    pub config: Config,
+    /// The time.
+    pub clock: Clock,
+    /// Random bits.
+    pub random: Random,
+    /// The connectors there are.
+    pub catalog: Catalog,
+    /// What the operator decided.
+    pub settings: Settings,
+    /// One-time tokens and sessions.
+    pub links: Links,
+    /// Authorizations under way.
+    pub attempts: Attempts,
+    /// Completion codes.
+    pub codes: Codes,
+    /// Held grants and connections.
+    pub connections: Connections,
+    /// The revoke queue.
+    pub journal: Journal,
+    /// Secrets Manager.
+    pub secrets: Secrets,
+    /// The way to providers.
+    pub egress: Egress,
+    ring: Once<Ring>,
+    signing_key: Once<SigningKey>,
+}
+
+/// What can be fetched before the first request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ahead {
+    /// The ring, for functions that seal or open.
+    Ring,
+    /// The signing key, for the one that signs.
+    SigningKey,
+}
+
+/// Why a function can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting is missing.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The HTTP client could not be made.
+    #[error("the HTTP client can't be made")]
+    Http(#[from] reqwest::Error),
+}
+
+impl App {
+    /// As the environment says. A missing setting stops the start and is named.
+    pub fn from_env() -> Result<Self, StartError> {
+        Self::new(Config::from_env()?, Catalog::builtin(), Clock::system())
+    }
+
+    /// From its parts.
+    pub fn new(config: Config, catalog: Catalog, clock: Clock) -> Result<Self, StartError> {
+        let tls = aws::tls();
+        let http = aws::http_client(tls.clone())?;
+        let dynamodb = aws::dynamodb(&config.aws, &http);
+        let table = |name: &str| Table { client: dynamodb.clone(), name: name.to_owned() };
+        if config.loopback_egress {
+            tracing::warn!(
+                "local mode: providers on this machine may be called; never run so where customers' tokens are"
+            );
+        }
+        Ok(Self {
+            settings: Settings::new(table(&config.tables.settings)),
+            links: Links::new(table(&config.tables.flows)),
+            attempts: Attempts::new(table(&config.tables.flows)),
+            codes: Codes::new(table(&config.tables.flows)),
+            connections: Connections::new(table(&config.tables.connections)),
+            journal: Journal::new(table(&config.tables.journal)),
+            secrets: Secrets::new(aws::secrets_manager(&config.aws, &http), config.secrets.clients_prefix.clone()),
+            egress: Egress::new(tls, config.loopback_egress)?,
+            ring: Once::new(),
+            signing_key: Once::new(),
+            random: Random::system(),
+            config,
+            catalog,
+            clock,
+        })
+    }
+
+    /// Connects and fetches what every request needs, so that the first one meets no TLS handshake: at most a second, and
+    /// a failure is only logged, since each is tried again at first use.
+    pub async fn prefetch(&self, ahead: &[Ahead]) {
+        let now = self.clock.now();
+        let settings = async { self.settings.deployment(now).await.map(drop).map_err(Error::from) };
+        let ring = async { if ahead.contains(&Ahead::Ring) { self.ring().await.map(drop) } else { Ok(()) } };
+        let key =
+            async { if ahead.contains(&Ahead::SigningKey) { self.signing_key().await.map(drop) } else { Ok(()) } };
+        let all = async { tokio::join!(settings, ring, key) };
+        match tokio::time::timeout(PREFETCH_LIMIT, all).await {
+            Ok((settings, ring, key)) => {
+                for error in [settings.err(), ring.err(), key.err()].into_iter().flatten() {
+                    tracing::warn!(
+                        cause = crate::store::chain(&error),
+                        "a prefetch failed and is tried again at first use"
+                    );
+                }
+            }
+            Err(_) => tracing::warn!("the prefetch took longer than a second and is tried again at first use"),
+        }
+    }
+
+    /// The public address, without a trailing slash.
+    pub async fn base_url(&self, now: Timestamp) -> Result<String, Error> {
+        if let Some(url) = &self.config.public_url {
+            return Ok(url.as_str().trim_end_matches('/').to_owned());
+        }
+        self.settings.deployment(now).await?.base_url.ok_or(Error::BaseUrlUnknown)
+    }
+
+    /// The path of the public address as far as it is known without asking anybody: pages are shown also while the store
+    /// is away.
+    #[must_use]
+    pub fn base_path(&self) -> String {
+        let known = self.config.public_url.clone().or_else(|| url::Url::parse(&self.settings.known_base_url()?).ok());
+        known.map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default()
+    }
+
+    /// Seals credentials or a verifier.
+    pub async fn seal(&self, belongs: &Belongs<'_>, plaintext: &[u8]) -> Result<Sealed, Error> {
+        Ok(self.ring().await?.seal(belongs, plaintext, &self.random)?)
+    }
+
+    /// Opens what was sealed.
+    pub async fn open(&self, belongs: &Belongs<'_>, sealed: &Sealed) -> Result<Vec<u8>, Error> {
+        Ok(self.ring().await?.open(belongs, sealed)?)
+    }
+
+    /// Opens a connection's credentials.
+    pub async fn open_credentials(&self, belongs: &Belongs<'_>, sealed: &Sealed) -> Result<Credentials, Error> {
+        let plaintext = self.open(belongs, sealed).await?;
+        Credentials::from_plaintext(&plaintext).ok_or(Error::Vault(VaultError::DoesNotOpen))
+    }
+
+    /// The ring, once it is known to be the one that this deployment's data was sealed with. The first ring that is used
+    /// writes its check value down; a foreign one is refused from then on.
+    async fn ring(&self) -> Result<Arc<Ring>, Error> {
+        if let Some(ring) = self.ring.get() {
+            return Ok(ring);
+        }
+        let fetched = self.fetch_ring().await?;
+        Ok(self.ring.set(fetched))
+    }
+
+    async fn fetch_ring(&self) -> Result<Ring, Error> {
+        let names = &self.config.secrets;
+        let (seed, later) =
+            tokio::try_join!(self.secrets.text(&names.ring_seed), self.secrets.text(&names.ring_versions))?;
+        let ring = Ring::new(&seed, &later)?;
+        let check = ring.check_value();
+        let known = self.settings.deployment(self.clock.now()).await?.ring_check;
+        let known = match known {
+            Some(known) => known,
+            None => self.settings.claim_ring(&check).await?,
+        };
+        if known == check { Ok(ring) } else { Err(VaultError::ForeignRing.into()) }
+    }
+
+    /// The key that signs our own access tokens.
+    pub async fn signing_key(&self) -> Result<Arc<SigningKey>, Error> {
+        match self.signing_key.get() {
+            Some(key) => Ok(key),
+            None => Ok(self.signing_key.set(self.fetch_signing_key().await?)),
+        }
+    }
+
+    /// The signing key, once its public half is published where every function reads it.
+    async fn fetch_signing_key(&self) -> Result<SigningKey, Error> {
+        let key = SigningKey::of_seed(&self.secrets.text(&self.config.secrets.signing_seed).await?)?;
+        let published = self.settings.deployment(self.clock.now()).await?.jwks;
+        if published.as_deref() != Some(key.jwks().as_str()) {
+            self.settings.publish_keys(&key.jwks()).await?;
+        }
+        Ok(key)
+    }
+
+    /// The published public keys.
+    pub async fn jwks(&self) -> Result<Option<String>, Error> {
+        Ok(self.settings.read(&[Key::Deployment], self.clock.now()).await?.deployment().jwks)
+    }
+}

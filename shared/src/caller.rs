@@ -1,0 +1,252 @@
+//! Who is asking: one resolver for every form in which a key, token or session arrives.
+//!
+//! A secret key may come as `Authorization: Bearer sk_…`, `X-One-Secret`, `X-Pica-Secret`, HTTP Basic (client id and secret) or
+//! `client_id` and `client_secret` in a form or JSON body; a JWT from `/oauth2/token` wherever a Bearer key may. All mean the
+//! same: an app client of one project and environment, with its roles.
+
+use crate::{
+    app::App,
+    clock::Timestamp,
+    error::{Error, Missing},
+    http::{Request, basic_credentials, bearer_token},
+    id::{ClientId, ConnectorId, Environment, ProjectId, Role},
+    protocol::jwt,
+    secret::{AppSecret, RootKey, digest},
+    store::settings::{AppClient, Key, Project, Read},
+};
+
+/// An app client that proved itself, with what was read along the way.
+pub struct Caller {
+    /// The app client.
+    pub client: AppClient,
+    /// Its project.
+    pub project: Project,
+    /// Its environment.
+    pub environment: Environment,
+    /// What was read in the same round.
+    pub read: Read,
+    roles: Vec<Role>,
+}
+
+/// How somebody says who they are.
+#[derive(Debug)]
+pub enum Presented {
+    /// An app client's id and secret.
+    Secret {
+        /// The app client.
+        id: ClientId,
+        /// Its secret.
+        secret: AppSecret,
+        /// The environment that the key names; one without a key names none.
+        environment: Option<Environment>,
+    },
+    /// A JWT of ours.
+    Jwt(String),
+}
+
+const UNKNOWN: &str = "the credential is unknown, revoked or expired";
+const MISSING: &str = "send a secret key as Authorization: Bearer sk_…, or get a token at /oauth2/token";
+
+impl Presented {
+    /// What the headers present.
+    pub fn from_headers(request: &Request) -> Result<Option<Self>, Error> {
+        let mut keys = Vec::new();
+        if let Some(header) = request.single_header("authorization")? {
+            if let Some((id, secret)) = basic_credentials(header) {
+                let id = ClientId::parse(&id).ok_or(Error::Unauthenticated { why: UNKNOWN, challenge: true })?;
+                return Ok(Some(Self::Secret { id, secret: secret.into(), environment: None }));
+            }
+            keys.push(bearer_token(header).ok_or(Error::Unauthenticated { why: MISSING, challenge: false })?);
+        }
+        for name in ["x-one-secret", "x-pica-secret"] {
+            keys.extend(request.single_header(name)?);
+        }
+        match keys.as_slice() {
+            [] => Ok(None),
+            [first, rest @ ..] if rest.iter().all(|other| other == first) => Self::from_key(first).map(Some),
+            _ => Err(Error::invalid("the request carries two different credentials; send one")),
+        }
+    }
+
+    fn from_key(text: &str) -> Result<Self, Error> {
+        if jwt::is_jwt(text) {
+            return Ok(Self::Jwt(text.to_owned()));
+        }
+        let key = Self::secret_key(text).ok_or(Error::Unauthenticated { why: UNKNOWN, challenge: false })?;
+        Ok(key)
+    }
+
+    /// `sk_<environment>_<client id>_<secret>`.
+    fn secret_key(text: &str) -> Option<Self> {
+        let (environment, rest) = text.strip_prefix("sk_")?.split_once('_')?;
+        let (id, secret) = rest.split_once('_')?;
+        Some(Self::Secret {
+            id: ClientId::parse(id)?,
+            secret: secret.to_owned().into(),
+            environment: Some(Environment::parse(environment)?),
+        })
+    }
+}
+
+/// The secret key of an app client, as the answer that makes one shows it once.
+#[must_use]
+pub fn secret_key(id: &ClientId, secret: &AppSecret) -> String {
+    format!("sk_{}_{id}_{}", id.environment(), secret.expose())
+}
+
+impl App {
+    /// Who is asking, if it has one of these roles. All that is needed of the settings is read in one round, the
+    /// connector's part included where the path names one.
+    pub async fn caller(&self, request: &Request, roles: &'static [Role]) -> Result<Caller, Error> {
+        let presented =
+            Presented::from_headers(request)?.ok_or(Error::Unauthenticated { why: MISSING, challenge: false })?;
+        let connector = request.param("connector").ok().and_then(ConnectorId::parse);
+        let caller = self.identify(&presented, connector.as_ref()).await?;
+        caller.require(roles)?;
+        if let Some(origin) =
+            request.header("origin").filter(|origin| caller.project.allowed_origins.iter().any(|o| o == origin))
+        {
+            request.reflect_origin(origin);
+        }
+        Ok(caller)
+    }
+
+    /// Who presents this.
+    pub async fn identify(&self, presented: &Presented, connector: Option<&ConnectorId>) -> Result<Caller, Error> {
+        let now = self.clock.now();
+        let unknown = |challenge| Error::Unauthenticated { why: UNKNOWN, challenge };
+        match presented {
+            Presented::Secret { id, secret, environment } => {
+                let caller = self.app_client(id, connector, now).await?;
+                let challenge = environment.is_none();
+                let (caller, hash) = caller.ok_or(unknown(challenge))?;
+                // digests are compared: what the time of comparing them tells leads to no secret of 256 random bits
+                let same = digest(secret.expose()).as_str() == hash;
+                if !same || environment.is_some_and(|said| said != caller.environment) {
+                    return Err(unknown(challenge));
+                }
+                Ok(caller)
+            }
+            Presented::Jwt(token) => {
+                let jwks = self.jwks().await?.ok_or(unknown(false))?;
+                let claims = jwt::verify(token, &jwks, &self.config.deployment_id, now).ok_or(unknown(false))?;
+                let (mut caller, _) =
+                    self.app_client(&claims.client_id, connector, now).await?.ok_or(unknown(false))?;
+                // a token carries no more than its client has by now
+                caller.roles.retain(|role| claims.roles().contains(role));
+                Ok(caller)
+            }
+        }
+    }
+
+    /// An app client that is not revoked, and the digest of its secret.
+    async fn app_client(
+        &self,
+        id: &ClientId,
+        connector: Option<&ConnectorId>,
+        now: Timestamp,
+    ) -> Result<Option<(Caller, String)>, Error> {
+        let (project_id, environment) = (id.project(), id.environment());
+        let mut keys = vec![Key::Deployment, Key::Project(project_id.clone()), Key::Client(id.clone())];
+        if let Some(connector) = connector {
+            keys.extend(connector_keys(&project_id, environment, connector));
+        }
+        let read = self.settings.read(&keys, now).await?;
+        let (Some(project), Some((client, hash))) = (read.project(&project_id)?, read.client(id)?) else {
+            return Ok(None);
+        };
+        if client.revoked_at.is_some() {
+            return Ok(None);
+        }
+        let roles = client.roles.clone();
+        Ok(Some((Caller { client, project, environment, read, roles }, hash)))
+    }
+
+    /// Whether the request carries the deployment's root key.
+    pub async fn has_root_key(&self, request: &Request) -> Result<bool, Error> {
+        let Some(token) = request.single_header("authorization")?.and_then(bearer_token) else { return Ok(false) };
+        if token.starts_with("sk_") || jwt::is_jwt(token) {
+            return Ok(false);
+        }
+        let root = RootKey::from(self.secrets.text(&self.config.secrets.root_key).await?);
+        Ok(!root.expose().is_empty() && digest(token) == digest(root.expose()))
+    }
+}
+
+/// The settings that decide about a connector in a project and environment.
+#[must_use]
+pub fn connector_keys(project: &ProjectId, environment: Environment, connector: &ConnectorId) -> [Key; 3] {
+    [
+        Key::Connector(project.clone(), environment, connector.clone()),
+        Key::Custom(project.clone(), connector.clone()),
+        Key::DefaultClient(connector.clone()),
+    ]
+}
+
+impl Caller {
+    /// Fails unless the caller has one of these roles.
+    pub fn require(&self, roles: &'static [Role]) -> Result<(), Error> {
+        if roles.iter().any(|role| self.roles.contains(role)) { Ok(()) } else { Err(Error::RoleMissing(roles)) }
+    }
+
+    /// The roles that count for this request.
+    #[must_use]
+    pub fn roles(&self) -> &[Role] {
+        &self.roles
+    }
+
+    /// Fails unless the path names the caller's own project. A foreign one is not told apart from one that is not there.
+    pub fn must_be(&self, project: &str) -> Result<(), Error> {
+        if self.project.id.as_str() == project { Ok(()) } else { Err(Error::NotFound(Missing::Project)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(headers: &[(&str, &str)]) -> Request {
+        let headers = headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        Request::new("GET", "/".to_owned(), String::new(), headers, bytes::Bytes::new(), "r".to_owned())
+    }
+
+    fn said(headers: &[(&str, &str)]) -> String {
+        match Presented::from_headers(&request(headers)) {
+            Ok(None) => "nobody".to_owned(),
+            Ok(Some(Presented::Jwt(token))) => format!("jwt {token}"),
+            Ok(Some(Presented::Secret { id, secret, environment })) => {
+                format!("{id} {} {environment:?}", secret.expose())
+            }
+            Err(error) => format!("error {error}"),
+        }
+    }
+
+    #[test]
+    fn a_key_means_the_same_in_every_form() {
+        let key = "sk_test_p1-t1_s_e-c";
+        let expected = "p1-t1 s_e-c Some(Test)";
+        assert_eq!(said(&[("authorization", &format!("Bearer {key}"))]), expected);
+        assert_eq!(said(&[("authorization", &format!("bearer  {key}"))]), expected);
+        assert_eq!(said(&[("x-one-secret", key)]), expected);
+        assert_eq!(said(&[("x-pica-secret", key)]), expected);
+        assert_eq!(said(&[("x-pica-secret", key), ("authorization", &format!("Bearer {key}"))]), expected);
+        // p1%2Dt1:s%2De, as a client sends it that encodes even the hyphen
+        assert_eq!(said(&[("authorization", "Basic cDElMkR0MTpzJTJEZQ==")]), "p1-t1 s-e None");
+        assert_eq!(said(&[("authorization", "Bearer ey.a.b")]), "jwt ey.a.b");
+        assert_eq!(said(&[]), "nobody");
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused() {
+        for headers in [
+            vec![("authorization", "Bearer sk_test_nonsense")],
+            vec![("authorization", "Bearer sk_other_p1-t1_s")],
+            vec![("authorization", "Digest x")],
+            vec![("authorization", "Basic !!")],
+            vec![("authorization", "Bearer sk_test_p1-t1_s"), ("authorization", "Bearer sk_test_p1-t1_s")],
+            vec![("x-one-secret", "sk_test_p1-t1_a"), ("x-pica-secret", "sk_test_p1-t1_b")],
+        ] {
+            assert!(said(&headers).starts_with("error"), "{headers:?}");
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Calls to providers: denied unless a connector's data allows the address and the address is a public one.
+//!
+//! Two checks stand in the way of every request, and neither can be stepped around by a redirect or a name that
+//! resolves twice: the URL has to lie within the connector's [`Origins`], and each address its name resolves to is
+//! checked in the resolver, so the address that was checked is the address connected to. Redirects are never followed.
+//! Only local mode (`MOORING_EGRESS=allow-loopback`) may call this machine, and then nothing private besides.
+
+use std::{
+    error::Error as StdError,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use url::{Host, Url};
+
+use crate::{error::ProviderError, protocol::origins::Origins};
+
+/// A provider has this long for a token, profile or revocation call, its body included.
+pub const PROVIDER_LIMIT: Duration = Duration::from_secs(10);
+
+/// The largest answer of such a call that is read.
+const ANSWER_LIMIT: usize = 1024 * 1024;
+
+/// The way out.
+#[derive(Clone, Debug)]
+pub struct Egress {
+    client: reqwest::Client,
+    loopback: bool,
+}
+
+impl Egress {
+    /// A way out over this TLS configuration. `loopback` opens it to this machine: local mode alone.
+    pub fn new(tls: rustls::ClientConfig, loopback: bool) -> Result<Self, reqwest::Error> {
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .dns_resolver(std::sync::Arc::new(PublicResolver { loopback }))
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(Duration::from_secs(5))
+            .pool_idle_timeout(Duration::from_secs(50))
+            .build()?;
+        Ok(Self { client, loopback })
+    }
+
+    /// Sends a request and reads the whole answer, within [`PROVIDER_LIMIT`].
+    pub async fn send(
+        &self,
+        request: http::Request<Bytes>,
+        origins: &Origins,
+    ) -> Result<http::Response<Bytes>, ProviderError> {
+        let whole = async {
+            let response = self.open(request, origins).await?;
+            read(response).await
+        };
+        tokio::time::timeout(PROVIDER_LIMIT, whole).await.map_err(|_| ProviderError::Timeout)?
+    }
+
+    /// Sends a request and returns once the head of the answer is there.
+    pub async fn open(
+        &self,
+        request: http::Request<Bytes>,
+        origins: &Origins,
+    ) -> Result<reqwest::Response, ProviderError> {
+        let (parts, body) = request.into_parts();
+        let url = Url::parse(&parts.uri.to_string()).map_err(|_| ProviderError::AddressRefused)?;
+        if !origins.permits(&url) || !self.literal_is_public(&url) {
+            return Err(ProviderError::AddressRefused);
+        }
+        let request = self.client.request(parts.method, url).headers(parts.headers).body(body);
+        request.send().await.map_err(classify)
+    }
+
+    /// A host that is an address by itself never meets the resolver.
+    fn literal_is_public(&self, url: &Url) -> bool {
+        match url.host() {
+            Some(Host::Ipv4(address)) => is_allowed(IpAddr::V4(address), self.loopback),
+            Some(Host::Ipv6(address)) => is_allowed(IpAddr::V6(address), self.loopback),
+            Some(Host::Domain(_)) => true,
+            None => false,
+        }
+    }
+}
+
+async fn read(response: reqwest::Response) -> Result<http::Response<Bytes>, ProviderError> {
+    let mut answer = http::Response::builder().status(response.status());
+    if let Some(headers) = answer.headers_mut() {
+        headers.clone_from(response.headers());
+    }
+    let mut response = response;
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(classify)? {
+        if body.len() + chunk.len() > ANSWER_LIMIT {
+            return Err(ProviderError::InvalidResponse("the answer is larger than 1 MiB"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    answer.body(body.freeze()).map_err(|_| ProviderError::InvalidResponse("the head of the answer"))
+}
+
+/// What happened, told by the chain of causes. The URL is taken out of the error: a token may stand in it.
+#[must_use]
+pub fn classify(error: reqwest::Error) -> ProviderError {
+    let mut cause: Option<&(dyn StdError + 'static)> = Some(&error);
+    while let Some(current) = cause {
+        if current.is::<NoPublicAddress>() {
+            return ProviderError::AddressRefused;
+        }
+        cause = current.source();
+    }
+    if error.is_timeout() { ProviderError::Timeout } else { ProviderError::Unreachable(Box::new(error.without_url())) }
+}
+
+/// Every address of a name is one that must not be called.
+#[derive(Debug, thiserror::Error)]
+#[error("the name has no public address")]
+struct NoPublicAddress;
+
+/// Resolves names to public addresses alone.
+struct PublicResolver {
+    loopback: bool,
+}
+
+impl Resolve for PublicResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let loopback = self.loopback;
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let allowed: Vec<SocketAddr> = found.filter(|address| is_allowed(address.ip(), loopback)).collect();
+            if allowed.is_empty() {
+                return Err(Box::new(NoPublicAddress) as Box<dyn StdError + Send + Sync>);
+            }
+            Ok(Box::new(allowed.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// Whether this address may be called.
+#[must_use]
+fn is_allowed(address: IpAddr, loopback: bool) -> bool {
+    let address = address.to_canonical(); // ::ffff:127.0.0.1 is 127.0.0.1
+    if address.is_loopback() {
+        return loopback;
+    }
+    match address {
+        IpAddr::V4(address) => is_public_v4(address),
+        IpAddr::V6(address) => is_public_v6(address),
+    }
+}
+
+/// Not in IANA's special-purpose registry (RFC 6890), not multicast, not reserved.
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    !(a == 0
+        || address.is_private()
+        || address.is_loopback()
+        || address.is_link_local() // 169.254.169.254 too: instance metadata
+        || (a == 100 && (64..128).contains(&b)) // shared address space
+        || (a == 192 && b == 0 && c == 0)
+        || (a == 192 && b == 88 && c == 99)
+        || (a == 198 && (18..20).contains(&b)) // benchmarking
+        || address.is_documentation()
+        || a >= 224)
+}
+
+/// Global unicast (2000::/3) without the parts that lead back to an IPv4 address or are reserved.
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    let [a, b, ..] = address.segments();
+    let global = (a & 0xe000) == 0x2000;
+    let special = (a == 0x2001 && b < 0x0200) // Teredo, ORCHID and other protocol assignments
+        || (a == 0x2001 && b == 0x0db8)
+        || a == 0x2002 // 6to4
+        || a == 0x3fff; // documentation
+    global && !special
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_public_addresses_may_be_called() {
+        let table = [
+            ("93.184.216.34", true),
+            ("2606:2800:220:1::1", true),
+            ("127.0.0.1", false),
+            ("127.9.9.9", false),
+            ("0.0.0.0", false),
+            ("10.0.0.1", false),
+            ("172.16.0.1", false),
+            ("192.168.1.1", false),
+            ("169.254.169.254", false),
+            ("100.64.0.1", false),
+            ("198.18.0.1", false),
+            ("224.0.0.1", false),
+            ("255.255.255.255", false),
+            ("192.0.2.1", false),
+            ("::1", false),
+            ("::", false),
+            ("::ffff:127.0.0.1", false),
+            ("::ffff:10.0.0.1", false),
+            ("64:ff9b::7f00:1", false),
+            ("fe80::1", false),
+            ("fc00::1", false),
+            ("fd00:ec2::254", false),
+            ("2002:7f00:1::", false),
+            ("2001:0::1", false),
+            ("ff02::1", false),
+        ];
+        for (address, expected) in table {
+            assert_eq!(is_allowed(address.parse().unwrap(), false), expected, "{address}");
+        }
+    }
+
+    #[test]
+    fn local_mode_opens_loopback_and_nothing_else() {
+        for (address, expected) in [("127.0.0.1", true), ("::1", true), ("10.0.0.1", false), ("169.254.169.254", false)]
+        {
+            assert_eq!(is_allowed(address.parse().unwrap(), true), expected, "{address}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The beginning of an authorization: an attempt, and a URL of ours that starts it.
+
+use std::collections::BTreeMap;
+
+use super::{connector_in_use::ConnectorInUse, unusable};
+use crate::{
+    app::App,
+    clock::Timestamp,
+    error::Error,
+    id::{AttemptId, ConnectionKey, Environment, Identity},
+    protocol::{authorization::AuthorizationRequest, template::Values},
+    secret::CodeVerifier,
+    store::{
+        attempts::{Attempt, Completion, Shape, State, VERIFIER, verifier_plaintext},
+        settings::Project,
+    },
+};
+
+/// What is asked for.
+pub struct Asked<'a> {
+    /// By whose app.
+    pub project: &'a Project,
+    /// In which environment.
+    pub environment: Environment,
+    /// For whom.
+    pub identity: Option<Identity>,
+    /// How the app's back end calls them.
+    pub identity_label: Option<String>,
+    /// How it was started.
+    pub shape: Shape,
+    /// The connection to renew, where there is one.
+    pub reconnect: Option<ConnectionKey>,
+    /// The digest of the session that may ask for the outcome.
+    pub session: Option<String>,
+    /// What the person typed.
+    pub given: BTreeMap<String, String>,
+}
+
+/// An attempt that has begun.
+pub struct Begun {
+    /// The attempt.
+    pub attempt: Attempt,
+    /// Its state.
+    pub state: State,
+    /// What the browser opens: always ours.
+    pub start_url: String,
+}
+
+impl App {
+    /// Begins an authorization: one write. The provider's address is made now, so that starting reads nothing.
+    pub async fn begin(&self, connector: &ConnectorInUse<'_>, asked: Asked<'_>) -> Result<Begun, Error> {
+        let now = self.clock.now();
+        let base_url = self.base_url(now).await?;
+        let Some(oauth2) = &connector.data.oauth2 else {
+            return Err(Error::invalid(format!(
+                "{} is connected with a key, not by authorization",
+                connector.data.name
+            )));
+        };
+        let Some((_, client_id)) = &connector.client else {
+            return Err(Error::ClientNotConfigured(connector.id.clone()));
+        };
+        let (values, _) =
+            connector.values(&asked.given, &asked.project.name).map_err(|error| Error::invalid(error.to_string()))?;
+
+        let id = AttemptId::random(&self.random);
+        let state = State::random(&connector.id, &id, &self.random);
+        let verifier = CodeVerifier::random(&self.random);
+        let redirect_uri = redirect_uri(&base_url);
+        let (scopes, second_scopes) = connector.scopes();
+        let request = AuthorizationRequest {
+            client_id,
+            redirect_uri: &redirect_uri,
+            scopes: &scopes,
+            second_scopes: &second_scopes,
+            extra: &connector.settings().authorization_params,
+            state: &state,
+            verifier: &verifier,
+        };
+        let authorization_url = request.url(oauth2, &values).map_err(unusable(&connector.id))?;
+
+        let mut attempt = self.attempt(connector, asked, id, values, now);
+        attempt.authorization_url = authorization_url.into();
+        attempt.redirect_uri = redirect_uri;
+        attempt.scopes = scopes;
+        attempt.issuer = oauth2
+            .issuer
+            .as_ref()
+            .filter(|_| oauth2.authorization_response_iss_parameter_supported)
+            .map(ToString::to_string);
+        let sealed = self.seal(&attempt.belongs(VERIFIER), verifier_plaintext(&verifier)).await?;
+        self.attempts.put(&attempt, &state, &sealed).await?;
+        let start_url = format!("{base_url}/connect/start/{}?state={}", attempt.id, state.expose());
+        Ok(Begun { attempt, state, start_url })
+    }
+
+    /// An attempt that asks nobody yet.
+    #[must_use]
+    pub fn attempt(
+        &self,
+        connector: &ConnectorInUse<'_>,
+        asked: Asked<'_>,
+        id: AttemptId,
+        values: Values,
+        now: Timestamp,
+    ) -> Attempt {
+        Attempt {
+            id,
+            project: asked.project.id.clone(),
+            environment: asked.environment,
+            connector: connector.id.clone(),
+            completion: completion(asked.project, &asked),
+            identity: asked.identity,
+            identity_label: asked.identity_label,
+            app_name: asked.project.name.clone(),
+            shape: asked.shape,
+            reconnect: asked.reconnect.is_some(),
+            connection: asked.reconnect.unwrap_or_else(|| ConnectionKey::random(&self.random)),
+            client: connector.client.as_ref().map(|(source, _)| source.clone()),
+            client_id: connector.client.as_ref().map(|(_, client_id)| client_id.clone()),
+            authorization_url: String::new(),
+            redirect_uri: String::new(),
+            issuer: None,
+            scopes: Vec::new(),
+            session: asked.session,
+            values: values.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            created_at: now,
+        }
+    }
+}
+
+/// The exact redirect URI to register at every provider.
+#[must_use]
+pub fn redirect_uri(base_url: &str) -> String {
+    format!("{base_url}/connectors/oauth/callback")
+}
+
+/// Who may complete it. Only a shape whose code comes back through the browser lets the app vouch, only where the project
+/// turned that on, and only for somebody: an attempt without identity is confirmed all the same.
+fn completion(project: &Project, asked: &Asked<'_>) -> Completion {
+    match asked.shape {
+        Shape::Credentials { .. } if project.vouches_for_users && asked.identity.is_some() => Completion::AppVouches,
+        Shape::Credentials { .. } | Shape::Link { .. } | Shape::FrontEnd { .. } => Completion::PersonConfirms,
+    }
+}

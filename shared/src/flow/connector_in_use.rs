@@ -1,0 +1,142 @@
+//! A connector as a project and environment uses it: its data, and what the operator decided about it.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use crate::{
+    app::App,
+    caller::connector_keys,
+    error::{Error, Missing},
+    id::{ConnectorId, Environment, ProjectId},
+    protocol::{
+        connector::Connector,
+        template::{self, InputError, Values},
+    },
+    secrets::ClientSource,
+    store::settings::{ConnectorSettings, Read, client_in_use},
+};
+
+/// A connector as a project and environment uses it.
+pub struct ConnectorInUse<'a> {
+    /// Its id.
+    pub id: ConnectorId,
+    /// Its data: built in, or the project's own.
+    pub data: Cow<'a, Connector>,
+    /// Whose provider client is used, and its public half.
+    pub client: Option<(ClientSource, String)>,
+    own: Option<ConnectorSettings>,
+    default: Option<ConnectorSettings>,
+}
+
+impl App {
+    /// A connector as this project and environment uses it, whether or not it is enabled.
+    pub async fn connector_in_use(
+        &self,
+        project: &ProjectId,
+        environment: Environment,
+        id: &ConnectorId,
+    ) -> Result<ConnectorInUse<'_>, Error> {
+        let read = self.settings.read(&connector_keys(project, environment, id), self.clock.now()).await?;
+        self.connector_from(&read, project, environment, id)
+    }
+
+    /// The same from settings that were read already.
+    pub fn connector_from(
+        &self,
+        read: &Read,
+        project: &ProjectId,
+        environment: Environment,
+        id: &ConnectorId,
+    ) -> Result<ConnectorInUse<'_>, Error> {
+        let [own, _, default] = connector_keys(project, environment, id);
+        let data = match self.catalog.connector(id.as_str()) {
+            Some(built_in) => Cow::Borrowed(built_in),
+            None => Cow::Owned(read.custom(project, id)?.ok_or(Error::NotFound(Missing::Connector))?),
+        };
+        Ok(ConnectorInUse::new(id.clone(), data, read.connector(&own)?, read.connector(&default)?))
+    }
+
+    /// A connector's data for a connection that exists: what the operator decided since does not matter to it.
+    pub async fn connector_data(&self, project: &ProjectId, id: &ConnectorId) -> Result<Cow<'_, Connector>, Error> {
+        if let Some(built_in) = self.catalog.connector(id.as_str()) {
+            return Ok(Cow::Borrowed(built_in));
+        }
+        let key = crate::store::settings::Key::Custom(project.clone(), id.clone());
+        let read = self.settings.read(&[key], self.clock.now()).await?;
+        read.custom(project, id)?.map(Cow::Owned).ok_or(Error::NotFound(Missing::Connector))
+    }
+}
+
+impl<'a> ConnectorInUse<'a> {
+    /// From its parts.
+    #[must_use]
+    pub fn new(
+        id: ConnectorId,
+        data: Cow<'a, Connector>,
+        own: Option<ConnectorSettings>,
+        default: Option<ConnectorSettings>,
+    ) -> Self {
+        let client = client_in_use(own.as_ref(), default.as_ref());
+        Self { id, data, client, own, default }
+    }
+
+    /// What the operator decided: for this project and environment, else for the deployment, else nothing.
+    #[must_use]
+    pub fn settings(&self) -> Cow<'_, ConnectorSettings> {
+        self.own
+            .as_ref()
+            .or(self.default.as_ref())
+            .map_or_else(|| Cow::Owned(ConnectorSettings::default()), Cow::Borrowed)
+    }
+
+    /// Fails if it can't be connected in this project and environment.
+    pub fn must_be_enabled(&self) -> Result<(), Error> {
+        if self.settings().enabled { Ok(()) } else { Err(Error::NotFound(Missing::Connector)) }
+    }
+
+    /// Whether a person can connect it now: it is enabled and, where the provider wants a client, there is one.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.settings().enabled && (self.data.oauth2.is_none() || self.client.is_some())
+    }
+
+    /// The scopes that are asked for, and those of the second parameter.
+    #[must_use]
+    pub fn scopes(&self) -> (Vec<String>, Vec<String>) {
+        let settings = self.settings();
+        let own = || {
+            self.data
+                .oauth2
+                .iter()
+                .flat_map(|oauth2| oauth2.scopes.iter())
+                .map(|scope| scope.clone().into_owned())
+                .collect()
+        };
+        (settings.scopes.clone().unwrap_or_else(own), settings.second_scopes.clone().unwrap_or_default())
+    }
+
+    /// What fills the connector's placeholders before anything is learnt: what the person typed and the operator chose.
+    /// Names and values of secrets are given apart.
+    pub fn values(
+        &self,
+        given: &BTreeMap<String, String>,
+        app_name: &str,
+    ) -> Result<(Values, BTreeMap<String, String>), InputError> {
+        let mut values = template::inputs(&self.data.settings, &self.settings().settings)?;
+        let typed = template::inputs(&self.data.inputs, given)?;
+        let secret = |name: &str| self.data.inputs.iter().any(|input| input.secret && input.name == name);
+        let (secrets, plain): (Vec<_>, Vec<_>) =
+            typed.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).partition(|(name, _)| secret(name));
+        values.extend(plain.into_iter().collect());
+        if let Some((_, client_id)) = &self.client {
+            values.insert("client_id", client_id.clone());
+        }
+        values.insert("app_name", in_header(app_name));
+        Ok((values, secrets.into_iter().collect()))
+    }
+}
+
+/// A name as a header can carry it: the ASCII in it, or our own name.
+fn in_header(name: &str) -> String {
+    let ascii: String = name.chars().filter(|c| matches!(c, ' '..='~')).collect();
+    if ascii.trim().is_empty() { "Mooring".to_owned() } else { ascii.trim().to_owned() }
+}

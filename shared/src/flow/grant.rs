@@ -1,0 +1,220 @@
+//! From a code, or a key that somebody typed, to a grant that can be held.
+
+use std::collections::BTreeMap;
+
+use super::{connector_in_use::ConnectorInUse, no_origin, not_believed, unusable};
+use crate::{
+    app::App,
+    error::{Error, ProviderError, Refusal, VaultError},
+    http::Params,
+    id::ConnectorId,
+    protocol::{
+        account::{lookup_request, profile_request, read_lookup, read_profile},
+        authorization::ClaimedCode,
+        connector::Connector,
+        credentials::Credentials,
+        origins::Origins,
+        template::{self, Values},
+        token::{self, Tokens},
+    },
+    secret::CodeVerifier,
+    secrets::ClientsSecret,
+    store::{
+        attempts::{Attempt, Claimed, VERIFIER},
+        connections::{Account, CREDENTIALS, Connection, HELD_FOR, Held},
+    },
+};
+
+impl App {
+    /// Redeems a code (RFC 6749 §4.1.3), learns what the connector needs and whose account it is, and seals the tokens.
+    pub async fn redeem(&self, claimed: &Claimed, code: &ClaimedCode, response: &Params) -> Result<Held, Error> {
+        let attempt = &claimed.attempt;
+        let connector = self.connector_data(&attempt.project, &attempt.connector).await?;
+        let oauth2 = connector.oauth2.as_ref().ok_or(Error::UnknownState)?;
+        let client_source =
+            attempt.client.as_ref().ok_or_else(|| Error::ClientNotConfigured(attempt.connector.clone()))?;
+        let secret = ClientsSecret::of(client_source, &attempt.project, attempt.environment);
+        let now = self.clock.now();
+        let (client, verifier) =
+            tokio::try_join!(self.secrets.provider_client(&secret, &attempt.connector, now), self.verifier(claimed))?;
+
+        let mut values: Values = attempt.values.clone().into_iter().collect();
+        capture(&connector, &attempt.connector, &mut values, |from| {
+            response.one(from).ok().flatten().map(str::to_owned)
+        })?;
+        let request = token::code_request(oauth2, &client, code, &verifier, &attempt.redirect_uri, &values)
+            .map_err(unusable(&attempt.connector))?;
+        let origins = Origins::of(&connector, &values).map_err(no_origin(&attempt.connector))?;
+        let response = self.egress.send(request, &origins).await.map_err(|cause| cause.of(&attempt.connector))?;
+        let tokens = token::read(oauth2, &response, now).map_err(|cause| cause.of(&attempt.connector))?;
+
+        for (name, path) in connector.captures.token_response.iter() {
+            if let Some(value) = template::pluck_text(&tokens.answer, path) {
+                keep(&connector, &attempt.connector, &mut values, name, &value)?;
+            }
+        }
+        let token_expires_at = tokens.expires_at;
+        let scopes = tokens.scopes.clone().unwrap_or_else(|| attempt.scopes.clone());
+        let credentials = credentials(tokens);
+        let account = self.learn(&connector, &attempt.connector, &mut values, &credentials).await?;
+        let mut held = self.held(attempt, values, account, &credentials, scopes).await?;
+        held.token_expires_at = token_expires_at;
+        Ok(held)
+    }
+
+    async fn verifier(&self, claimed: &Claimed) -> Result<CodeVerifier, Error> {
+        let plaintext = self.open(&claimed.attempt.belongs(VERIFIER), claimed.sealed_verifier()).await?;
+        String::from_utf8(plaintext).map(CodeVerifier::from).map_err(|_| Error::Vault(VaultError::DoesNotOpen))
+    }
+
+    /// The look-ups, in order, and the profile. A look-up that fails fails the connection, since addresses hang on it; a
+    /// profile that fails leaves the account unknown.
+    async fn learn(
+        &self,
+        connector: &Connector,
+        id: &ConnectorId,
+        values: &mut Values,
+        credentials: &Credentials,
+    ) -> Result<Account, Error> {
+        let mut site = None;
+        for lookup in connector.lookups.iter() {
+            let (request, origins) =
+                self.with_credential(connector, id, values, credentials, |all| lookup_request(connector, lookup, all))?;
+            let response = self.egress.send(request, &origins).await.map_err(|cause| cause.of(id))?;
+            let (value, label) = read_lookup(lookup, &response).map_err(|cause| cause.of(id))?;
+            keep(connector, id, values, &lookup.name, &value)?;
+            site = site.or(label);
+        }
+        let mut account = match self.profile(connector, id, values, credentials).await {
+            Ok(account) => account.unwrap_or_default(),
+            Err(error) => {
+                tracing::warn!(connector = %id, cause = crate::store::chain(&error), "the profile call failed; the account stays unknown");
+                Account::default()
+            }
+        };
+        account.label = account.label.or(site);
+        Ok(account)
+    }
+
+    async fn profile(
+        &self,
+        connector: &Connector,
+        id: &ConnectorId,
+        values: &Values,
+        credentials: &Credentials,
+    ) -> Result<Option<Account>, Error> {
+        let Some(profile) = &connector.profile else { return Ok(None) };
+        let (request, origins) =
+            self.with_credential(connector, id, values, credentials, |all| profile_request(connector, profile, all))?;
+        let response = self.egress.send(request, &origins).await.map_err(|cause| cause.of(id))?;
+        let mut all = values.clone();
+        credentials.fill(&mut all);
+        read_profile(profile, &response, &all).map(Some).map_err(|cause| cause.of(id))
+    }
+
+    fn with_credential(
+        &self,
+        connector: &Connector,
+        id: &ConnectorId,
+        values: &Values,
+        credentials: &Credentials,
+        build: impl Fn(&Values) -> Result<http::Request<bytes::Bytes>, template::TemplateError>,
+    ) -> Result<(http::Request<bytes::Bytes>, Origins), Error> {
+        let mut all = values.clone();
+        credentials.fill(&mut all);
+        let request = build(&all).map_err(unusable(id))?;
+        let origins = Origins::of(connector, &all).map_err(no_origin(id))?;
+        Ok((request, origins))
+    }
+
+    /// A grant from what somebody typed: verified by the profile call where the connector has one, and not stored when the
+    /// provider refuses it.
+    pub async fn typed_grant(
+        &self,
+        connector: &ConnectorInUse<'_>,
+        attempt: &Attempt,
+        secrets: BTreeMap<String, String>,
+    ) -> Result<Held, Error> {
+        let credentials = Credentials::typed(secrets);
+        let values: Values = attempt.values.clone().into_iter().collect();
+        let account = match self.profile(&connector.data, &connector.id, &values, &credentials).await {
+            Ok(account) => account.unwrap_or_default(),
+            Err(Error::Provider { cause: ProviderError::Refused(code), .. }) => {
+                return Err(Error::refused(
+                    Refusal::InvalidCredentials,
+                    format!("{} does not accept these credentials ({code})", connector.data.name),
+                ));
+            }
+            Err(error) => return Err(error),
+        };
+        self.held(attempt, values, account, &credentials, Vec::new()).await
+    }
+
+    async fn held(
+        &self,
+        attempt: &Attempt,
+        values: Values,
+        account: Account,
+        credentials: &Credentials,
+        scopes: Vec<String>,
+    ) -> Result<Held, Error> {
+        let now = self.clock.now();
+        let connection = Connection {
+            key: attempt.connection.clone(),
+            project: attempt.project.clone(),
+            environment: attempt.environment,
+            connector: attempt.connector.clone(),
+            identity: attempt.identity.clone(),
+            identity_label: attempt.identity_label.clone(),
+            name: None,
+            account,
+            client: attempt.client.clone(),
+            client_id: attempt.client_id.clone(),
+            scopes,
+            values: values.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            tags: Vec::new(),
+            active: true,
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        };
+        let sealed = self.seal(&attempt.belongs(CREDENTIALS), &credentials.plaintext()).await?;
+        Ok(Held {
+            attempt: attempt.id.clone(),
+            connection,
+            sealed,
+            token_expires_at: None,
+            held_until: now.after(HELD_FOR),
+        })
+    }
+}
+
+fn credentials(tokens: Tokens) -> Credentials {
+    Credentials {
+        access_token: Some(tokens.access_token),
+        refresh_token: tokens.refresh_token,
+        secrets: BTreeMap::new(),
+    }
+}
+
+/// Keeps the parameters of the authorization response that the connector's data names.
+fn capture(
+    connector: &Connector,
+    id: &ConnectorId,
+    values: &mut Values,
+    found: impl Fn(&str) -> Option<String>,
+) -> Result<(), Error> {
+    for (name, parameter) in connector.captures.authorization_response.iter() {
+        if let Some(value) = found(parameter) {
+            keep(connector, id, values, name, &value)?;
+        }
+    }
+    Ok(())
+}
+
+/// Keeps a value that the provider gave, if it is one that may be believed.
+fn keep(connector: &Connector, id: &ConnectorId, values: &mut Values, name: &str, value: &str) -> Result<(), Error> {
+    template::believe(connector, name, value).map_err(not_believed(id))?;
+    values.insert(name, value);
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! The steps of the flow that several functions share: between the protocol, which is pure, and the store.
+
+pub mod begin;
+pub mod connector_in_use;
+pub mod grant;
+pub mod refresh;
+pub mod revoke;
+
+use crate::{
+    error::{Error, ProviderError},
+    id::ConnectorId,
+    protocol::{
+        origins::OriginError,
+        template::{InputError, TemplateError},
+    },
+};
+
+/// A connector whose data can't be acted upon with these values. The data was checked when it was stored, so what is
+/// wrong is a value that the provider gave.
+fn unusable(connector: &ConnectorId) -> impl Fn(TemplateError) -> Error + '_ {
+    move |error| {
+        tracing::warn!(%connector, %error, "a template could not be filled");
+        ProviderError::InvalidResponse("a value that the connector needs is missing or has another form").of(connector)
+    }
+}
+
+fn no_origin(connector: &ConnectorId) -> impl Fn(OriginError) -> Error + '_ {
+    move |error| {
+        tracing::warn!(%connector, %error, "the connector may speak to nobody");
+        ProviderError::AddressRefused.of(connector)
+    }
+}
+
+fn not_believed(connector: &ConnectorId) -> impl Fn(InputError) -> Error + '_ {
+    move |error| {
+        tracing::warn!(%connector, name = error.name, "a value that the provider gave is not believed");
+        ProviderError::InvalidResponse("a value that the connector needs has another form").of(connector)
+    }
+}

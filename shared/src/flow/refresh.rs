@@ -1,0 +1,257 @@
+//! Renewing an access token: a refresh token is redeemed once.
+//!
+//! One fenced lease for each connection, in DynamoDB. The winner redeems; everybody else waits and reads again. The work runs
+//! detached from the caller, so that a client that hangs up does not leave a redeemed token unwritten, and is awaited
+//! before the response ends. It starts only if the invocation's remaining time covers it.
+//!
+//! ```text
+//!  read ──▶ expired? ──no──▶ use
+//!            │yes
+//!            ▼            lease taken by another
+//!          lease ───────────────────────────────▶ wait, read again
+//!            │ours (and the store is proven writable)
+//!            ▼
+//!          redeem ──refused──▶ needs_reauth (under the fence)
+//!            │  └──failed──▶ lease given back; the old token stays
+//!            ▼
+//!          write under the fence, previous generation kept, with retries of its own
+//! ```
+
+use std::{sync::Arc, time::Duration};
+
+use super::{no_origin, unusable};
+use crate::{
+    app::App,
+    clock::Timestamp,
+    egress::PROVIDER_LIMIT,
+    error::{Error, Missing, StoreError},
+    protocol::{
+        connector::{Connector, RefreshKind},
+        credentials::Credentials,
+        origins::Origins,
+        template::Values,
+        token,
+    },
+    secrets::ClientsSecret,
+    store::{
+        connections::{Connection, Fenced, Health, Lease, Leasing, Stored},
+        journal::{Queued, Revocation},
+    },
+    vault::Sealed,
+};
+
+/// What the writes after a redemption may take, their retries included.
+const WRITE_BUDGET: Duration = Duration::from_secs(10);
+
+/// How long a lease lasts: longer than the provider's limit and the writes after it, so that it is never taken from a
+/// holder that is still at work.
+const LEASE: Duration = Duration::from_secs(30);
+
+/// A token that has this long to live is renewed before it is used.
+const MARGIN: Duration = Duration::from_secs(10);
+
+/// Between two reads of those who wait.
+const POLL: Duration = Duration::from_millis(50);
+
+/// A connection with its credentials open.
+pub struct Open {
+    /// The connection as stored.
+    pub stored: Stored,
+    /// Its credentials.
+    pub credentials: Credentials,
+}
+
+impl App {
+    /// A connection whose access token is good, renewed if it has expired.
+    pub async fn fresh(self: &Arc<Self>, stored: Stored, deadline: Option<Timestamp>) -> Result<Open, Error> {
+        if stored.health == Health::NeedsReauth {
+            return Err(Error::NeedsReauth);
+        }
+        let expired = stored.token_expires_at.is_some_and(|at| at <= self.clock.now().after(MARGIN));
+        if !expired {
+            return self.open_stored(stored).await;
+        }
+        self.renewed(stored, deadline).await
+    }
+
+    /// The same connection with a token that is not the given generation's: after the provider answered 401, say.
+    pub async fn renewed(self: &Arc<Self>, stored: Stored, deadline: Option<Timestamp>) -> Result<Open, Error> {
+        let open = self.open_stored(stored).await?;
+        let connector = self.connector_data(&open.stored.connection.project, &open.stored.connection.connector).await?;
+        let renewable = connector.oauth2.as_ref().is_some_and(|oauth2| oauth2.refresh == RefreshKind::RefreshToken);
+        if !renewable || open.credentials.refresh_token.is_none() {
+            // nothing to redeem: the token is used until the provider says no
+            return Ok(open);
+        }
+        self.wait_or_redeem(open, connector.into_owned(), deadline).await
+    }
+
+    async fn wait_or_redeem(
+        self: &Arc<Self>,
+        mut open: Open,
+        connector: Connector,
+        deadline: Option<Timestamp>,
+    ) -> Result<Open, Error> {
+        let generation = open.stored.generation;
+        let give_up = self.clock.now().after(LEASE).after(PROVIDER_LIMIT);
+        loop {
+            let now = self.clock.now();
+            if now >= give_up || deadline.is_some_and(|deadline| deadline <= now.after(POLL)) {
+                return Err(RETRY_LATER);
+            }
+            let affordable = deadline.is_none_or(|deadline| now.after(PROVIDER_LIMIT).after(WRITE_BUDGET) <= deadline);
+            if affordable {
+                let owner = crate::secret::Bearer::random(&self.random).digest().as_str().to_owned();
+                match self.connections.lease(&open.stored, &owner, now.after(LEASE), now).await? {
+                    Leasing::Ours(lease) => return self.redeem_detached(open, connector, lease).await,
+                    Leasing::Theirs => {}
+                    Leasing::Gone => return Err(Error::NotFound(Missing::Connection)),
+                }
+            }
+            tokio::time::sleep(POLL).await;
+            let key = open.stored.connection.key.clone();
+            let stored = self.connections.find(&key).await?.ok_or(Error::NotFound(Missing::Connection))?;
+            if stored.health == Health::NeedsReauth {
+                return Err(Error::NeedsReauth);
+            }
+            if stored.generation != generation {
+                return self.open_stored(stored).await;
+            }
+            if !affordable {
+                return Err(RETRY_LATER);
+            }
+            open.stored = stored;
+        }
+    }
+
+    /// Redeems in a task of its own: the caller may go away, the redemption may not.
+    async fn redeem_detached(self: &Arc<Self>, open: Open, connector: Connector, lease: Lease) -> Result<Open, Error> {
+        let app = Arc::clone(self);
+        let task = tokio::spawn(async move { app.redeem_under(open, &connector, &lease).await });
+        // a panic in there is a bug of ours; the lease then runs out by itself
+        task.await.unwrap_or(Err(RETRY_LATER))
+    }
+
+    async fn redeem_under(&self, open: Open, connector: &Connector, lease: &Lease) -> Result<Open, Error> {
+        let redeemed = self.exchange(&open, connector).await;
+        let (credentials, token_expires_at) = match redeemed {
+            Ok(redeemed) => redeemed,
+            Err(Error::Provider { cause, .. }) if token::ends_the_grant(&cause) => {
+                tracing::info!(connection = %open.stored.connection.key, %cause, "the provider no longer honours the refresh token");
+                self.persist(|| self.connections.needs_reauth(lease)).await?;
+                return Err(Error::NeedsReauth);
+            }
+            Err(error) => {
+                if let Err(error) = self.connections.release(lease).await {
+                    tracing::warn!(
+                        cause = crate::store::chain(&error),
+                        "a lease could not be given back and runs out by itself"
+                    );
+                }
+                return Err(error);
+            }
+        };
+        let connection = &open.stored.connection;
+        let sealed = self.seal(&connection.belongs(), &credentials.plaintext()).await?;
+        match self.persist(|| self.connections.renew(lease, &open.stored.sealed, &sealed, token_expires_at)).await? {
+            Fenced::Written => {
+                let stored = Stored { sealed, generation: open.stored.generation + 1, token_expires_at, ..open.stored };
+                Ok(Open { stored, credentials })
+            }
+            // reconnected meanwhile: what stands there is newer than what we hold
+            Fenced::Lost => {
+                let key = connection.key.clone();
+                let stored = self.connections.find(&key).await?.ok_or(Error::NotFound(Missing::Connection))?;
+                self.open_stored(stored).await
+            }
+            // deleted meanwhile: what was just issued must not live on
+            Fenced::Gone => {
+                self.journal.put(&self.orphan(connection, sealed)).await?;
+                Err(Error::NotFound(Missing::Connection))
+            }
+        }
+    }
+
+    /// The exchange itself (RFC 6749 §6). An absent `refresh_token` keeps the old one.
+    async fn exchange(&self, open: &Open, connector: &Connector) -> Result<(Credentials, Option<Timestamp>), Error> {
+        let connection = &open.stored.connection;
+        let id = &connection.connector;
+        let (Some(oauth2), Some(refresh_token), Some(source)) =
+            (&connector.oauth2, &open.credentials.refresh_token, &connection.client)
+        else {
+            return Err(Error::NeedsReauth);
+        };
+        let secret = ClientsSecret::of(source, &connection.project, connection.environment);
+        let client = self.secrets.provider_client(&secret, id, self.clock.now()).await?;
+        let values = self.values_of(open);
+        let request = token::refresh_request(oauth2, &client, refresh_token, &values).map_err(unusable(id))?;
+        let origins = Origins::of(connector, &values).map_err(no_origin(id))?;
+        let response = self.egress.send(request, &origins).await.map_err(|cause| cause.of(id))?;
+        let tokens = token::read(oauth2, &response, self.clock.now()).map_err(|cause| cause.of(id))?;
+        let credentials = Credentials {
+            access_token: Some(tokens.access_token),
+            refresh_token: tokens.refresh_token.or_else(|| open.credentials.refresh_token.clone()),
+            secrets: open.credentials.secrets.clone(),
+        };
+        Ok((credentials, tokens.expires_at))
+    }
+
+    /// What fills a connector's placeholders for this connection, its secrets included.
+    #[must_use]
+    pub fn values_of(&self, open: &Open) -> Values {
+        let mut values: Values = open.stored.connection.values.clone().into_iter().collect();
+        open.credentials.fill(&mut values);
+        values
+    }
+
+    /// Opens a connection's credentials.
+    pub async fn open_stored(&self, stored: Stored) -> Result<Open, Error> {
+        let credentials = self.open_credentials(&stored.connection.belongs(), &stored.sealed).await?;
+        Ok(Open { stored, credentials })
+    }
+
+    /// A write after a redemption is worth more than one try: what it holds exists nowhere else.
+    async fn persist<F: Future<Output = Result<Fenced, StoreError>>>(
+        &self,
+        write: impl Fn() -> F,
+    ) -> Result<Fenced, StoreError> {
+        let mut wait = Duration::from_millis(50);
+        let mut result = write().await;
+        for _ in 0..4 {
+            if result.is_ok() {
+                return result;
+            }
+            tokio::time::sleep(wait).await;
+            wait *= 3;
+            result = write().await;
+        }
+        result
+    }
+
+    fn orphan(&self, connection: &Connection, sealed: Sealed) -> Queued {
+        let now = self.clock.now();
+        Queued { revocation: self.revocation_of(connection, connection.key.as_str(), now), sealed, due: now, tries: 0 }
+    }
+
+    /// What has to be known to revoke a grant after the item that held it is gone.
+    #[must_use]
+    pub fn revocation_of(&self, connection: &Connection, item: &str, now: Timestamp) -> Revocation {
+        Revocation {
+            id: crate::secret::Bearer::random(&self.random).digest().as_str()[..22].to_owned(),
+            project: connection.project.clone(),
+            environment: connection.environment,
+            connector: connection.connector.clone(),
+            connection: connection.key.clone(),
+            item: item.to_owned(),
+            client: connection.client.clone(),
+            grant_owner: connection.grant_owner(),
+            values: connection.values.clone(),
+            since: now,
+        }
+    }
+}
+
+const RETRY_LATER: Error = Error::RetryLater {
+    why: "the connection's token is being renewed, or there is too little time left to do so safely; nothing was redeemed, try again",
+    after: Duration::from_secs(2),
+};

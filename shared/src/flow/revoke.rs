@@ -1,0 +1,135 @@
+//! Withdrawing consent: at the provider if that is safe, and never somebody else's.
+//!
+//! Where revocation ends everything that the account granted to the client, other connections hang on it: before anything is
+//! sent, live and held connections of the same client and account are looked up, and if there is one nothing is sent.
+
+use serde::Serialize;
+
+use super::{no_origin, unusable};
+use crate::{
+    app::App,
+    error::{Error, ProviderError},
+    id::AttemptId,
+    protocol::{connector::RevokeEffect, origins::Origins, revocation, template::Values},
+    secrets::ClientsSecret,
+    store::{
+        connections::{Connection, held_key, is_shared_by_account},
+        journal::{Queued, TRIES},
+    },
+    vault::Sealed,
+};
+
+/// What became of a grant at the provider: the receipt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Revocation {
+    /// The provider confirmed that it is over.
+    Revoked,
+    /// The provider could not be reached or failed; it is tried again, for about two days.
+    Queued,
+    /// Another connection lives on the same grant, so nothing was sent.
+    KeptSharedGrant,
+    /// The provider has no way to revoke; the token lives until it expires or the person removes the app there.
+    NotSupported,
+    /// The account is not known, so a grant that was never completed is only forgotten: revoking it could end a stranger's.
+    Forgotten,
+    /// The provider refused for good. Somebody has to look.
+    Failed,
+}
+
+impl App {
+    /// Deletes a connection and revokes its grant. `None` if there is no such connection any more.
+    pub async fn delete_connection(
+        &self,
+        connection: &Connection,
+        sealed: &Sealed,
+    ) -> Result<Option<Revocation>, Error> {
+        let queued = self.queued(connection, connection.key.as_str(), sealed);
+        // first the queue and the deletion together, then the try: a crash between the two leaves the rest to the keeper
+        if !self.connections.delete(&connection.key, Some((&self.journal, &queued))).await? {
+            return Ok(None);
+        }
+        self.work_off(&queued).await.map(Some)
+    }
+
+    /// Forgets a held grant and revokes it, if it is known whose it is. `None` if it was completed meanwhile.
+    pub async fn abandon(&self, attempt: &AttemptId) -> Result<Option<Revocation>, Error> {
+        let Some(held) = self.connections.held(attempt).await? else { return Ok(None) };
+        if held.connection.account.id.is_none() {
+            let forgotten = self.connections.forget_held(attempt, None).await?;
+            return Ok(forgotten.then_some(Revocation::Forgotten));
+        }
+        // a held grant may be one to renew a live connection, so it is the held item that does not count, not the connection
+        let queued = self.queued(&held.connection, &held_key(attempt), &held.sealed);
+        if !self.connections.forget_held(attempt, Some((&self.journal, &queued))).await? {
+            return Ok(None);
+        }
+        self.work_off(&queued).await.map(Some)
+    }
+
+    /// Tries a queued revocation and takes it off the queue, or puts it back for later.
+    pub async fn work_off(&self, queued: &Queued) -> Result<Revocation, Error> {
+        let outcome = self.try_revocation(queued).await;
+        match &outcome {
+            Ok(_) => self.journal.done(queued).await?,
+            Err(error) if queued.tries + 1 >= TRIES || is_final(error) => {
+                tracing::error!(connector = %queued.revocation.connector, connection = %queued.revocation.connection, cause = crate::store::chain(error), "a revocation was given up");
+                self.journal.done(queued).await?;
+                return Ok(Revocation::Failed);
+            }
+            Err(error) => {
+                tracing::warn!(connector = %queued.revocation.connector, cause = crate::store::chain(error), "a revocation failed and is tried again");
+                self.journal.postpone(queued, self.clock.now()).await?;
+                return Ok(Revocation::Queued);
+            }
+        }
+        outcome
+    }
+
+    async fn try_revocation(&self, queued: &Queued) -> Result<Revocation, Error> {
+        let job = &queued.revocation;
+        let connector = self.connector_data(&job.project, &job.connector).await?;
+        let Some(revoke) = &connector.revoke else { return Ok(Revocation::NotSupported) };
+        if self.is_shared(queued, revoke.effect).await? {
+            return Ok(Revocation::KeptSharedGrant);
+        }
+        let credentials = self.open_credentials(&job.belongs(), &queued.sealed).await?;
+        let mut values: Values = job.values.clone().into_iter().collect();
+        credentials.fill(&mut values);
+        let client = match &job.client {
+            Some(source) => {
+                let secret = ClientsSecret::of(source, &job.project, job.environment);
+                Some(self.secrets.provider_client(&secret, &job.connector, self.clock.now()).await?)
+            }
+            None => None,
+        };
+        let request =
+            revocation::request(&connector, revoke, client.as_ref(), &values).map_err(unusable(&job.connector))?;
+        let origins = Origins::of(&connector, &values).map_err(no_origin(&job.connector))?;
+        let response = self.egress.send(request, &origins).await.map_err(|cause| cause.of(&job.connector))?;
+        revocation::read(revoke, &response).map_err(|cause| cause.of(&job.connector))?;
+        Ok(Revocation::Revoked)
+    }
+
+    async fn is_shared(&self, queued: &Queued, effect: RevokeEffect) -> Result<bool, Error> {
+        let Some(owner) = queued.revocation.grant_owner.as_ref().filter(|_| is_shared_by_account(effect)) else {
+            return Ok(false);
+        };
+        Ok(self.connections.shares_grant(owner, &queued.revocation.item).await?)
+    }
+
+    fn queued(&self, connection: &Connection, item: &str, sealed: &Sealed) -> Queued {
+        let now = self.clock.now();
+        Queued { revocation: self.revocation_of(connection, item, now), sealed: sealed.clone(), due: now, tries: 0 }
+    }
+}
+
+/// Whether another try can't help.
+fn is_final(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::NotFound(_)
+            | Error::ClientNotConfigured(_)
+            | Error::Provider { cause: ProviderError::AddressRefused, .. }
+    )
+}

@@ -1,0 +1,124 @@
+//! The one mapping of errors to HTTP: status, code, and the voice in which it is told.
+
+use std::error::Error as _;
+
+use serde_json::json;
+
+use super::{Request, Response};
+use crate::{
+    app::App,
+    error::{Error, Missing, ProviderError, Refusal},
+    page,
+    routes::Voice,
+};
+
+/// The answer that tells a failure, logged once with its chain of causes.
+pub fn failure(app: &App, request: &Request, voice: Voice, error: &Error) -> Response {
+    let (status, code) = kind(error);
+    log(request, status, code, error);
+    let response = match voice {
+        Voice::Page => page::failure(app, &request.request_id, status, code, error),
+        Voice::Api => api(request, status, code, error),
+        Voice::Passthrough => api(request, status, code, error).with("x-mooring-error", code),
+        Voice::Credentials => credentials(request, status, code, error),
+    };
+    with_hints(response, error)
+}
+
+fn api(request: &Request, status: u16, code: &str, error: &Error) -> Response {
+    let body = json!({ "error": code, "error_description": error.to_string(), "requestId": request.request_id });
+    Response { status, ..Response::json(&body) }
+}
+
+fn credentials(request: &Request, status: u16, code: &str, error: &Error) -> Response {
+    let upper = match error {
+        Error::NotFound(Missing::Credential) => "AUTHENTICATION_NOT_FOUND".to_owned(),
+        _ => code.to_uppercase(),
+    };
+    let message = error.to_string();
+    let body = json!({ "error": code, "error_description": message, "message": message, "code": upper, "requestId": request.request_id });
+    Response { status, ..Response::json(&body) }
+}
+
+/// Headers that say what to do next.
+fn with_hints(response: Response, error: &Error) -> Response {
+    match error {
+        Error::MethodNotAllowed(allowed) => {
+            let methods = allowed.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(", ");
+            response.with("allow", &format!("{methods}, OPTIONS"))
+        }
+        Error::Unauthenticated { challenge: true, .. } => {
+            response.with("www-authenticate", "Basic realm=\"mooring\", charset=\"UTF-8\"")
+        }
+        Error::RetryLater { after, .. } => response.with("retry-after", &after.as_secs().max(1).to_string()),
+        _ => response,
+    }
+}
+
+fn log(request: &Request, status: u16, code: &str, error: &Error) {
+    let mut causes = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        causes.push(cause.to_string());
+        next = cause.source();
+    }
+    let causes = causes.join(": ");
+    if status >= 500 {
+        tracing::error!(request_id = request.request_id, code, %error, causes, "failed");
+    } else {
+        tracing::info!(request_id = request.request_id, code, %error, causes, "refused");
+    }
+}
+
+/// Status and stable code.
+fn kind(error: &Error) -> (u16, &'static str) {
+    match error {
+        Error::InvalidRequest(_) => (400, "invalid_request"),
+        Error::Refused { code, .. } => (refusal_status(*code), code.code()),
+        Error::Unauthenticated { .. } => (401, "invalid_client"),
+        Error::RoleMissing(_) => (403, "insufficient_role"),
+        Error::NotFound(missing) => (404, missing.code()),
+        Error::MethodNotAllowed(_) => (405, "method_not_allowed"),
+        Error::TooLarge(_) => (413, "payload_too_large"),
+        Error::UnsupportedMediaType(_) => (415, "unsupported_media_type"),
+        Error::AlreadyUsed => (409, "already_used"),
+        Error::Expired => (410, "expired"),
+        Error::UnknownState => (400, "unknown_state"),
+        Error::ForgedForm => (403, "forged_form"),
+        Error::Conflict(_) => (409, "conflict"),
+        Error::BaseUrlUnknown => (503, "base_url_unknown"),
+        Error::ClientNotConfigured(_) => (409, "client_not_configured"),
+        Error::NeedsReauth => (409, "needs_reauth"),
+        Error::RetryLater { .. } => (503, "retry_later"),
+        Error::Provider { cause, .. } => (provider_status(cause), cause.code()),
+        Error::Storage(_) | Error::Vault(_) => (500, "server_error"),
+    }
+}
+
+fn refusal_status(refusal: Refusal) -> u16 {
+    match refusal {
+        Refusal::IdentityMismatch => 403,
+        Refusal::InvalidCredentials => 422,
+        Refusal::UnsupportedGrantType
+        | Refusal::InvalidScope
+        | Refusal::InvalidGrant
+        | Refusal::InvalidRedirectUri
+        | Refusal::InvalidBaseUrl
+        | Refusal::UserIdRequired
+        | Refusal::UnsupportedApiVersion
+        | Refusal::UnsupportedCredentialType
+        | Refusal::InvalidConnector
+        | Refusal::AddressNotAllowed => 400,
+    }
+}
+
+fn provider_status(cause: &ProviderError) -> u16 {
+    match cause {
+        ProviderError::Timeout => 504,
+        ProviderError::Unreachable(_)
+        | ProviderError::AddressRefused
+        | ProviderError::Refused(_)
+        | ProviderError::InvalidResponse(_)
+        | ProviderError::Failed(_) => 502,
+    }
+}

@@ -1,0 +1,281 @@
+//! The authorization request (RFC 6749 §4.1.1) and its response (§4.1.2).
+
+use std::collections::BTreeMap;
+
+use url::Url;
+
+use super::{
+    connector::{OAuth2, Pkce},
+    template::{self, TemplateError, Values},
+};
+use crate::{
+    error::Error,
+    http::Params,
+    secret::{AuthorizationCode, CodeVerifier},
+    store::attempts::{Claimed, State},
+};
+
+/// What an authorization request says besides what the connector's data fixes.
+#[derive(Debug)]
+pub struct AuthorizationRequest<'a> {
+    /// The client's public half.
+    pub client_id: &'a str,
+    /// Where the answer goes, exactly as registered at the provider.
+    pub redirect_uri: &'a str,
+    /// What is asked for.
+    pub scopes: &'a [String],
+    /// What is asked for by the provider's second scope parameter.
+    pub second_scopes: &'a [String],
+    /// Further parameters of the operator's. None of those that carry the flow.
+    pub extra: &'a BTreeMap<String, String>,
+    /// What ties the answer to the attempt.
+    pub state: &'a State,
+    /// What ties the code to the attempt (RFC 7636).
+    pub verifier: &'a CodeVerifier,
+}
+
+/// Parameters that carry the flow: neither a connector's data nor an operator's setting may set them.
+pub const RESERVED_PARAMS: [&str; 10] = [
+    "response_type",
+    "response_mode",
+    "client_id",
+    "redirect_uri",
+    "state",
+    "code_challenge",
+    "code_challenge_method",
+    "request",
+    "request_uri",
+    "nonce",
+];
+
+impl AuthorizationRequest<'_> {
+    /// The address that the browser is sent to.
+    pub fn url(&self, oauth2: &OAuth2, values: &Values) -> Result<Url, TemplateError> {
+        let mut url = template::url(&oauth2.authorization_endpoint, values)?;
+        let fixed: Vec<(&str, String)> = oauth2
+            .authorization_params
+            .iter()
+            .map(|(name, value)| Ok((name, template::text(value, values)?)))
+            .collect::<Result<_, _>>()?;
+        {
+            let mut query = url.query_pairs_mut();
+            query.append_pair("response_type", "code");
+            query.append_pair("client_id", self.client_id);
+            query.append_pair("redirect_uri", self.redirect_uri);
+            if !oauth2.scope_parameter.is_empty() && !self.scopes.is_empty() {
+                query.append_pair(&oauth2.scope_parameter, &self.scopes.join(&oauth2.scope_separator));
+            }
+            if let Some(name) = oauth2.second_scope_parameter.as_ref().filter(|_| !self.second_scopes.is_empty()) {
+                query.append_pair(name, &self.second_scopes.join(&oauth2.scope_separator));
+            }
+            query.append_pair("state", &self.state.expose());
+            match oauth2.pkce {
+                Pkce::S256 => {
+                    query.append_pair("code_challenge", &self.verifier.challenge());
+                    query.append_pair("code_challenge_method", "S256");
+                }
+                Pkce::Plain => {
+                    query.append_pair("code_challenge", self.verifier.expose());
+                    query.append_pair("code_challenge_method", "plain");
+                }
+                Pkce::None => {}
+            }
+            for (name, value) in fixed.iter().filter(|(name, _)| !self.extra.contains_key(*name)) {
+                query.append_pair(name, value);
+            }
+            for (name, value) in self.extra.iter().filter(|(name, _)| !RESERVED_PARAMS.contains(&name.as_str())) {
+                query.append_pair(name, value);
+            }
+        }
+        Ok(url)
+    }
+}
+
+/// What came back to the redirection endpoint.
+#[derive(Debug)]
+pub struct AuthorizationResponse {
+    /// Which attempt it answers.
+    pub state: State,
+    /// Who says it is speaking (RFC 9207).
+    pub issuer: Option<String>,
+    error: Option<String>,
+    code: Option<AuthorizationCode>,
+}
+
+/// What the provider decided.
+#[derive(Debug)]
+pub enum Verdict {
+    /// A refusal: a code of RFC 6749 §4.1.2.1.
+    Denied(String),
+    /// A code to redeem.
+    Code(ClaimedCode),
+}
+
+/// A code whose attempt was claimed by the browser that started it. The field is private, so a token request can't be built
+/// from any other.
+#[derive(Debug)]
+pub struct ClaimedCode(AuthorizationCode);
+
+impl ClaimedCode {
+    /// The code, for the token request.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+}
+
+impl AuthorizationResponse {
+    /// Reads the response. A repeated parameter is refused (RFC 6749 §3.1), as is a `state` that has not our form.
+    pub fn from_params(params: &Params) -> Result<Self, Error> {
+        let state = params.one("state")?.and_then(State::parse).ok_or(Error::UnknownState)?;
+        Ok(Self {
+            state,
+            issuer: params.one("iss")?.map(str::to_owned),
+            error: params.one("error")?.map(|error| printable(error)),
+            code: params.one("code")?.map(|code| AuthorizationCode::from(code.to_owned())),
+        })
+    }
+
+    /// What the provider decided. Who is speaking (`state`, cookie, `iss`) was settled by the claim, before `error` or `code`
+    /// is believed (RFC 9207 §2.4). A refusal is believed before a code.
+    #[must_use]
+    pub fn verdict(self, _claimed: &Claimed) -> Verdict {
+        self.decide()
+    }
+
+    fn decide(self) -> Verdict {
+        match (self.error, self.code) {
+            (Some(error), _) => Verdict::Denied(error),
+            (None, Some(code)) => Verdict::Code(ClaimedCode(code)),
+            (None, None) => Verdict::Denied("invalid_response".to_owned()),
+        }
+    }
+}
+
+/// An error code as it may be stored and passed on: RFC 6749 §4.1.2.1 allows printable ASCII without quote and backslash.
+fn printable(error: &str) -> String {
+    let allowed = |c: &char| matches!(c, ' '..='~') && !matches!(c, '"' | '\\');
+    let code: String = error.chars().filter(allowed).take(64).collect();
+    if code.is_empty() { "invalid_response".to_owned() } else { code }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock::Random,
+        id::{AttemptId, ConnectorId},
+        protocol::connector::{Connector, Pairs},
+    };
+
+    fn oauth2(json: serde_json::Value) -> OAuth2 {
+        let mut all = serde_json::json!({"authorization_endpoint": "https://auth.acme.example/authorize?tenant=1", "token_endpoint": "https://auth.acme.example/token"});
+        all.as_object_mut().unwrap().extend(json.as_object().unwrap().clone());
+        serde_json::from_value(all).unwrap()
+    }
+
+    fn state() -> State {
+        State::parse("acme.att_1.secret").unwrap()
+    }
+
+    #[test]
+    fn the_request_is_what_the_rfc_says_and_the_data_varies() {
+        let state = state();
+        let verifier = CodeVerifier::from("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".to_owned());
+        let scopes = ["a b".to_owned(), "c".to_owned()];
+        let table = [
+            (
+                serde_json::json!({}),
+                "scope=a+b+c&state=acme.att_1.secret&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256",
+            ),
+            (serde_json::json!({"scope_separator": ",", "pkce": "none"}), "scope=a+b%2Cc&state=acme.att_1.secret"),
+            (
+                serde_json::json!({"scope_parameter": "", "pkce": "plain"}),
+                "state=acme.att_1.secret&code_challenge=dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk&code_challenge_method=plain",
+            ),
+            (
+                serde_json::json!({"pkce": "none", "authorization_params": {"access_type": "offline"}}),
+                "scope=a+b+c&state=acme.att_1.secret&access_type=offline",
+            ),
+        ];
+        for (data, expected) in table {
+            let request = AuthorizationRequest {
+                client_id: "id&1",
+                redirect_uri: "https://m.example/connectors/oauth/callback",
+                scopes: &scopes,
+                second_scopes: &[],
+                extra: &BTreeMap::new(),
+                state: &state,
+                verifier: &verifier,
+            };
+            let url = request.url(&oauth2(data.clone()), &Values::default()).unwrap();
+            let expected = format!(
+                "https://auth.acme.example/authorize?tenant=1&response_type=code&client_id=id%261&redirect_uri=https%3A%2F%2Fm.example%2Fconnectors%2Foauth%2Fcallback&{expected}"
+            );
+            assert_eq!(url.as_str(), expected, "{data}");
+        }
+    }
+
+    #[test]
+    fn an_operator_can_replace_a_fixed_parameter_but_none_that_carries_the_flow() {
+        let data = oauth2(serde_json::json!({"authorization_params": {"prompt": "consent"}, "pkce": "none"}));
+        let extra = BTreeMap::from([
+            ("prompt".to_owned(), "none".to_owned()),
+            ("state".to_owned(), "mine".to_owned()),
+            ("redirect_uri".to_owned(), "https://evil.example".to_owned()),
+        ]);
+        let (state, verifier) = (state(), CodeVerifier::from(String::new()));
+        let request = AuthorizationRequest {
+            client_id: "id",
+            redirect_uri: "https://m.example/cb",
+            scopes: &[],
+            second_scopes: &[],
+            extra: &extra,
+            state: &state,
+            verifier: &verifier,
+        };
+        let url = request.url(&data, &Values::default()).unwrap();
+        let pairs: Vec<_> = url.query_pairs().into_owned().collect();
+        assert_eq!(pairs.iter().filter(|(name, _)| name == "state").count(), 1);
+        assert_eq!(pairs.iter().filter(|(name, _)| name == "redirect_uri").count(), 1);
+        assert_eq!(pairs.iter().find(|(name, _)| name == "prompt").map(|(_, value)| value.as_str()), Some("none"));
+        let _ = (Pairs::default(), std::marker::PhantomData::<Connector>);
+    }
+
+    #[test]
+    fn a_refusal_is_believed_before_a_code() {
+        let random = Random::system();
+        let state = State::random(&ConnectorId::parse("acme").unwrap(), &AttemptId::random(&random), &random).expose();
+        let table = [
+            ("the happy path", "code=c", "code c"),
+            ("a refusal", "error=access_denied", "denied access_denied"),
+            ("both", "code=c&error=access_denied", "denied access_denied"),
+            ("neither", "", "denied invalid_response"),
+            ("an empty code", "code=", "denied invalid_response"),
+            ("an error to print", "error=%3Cscript%3E%22%0a", "denied <script>"),
+        ];
+        for (case, query, expected) in table {
+            let params = Params::from_form(format!("state={state}&{query}").as_bytes()).unwrap();
+            let said = match AuthorizationResponse::from_params(&params).unwrap().decide() {
+                Verdict::Denied(error) => format!("denied {error}"),
+                Verdict::Code(code) => format!("code {}", code.expose()),
+            };
+            assert_eq!(said, expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_response_without_our_state_or_with_two_codes_is_refused() {
+        for query in [
+            "code=c",
+            "code=c&state=",
+            "code=c&state=foreign",
+            "code=c&state=acme.att_1.s&code=d",
+            "code=c&state=acme.att_1.s&state=acme.att_1.s",
+            "code=c&state=acme.att_1.s&iss=a&iss=b",
+        ] {
+            let params = Params::from_form(query.as_bytes()).unwrap();
+            assert!(AuthorizationResponse::from_params(&params).is_err(), "{query}");
+        }
+    }
+}

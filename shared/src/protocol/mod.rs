@@ -1,0 +1,14 @@
+//! OAuth 2.0 and the connectors' variations of it: no I/O, no clock, no randomness.
+//!
+//! Each exchange has three steps and only the middle one touches the network: **build** an `http::Request`, send it
+//! ([`crate::egress`]), **judge** the `http::Response`.
+
+pub mod account;
+pub mod authorization;
+pub mod connector;
+pub mod credentials;
+pub mod jwt;
+pub mod origins;
+pub mod revocation;
+pub mod template;
+pub mod token;

@@ -1,0 +1,130 @@
+//! Withdrawing consent at the provider (RFC 7009 and what providers have in its place).
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, header};
+
+use super::{
+    connector::{BodyFormat, Connector, Revoke, RevokeAuthentication, RevokeMethod},
+    template::{self, TemplateError, Values},
+    token::{USER_AGENT, answer, authenticate, basic, body, content_type, sensitive, set_headers, signalled, uri},
+};
+use crate::{error::ProviderError, secret::ClientSecret, secrets::ProviderClient};
+
+/// The request that withdraws consent. A parameter whose placeholder is not there falls back to the access token.
+pub fn request(
+    connector: &Connector,
+    revoke: &Revoke,
+    client: Option<&ProviderClient>,
+    values: &Values,
+) -> Result<http::Request<Bytes>, TemplateError> {
+    let mut values = values.clone();
+    if values.get("refresh_token").is_none()
+        && let Some(token) = values.get("access_token").map(str::to_owned)
+    {
+        values.insert("refresh_token", token);
+    }
+    if let Some(client) = client {
+        values.insert("client_id", client.client_id.clone());
+    }
+    let mut params = Vec::new();
+    for (name, value) in revoke.params.iter() {
+        params.push((name, template::text(value, &values)?));
+    }
+    let authorization = match (revoke.authentication, client) {
+        (RevokeAuthentication::Client, Some(client)) => {
+            let method = connector.oauth2.as_ref().map(|oauth2| oauth2.token_endpoint_auth_method).unwrap_or_default();
+            authenticate(method, client, &mut params)
+        }
+        (RevokeAuthentication::ClientSecretBasic, Some(client)) => {
+            Some(basic(&client.client_id, client.client_secret.as_ref().map(ClientSecret::expose).unwrap_or_default()))
+        }
+        (RevokeAuthentication::Token, _) => {
+            values.get("access_token").map(|token| sensitive(&format!("Bearer {token}")))
+        }
+        (RevokeAuthentication::Client | RevokeAuthentication::ClientSecretBasic, None)
+        | (RevokeAuthentication::None, _) => None,
+    };
+    let mut request = http::Request::new(if params.is_empty() { Bytes::new() } else { body(revoke.body, &params) });
+    *request.method_mut() = match revoke.method {
+        RevokeMethod::Post => Method::POST,
+        RevokeMethod::Delete => Method::DELETE,
+        RevokeMethod::Get => Method::GET,
+    };
+    *request.uri_mut() = uri(&template::url(&revoke.url, &values)?)?;
+    let headers = request.headers_mut();
+    if !params.is_empty() || revoke.body == BodyFormat::Json {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(revoke.body)));
+    }
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+    if let Some(authorization) = authorization {
+        headers.insert(header::AUTHORIZATION, authorization);
+    }
+    set_headers(headers, &revoke.headers, &values)?;
+    Ok(request)
+}
+
+/// Whether consent is withdrawn. A token that the provider no longer knows is as good (RFC 7009 §2.2).
+pub fn read(revoke: &Revoke, response: &http::Response<Bytes>) -> Result<(), ProviderError> {
+    let status = response.status();
+    if status.is_success() && revoke.error_signal.is_none() {
+        return Ok(());
+    }
+    if matches!(status.as_u16(), 404 | 410) {
+        return Ok(());
+    }
+    match answer(response) {
+        Ok(answer) => signalled(revoke.error_signal.as_ref(), &answer)
+            .filter(|code| !is_gone(code))
+            .map_or(Ok(()), |code| Err(ProviderError::Refused(code))),
+        Err(ProviderError::Refused(code)) if is_gone(&code) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Codes that say: there is nothing left to revoke.
+fn is_gone(code: &str) -> bool {
+    matches!(code, "invalid_token" | "token_revoked" | "token_expired" | "not_authed" | "account_inactive")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_request_is_as_the_data_says() {
+        let connector: Connector = serde_json::from_value(serde_json::json!({
+            "id": "acme", "name": "Acme", "api": {"base_url": "https://api.acme.example"},
+            "oauth2": {"authorization_endpoint": "https://a.acme.example/a", "token_endpoint": "https://a.acme.example/t", "token_endpoint_auth_method": "client_secret_post"},
+            "revoke": {"url": "https://a.acme.example/revoke", "params": {"token": "{refresh_token}"}}
+        }))
+        .unwrap();
+        let client =
+            ProviderClient { client_id: "id".to_owned(), client_secret: Some(ClientSecret::from("s".to_owned())) };
+        let mut values = Values::default();
+        values.insert("access_token", "at");
+        let revoke = connector.revoke.as_ref().unwrap();
+        let built = request(&connector, revoke, Some(&client), &values).unwrap();
+        assert_eq!((built.method(), &built.body()[..]), (&Method::POST, &b"token=at&client_id=id&client_secret=s"[..]));
+        values.insert("refresh_token", "rt");
+        let built = request(&connector, revoke, Some(&client), &values).unwrap();
+        assert_eq!(&built.body()[..], b"token=rt&client_id=id&client_secret=s");
+    }
+
+    #[test]
+    fn what_is_gone_already_counts_as_revoked() {
+        let revoke: Revoke = serde_json::from_value(serde_json::json!({"url": "https://x.example/"})).unwrap();
+        for (status, body, expected) in [
+            (200, "", true),
+            (204, "", true),
+            (404, "", true),
+            (400, r#"{"error":"invalid_token"}"#, true),
+            (400, r#"{"error":"invalid_client"}"#, false),
+            (503, "", false),
+            (401, "", false),
+        ] {
+            let response = http::Response::builder().status(status).body(Bytes::from(body)).unwrap();
+            assert_eq!(read(&revoke, &response).is_ok(), expected, "{status} {body}");
+        }
+    }
+}

@@ -1,0 +1,670 @@
+//! Placeholders: what stands in braces in a connector's addresses, headers and parameters.
+//!
+//! A template comes from the catalogue or from an operator, a value from a person or a provider. A value can therefore
+//! never say more than its place allows: in a host it is a label, or one of a closed list; in a path a segment; in a
+//! query a value (RFC 3986 §2, §3.3, §3.4). Whether the origin that comes out may be spoken to is for [`super::origins`].
+
+use std::{collections::BTreeMap, fmt};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use regex_lite::{Regex, RegexBuilder};
+use serde_json::Value;
+use url::Url;
+
+use super::{
+    connector::{Captures, Connector, Input},
+    origins::Origins,
+};
+
+/// Everything but RFC 3986's unreserved characters.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The longest value that is not a credential, and the longest that is.
+const LONGEST: (usize, usize) = (2048, 8192);
+
+/// What placeholders stand for. `Debug` shows names only, since a value may be a secret.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Values(BTreeMap<String, String>);
+
+impl Values {
+    /// Sets a value; an earlier one under the name is replaced.
+    pub fn insert(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        self.0.insert(name.into(), value.into());
+    }
+
+    /// The value under a name.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// Takes over all values of another set.
+    pub fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// Names and values, to be stored sealed.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+impl fmt::Debug for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl FromIterator<(String, String)> for Values {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+}
+
+/// Why a template can't be filled. Names the placeholder, never its value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateError {
+    /// The template itself is broken: a brace without its other half, an address without a scheme.
+    #[error("`{0}` is not a template")]
+    Broken(String),
+    /// Nothing is known under the name.
+    #[error("`{0}` has no value")]
+    Missing(String),
+    /// The value can't stand where its placeholder stands.
+    #[error("the value of `{name}` is not {expected}")]
+    Unfit {
+        /// The placeholder.
+        name: String,
+        /// What it would have to be.
+        expected: &'static str,
+    },
+}
+
+impl TemplateError {
+    fn unfit(name: &str, expected: &'static str) -> Self {
+        Self::Unfit { name: name.to_owned(), expected }
+    }
+}
+
+/// Fills an address. A template that begins with a placeholder takes a whole address for it; that such an address lies
+/// where it may is settled when it is learnt ([`believe`]), and again by [`Origins`].
+pub fn url(template: &str, values: &Values) -> Result<Url, TemplateError> {
+    parts(template)?; // so that an error shows all of a broken template
+    let (base, rest) = base(template, values)?;
+    let broken = |_| TemplateError::Broken(template.to_owned());
+    let expected = Url::parse(&base).map_err(broken)?;
+    let url = Url::parse(&(base + &fill_rest(rest, values)?)).map_err(broken)?;
+    // Holds by construction; checked because everything hangs on it.
+    if url.origin() != expected.origin() || !url.username().is_empty() || url.password().is_some() {
+        return Err(TemplateError::Broken(template.to_owned()));
+    }
+    Ok(url)
+}
+
+/// What passthrough puts in front of a path, for one connection. An address that the provider named itself lies within
+/// `api.base_url_patterns`.
+pub fn base_url(connector: &Connector, values: &Values) -> Result<Url, TemplateError> {
+    let api = &connector.api;
+    let base_url = url(&api.base_url, values)?;
+    match leading(&api.base_url) {
+        Some(name) if !Origins::within(&api.base_url_patterns, &base_url) => {
+            Err(TemplateError::unfit(name, "one of the provider's addresses"))
+        }
+        _ => Ok(base_url),
+    }
+}
+
+/// Fills a header's or a parameter's value.
+pub fn text(template: &str, values: &Values) -> Result<String, TemplateError> {
+    parts(template)?.into_iter().try_fold(String::new(), |text, part| {
+        Ok(text
+            + match part {
+                Part::Literal(literal) => literal,
+                Part::Placeholder(name) => printable(name, values)?,
+            })
+    })
+}
+
+/// A piece of a template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part<'a> {
+    Literal(&'a str),
+    Placeholder(&'a str),
+}
+
+/// The pieces of a template, in order.
+pub(crate) fn parts(template: &str) -> Result<Vec<Part<'_>>, TemplateError> {
+    let broken = || TemplateError::Broken(template.to_owned());
+    let mut parts = Vec::new();
+    let mut rest = template;
+    while let Some((literal, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}').ok_or_else(broken)?;
+        if !is_name(name) {
+            return Err(broken());
+        }
+        parts.extend([Part::Literal(literal), Part::Placeholder(name)]);
+        rest = after;
+    }
+    parts.push(Part::Literal(rest));
+    if parts.iter().any(|part| matches!(part, Part::Literal(literal) if literal.contains('}'))) {
+        return Err(broken());
+    }
+    parts.retain(|part| *part != Part::Literal(""));
+    Ok(parts)
+}
+
+/// The names of a template's placeholders; none if it is broken.
+pub(crate) fn placeholders(template: &str) -> impl Iterator<Item = &str> {
+    parts(template).unwrap_or_default().into_iter().filter_map(|part| match part {
+        Part::Placeholder(name) => Some(name),
+        Part::Literal(_) => None,
+    })
+}
+
+/// Whether a placeholder may be called so: lower snake case.
+pub(crate) fn is_name(name: &str) -> bool {
+    name.len() <= 64
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
+/// The placeholder that a template begins with, which stands for a whole address.
+pub(crate) fn leading(template: &str) -> Option<&str> {
+    template.strip_prefix('{').and_then(|rest| rest.split_once('}')).map(|(name, _)| name)
+}
+
+/// The part of an address template that decides whom is spoken to, and what follows it.
+pub(crate) fn split(template: &str) -> Result<(&str, &str), TemplateError> {
+    let broken = || TemplateError::Broken(template.to_owned());
+    let start = match leading(template) {
+        Some(name) => name.len() + 2,
+        None => template.find("://").filter(|at| matches!(&template[..*at], "http" | "https")).ok_or_else(broken)? + 3,
+    };
+    let end = template[start..].find(['/', '?', '#', '\\']).map_or(template.len(), |at| start + at);
+    match leading(template) {
+        Some(_) if end != start => Err(broken()), // `{instance_url}.example.com` would end in somebody else's suffix
+        _ => Ok(template.split_at(end)),
+    }
+}
+
+/// Scheme and authority with their values, and the template of what follows.
+pub(crate) fn base<'a>(template: &'a str, values: &Values) -> Result<(String, &'a str), TemplateError> {
+    let (base, rest) = split(template)?;
+    let base = match leading(template) {
+        Some(name) => whole_address(name, values)?.to_owned(),
+        None => authority(base, values)?,
+    };
+    Ok((base, rest))
+}
+
+/// An address that is a value. It has to be written exactly as it is understood: what a parser would correct (upper
+/// case, a backslash, a tab, an escape in the host) is refused instead.
+fn whole_address<'a>(name: &str, values: &'a Values) -> Result<&'a str, TemplateError> {
+    let value = printable(name, values)?;
+    let value = value.strip_suffix('/').unwrap_or(value);
+    let plain = Url::parse(value).is_ok_and(|url| {
+        matches!(url.scheme(), "https" | "http")
+            && url.as_str().strip_suffix('/').unwrap_or(url.as_str()) == value
+            && url.host_str().is_some_and(|host| host.split('.').all(is_label))
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none()
+    });
+    if plain { Ok(value) } else { Err(TemplateError::unfit(name, "a plain address")) }
+}
+
+/// `https://` and a host whose placeholders are labels of it, or a placeholder that is all of it.
+fn authority(template: &str, values: &Values) -> Result<String, TemplateError> {
+    let whole = |name: &str| template.ends_with(&format!("://{{{name}}}"));
+    parts(template)?.into_iter().try_fold(String::new(), |filled, part| match part {
+        Part::Literal(literal) => Ok(filled + literal),
+        Part::Placeholder(name) => match value(name, values)? {
+            host if whole(name) && is_host(host) => Ok(filled + host),
+            label if !whole(name) && is_label(label) => Ok(filled + label),
+            _ => Err(TemplateError::unfit(name, "a host name's part in lower case")),
+        },
+    })
+}
+
+/// A label of a host name (RFC 1123 §2.1), in lower case.
+pub(crate) fn is_label(text: &str) -> bool {
+    (1..=63).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
+/// A host name of two labels or more, in lower case, and not an address in numbers.
+pub(crate) fn is_host(text: &str) -> bool {
+    text.len() <= 253
+        && text.split('.').count() >= 2
+        && text.split('.').all(is_label)
+        && text.rsplit('.').next().is_some_and(|last| last.starts_with(|c: char| c.is_ascii_lowercase()))
+}
+
+/// Path and query, each value encoded so that it stays one segment or one query value.
+fn fill_rest(template: &str, values: &Values) -> Result<String, TemplateError> {
+    parts(template)?.into_iter().try_fold(String::new(), |filled, part| match part {
+        Part::Literal(literal) => Ok(filled + literal),
+        Part::Placeholder(name) => match printable(name, values)? {
+            "" | "." | ".." if !filled.contains('?') => Err(TemplateError::unfit(name, "a path segment")),
+            value => Ok(filled + &utf8_percent_encode(value, RESERVED).to_string()),
+        },
+    })
+}
+
+fn value<'a>(name: &str, values: &'a Values) -> Result<&'a str, TemplateError> {
+    values.get(name).ok_or_else(|| TemplateError::Missing(name.to_owned()))
+}
+
+/// A value without control characters: no CR, LF or NUL can split a header (RFC 9110 §5.5).
+fn printable<'a>(name: &str, values: &'a Values) -> Result<&'a str, TemplateError> {
+    match value(name, values)? {
+        value if value.contains(char::is_control) => Err(TemplateError::unfit(name, "printable text")),
+        value => Ok(value),
+    }
+}
+
+/// Why a value is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{name}` {expected}")]
+pub struct InputError {
+    /// The input's name.
+    pub name: String,
+    /// What is expected, as the end of a sentence that begins with the name. Never the value: it may be a secret.
+    pub expected: String,
+}
+
+impl InputError {
+    fn new(name: &str, expected: impl Into<String>) -> Self {
+        Self { name: name.to_owned(), expected: expected.into() }
+    }
+}
+
+/// Checks what a person or an operator gave, and fills in the defaults. Every input is wanted; an empty text counts as
+/// not given, since that is what an untouched form field sends.
+pub fn inputs(declared: &[Input], given: &BTreeMap<String, String>) -> Result<Values, InputError> {
+    if let Some(unknown) = given.keys().find(|name| declared.iter().all(|input| input.name != name.as_str())) {
+        return Err(InputError::new(unknown, "is not asked for"));
+    }
+    declared.iter().map(|input| given_or_default(input, given).map(|value| (input.name.to_string(), value))).collect()
+}
+
+fn given_or_default(input: &Input, given: &BTreeMap<String, String>) -> Result<String, InputError> {
+    let given = given.get(input.name.as_ref()).map(String::as_str).filter(|value| !value.is_empty());
+    let value = given.or(input.default.as_deref()).ok_or_else(|| InputError::new(&input.name, "is missing"))?;
+    accept(input, value)?;
+    Ok(value.to_owned())
+}
+
+/// Whether a value is what an input asks for.
+pub(crate) fn accept(input: &Input, value: &str) -> Result<(), InputError> {
+    let longest = if input.secret { LONGEST.1 } else { LONGEST.0 };
+    if !input.values.is_empty() && input.values.iter().all(|allowed| allowed != value) {
+        return Err(InputError::new(&input.name, format!("has to be one of: {}", input.values.join(", "))));
+    }
+    check(&input.name, value, longest, input.pattern.as_deref())
+}
+
+/// Whether a value that stands in a connector's templates is what the connector declares under that name: an input or a
+/// setting as typed, a capture or a look-up's answer as the provider sent it. A whole address has to lie within
+/// `api.base_url_patterns`.
+pub fn believe(connector: &Connector, name: &str, value: &str) -> Result<(), InputError> {
+    if let Some(input) = connector.inputs.iter().chain(connector.settings.iter()).find(|input| input.name == name) {
+        accept(input, value)?;
+    } else if let Some(lookup) = connector.lookups.iter().find(|lookup| lookup.name == name) {
+        check(name, value, LONGEST.0, lookup.pattern.as_deref())?;
+    } else {
+        let Captures { authorization_response, token_response, patterns } = &connector.captures;
+        let captured = authorization_response.value(name).or(token_response.value(name));
+        captured.ok_or_else(|| InputError::new(name, "is not declared"))?;
+        check(name, value, LONGEST.0, patterns.value(name))?;
+    }
+    let address = urls(connector).any(|template| leading(template) == Some(name));
+    let within = || Url::parse(value).is_ok_and(|url| Origins::within(&connector.api.base_url_patterns, &url));
+    if address && !within() {
+        return Err(InputError::new(name, "is not one of the provider's addresses"));
+    }
+    Ok(())
+}
+
+fn check(name: &str, value: &str, longest: usize, pattern: Option<&str>) -> Result<(), InputError> {
+    if value.is_empty() || value.len() > longest || value.contains(char::is_control) {
+        return Err(InputError::new(name, format!("has to be one line of 1 to {longest} characters")));
+    }
+    match pattern {
+        Some(pattern) if !whole(pattern).is_ok_and(|regex| regex.is_match(value)) => {
+            Err(InputError::new(name, format!("has to be of the form {pattern}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A pattern that has to match all of a value.
+pub(crate) fn whole(pattern: &str) -> Result<Regex, regex_lite::Error> {
+    RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(1 << 20).build()
+}
+
+/// Every address in a connector.
+pub(crate) fn urls(connector: &Connector) -> impl Iterator<Item = &str> {
+    let oauth2 = connector.oauth2.iter().flat_map(|oauth2| {
+        [Some(&oauth2.authorization_endpoint), Some(&oauth2.token_endpoint), oauth2.refresh_endpoint.as_ref()]
+    });
+    let calls = [connector.profile.as_ref().map(|call| &call.url), connector.revoke.as_ref().map(|call| &call.url)];
+    let lookups = connector.lookups.iter().map(|lookup| Some(&lookup.url));
+    oauth2.chain([Some(&connector.api.base_url)]).chain(lookups).chain(calls).flatten().map(AsRef::as_ref)
+}
+
+/// The member at a dotted path; a number is an index.
+#[must_use]
+pub fn pluck<'a>(answer: &'a Value, path: &str) -> Option<&'a Value> {
+    path.split('.').try_fold(answer, |value, step| match value {
+        Value::Array(items) => items.get(step.parse::<usize>().ok()?),
+        _ => value.get(step),
+    })
+}
+
+/// The member at a dotted path as text, if it is a text, a number or a truth value.
+#[must_use]
+pub fn pluck_text(answer: &Value, path: &str) -> Option<String> {
+    match pluck(answer, path)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// What a field of a profile says: a dotted path into the answer, or a placeholder in braces. An empty text is none.
+#[must_use]
+pub fn find(expression: &str, answer: &Value, values: &Values) -> Option<String> {
+    let found = match leading(expression) {
+        Some(name) => values.get(name).map(ToOwned::to_owned),
+        None => pluck_text(answer, expression),
+    };
+    found.filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn values(pairs: &[(&str, &str)]) -> Values {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn input(extra: Value) -> Input {
+        let mut input = json!({"name": "shop", "label": "Shop"});
+        let Value::Object(extra) = extra else { panic!("an object") };
+        input.as_object_mut().unwrap().extend(extra);
+        serde_json::from_value(input).unwrap()
+    }
+
+    #[test]
+    fn a_value_stays_in_its_component() {
+        let table = [
+            ("a label", "https://{x}.vendor.com/a", "acme", "https://acme.vendor.com/a"),
+            ("a label's part", "https://eu-{x}.vendor.com/", "1", "https://eu-1.vendor.com/"),
+            ("a whole host", "https://{x}/oauth", "login.vendor.com", "https://login.vendor.com/oauth"),
+            ("a segment", "https://v.com/a/{x}/b", "c", "https://v.com/a/c/b"),
+            ("a slash", "https://v.com/a/{x}/b", "../c", "https://v.com/a/..%2Fc/b"),
+            ("a backslash", "https://v.com/{x}", r"\\evil", "https://v.com/%5C%5Cevil"),
+            ("an escape", "https://v.com/{x}/b", "%2e%2e", "https://v.com/%252e%252e/b"),
+            ("a question mark", "https://v.com/{x}", "a?b#c", "https://v.com/a%3Fb%23c"),
+            ("a query value", "https://v.com/?q={x}&r=1", "a&b=c d+é", "https://v.com/?q=a%26b%3Dc%20d%2B%C3%A9&r=1"),
+            ("dots in a query", "https://v.com/?q={x}", "..", "https://v.com/?q=.."),
+            ("at once after the host", "https://v.com?q={x}", "@evil", "https://v.com/?q=%40evil"),
+            ("a whole address", "{x}/services", "https://a.vendor.com", "https://a.vendor.com/services"),
+            ("one with a slash", "{x}/services", "https://a.vendor.com/", "https://a.vendor.com/services"),
+            ("one with a path", "{x}", "https://a.vendor.com/base", "https://a.vendor.com/base"),
+            ("loopback", "http://127.0.0.1:9000/{x}", "a", "http://127.0.0.1:9000/a"),
+        ];
+        for (case, template, value, expected) in table {
+            assert_eq!(url(template, &values(&[("x", value)])).unwrap().as_str(), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_hostile_value_never_changes_the_host() {
+        let hostile = [
+            "evil.example/",
+            "evil.example/.vendor.com",
+            "vendor.com@evil",
+            "vendor.com@evil.example",
+            "a:1",
+            "a:b@evil",
+            "ACME",
+            "acmé",
+            "аcme",
+            "a.",
+            ".a",
+            "a..b",
+            "",
+            " ",
+            "a b",
+            "-a",
+            "a-",
+            "a_b",
+            "a\\b",
+            "a\\@evil",
+            "a%2eb",
+            "%61",
+            "a%00",
+            "a\0b",
+            "a\nb",
+            "a\tb",
+            "a\r\nHost: evil",
+            "a?b",
+            "a#b",
+            "a/b",
+            "//evil",
+            "[::1]",
+            "::1",
+            "{x}",
+            "*",
+            "a,b",
+            "a;b",
+            "a'b",
+            "a\u{200b}b",
+            "a\u{3002}b",
+            "a\u{ff0f}b",
+            "evil.example?.vendor.com",
+            "evil.example#.vendor.com",
+        ];
+        for value in hostile {
+            for template in ["https://{x}.vendor.com/a", "https://{x}/a", "https://eu-{x}.vendor.com/a", "{x}/a"] {
+                let refused = url(template, &values(&[("x", value)]));
+                assert!(matches!(refused, Err(TemplateError::Unfit { .. })), "{template} {value:?} {refused:?}");
+            }
+        }
+        for value in ["evil.example", "vendor.com.evil.example", "127.0.0.1"] {
+            assert!(url("https://{x}.vendor.com/a", &values(&[("x", value)])).is_err(), "{value}");
+        }
+        for value in ["localhost", "127.0.0.1", "2130706433", "0x7f.1", "a.1"] {
+            assert!(url("https://{x}/a", &values(&[("x", value)])).is_err(), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_whole_address_is_written_as_it_is_understood() {
+        let table = [
+            "https://a.vendor.com@evil.example",
+            "https://user:pass@a.vendor.com",
+            "https:a.vendor.com",
+            "https:/a.vendor.com",
+            r"https:\\a.vendor.com",
+            r"https://a.vendor.com\@evil.example",
+            "https://A.vendor.com",
+            "HTTPS://a.vendor.com",
+            "https://a.vendor.com.",
+            "https://a%2evendor.com",
+            "https://ä.vendor.com",
+            "https://a.vendor.com?x",
+            "https://a.vendor.com#x",
+            "https://a.vendor.com/../x",
+            "https://a.vendor.com//",
+            "https://[::1]",
+            "ftp://a.vendor.com",
+            "javascript:alert(1)",
+            "//a.vendor.com",
+            "a.vendor.com",
+            "https://",
+            "https://a.ven\tdor.com",
+            " https://a.vendor.com",
+            "https://a.vendor.com:443",
+        ];
+        for value in table {
+            assert!(url("{x}/a", &values(&[("x", value)])).is_err(), "{value}");
+        }
+        assert!(url("{x}.vendor.com/a", &values(&[("x", "https://evil.example")])).is_err());
+    }
+
+    #[test]
+    fn dot_segments_are_refused() {
+        for (template, value) in
+            [("https://v.com/a/{x}/b", ".."), ("https://v.com/{x}", "."), ("https://v.com/{x}/b", "")]
+        {
+            assert!(
+                matches!(url(template, &values(&[("x", value)])), Err(TemplateError::Unfit { .. })),
+                "{template} {value:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_broken_template_is_named() {
+        for template in [
+            "{x",
+            "x}",
+            "https://v.com/{}",
+            "https://v.com/{X}",
+            "https://v.com/{a{b}}",
+            "v.com",
+            "ftp://v.com/",
+            "https://",
+        ] {
+            assert_eq!(
+                url(template, &values(&[("x", "https://v.com")])),
+                Err(TemplateError::Broken(template.to_owned()))
+            );
+        }
+        assert_eq!(url("https://v.com/{y}", &Values::default()), Err(TemplateError::Missing("y".to_owned())));
+    }
+
+    #[test]
+    fn a_header_value_has_one_line() {
+        let token = |value| text("Bearer {t}", &values(&[("t", value)]));
+        assert_eq!(token("a b/ç"), Ok("Bearer a b/ç".to_owned()));
+        for value in ["a\r\nb", "a\nb", "a\0b", "a\u{7f}"] {
+            assert!(token(value).is_err(), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn inputs_are_checked_and_completed() {
+        let table = [
+            ("given", json!({}), Some("acme"), "acme"),
+            ("a default", json!({"default": "acme"}), None, "acme"),
+            ("an untouched field", json!({"default": "acme"}), Some(""), "acme"),
+            ("nothing", json!({}), None, "`shop` is missing"),
+            ("a listed value", json!({"values": ["a", "b"]}), Some("b"), "b"),
+            ("another value", json!({"values": ["a", "b"]}), Some("c"), "`shop` has to be one of: a, b"),
+            ("a match", json!({"pattern": "[a-z]+"}), Some("acme"), "acme"),
+            ("a match of a part", json!({"pattern": "[a-z]+"}), Some("acme1"), "`shop` has to be of the form [a-z]+"),
+            ("alternatives", json!({"pattern": "a|b"}), Some("ax"), "`shop` has to be of the form a|b"),
+            (
+                "a second line",
+                json!({"pattern": "a"}),
+                Some("a\n"),
+                "`shop` has to be one line of 1 to 2048 characters",
+            ),
+        ];
+        for (case, extra, given, expected) in table {
+            let given = given.map(|value| ("shop".to_owned(), value.to_owned())).into_iter().collect();
+            let outcome = inputs(&[input(extra)], &given);
+            let outcome =
+                outcome.map_or_else(|error| error.to_string(), |values| values.get("shop").unwrap().to_owned());
+            assert_eq!(outcome, expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn an_input_that_is_not_asked_for_is_refused() {
+        let given = BTreeMap::from([("other".to_owned(), "x".to_owned())]);
+        assert_eq!(inputs(&[], &given).unwrap_err().to_string(), "`other` is not asked for");
+    }
+
+    #[test]
+    fn a_refused_secret_is_not_repeated() {
+        let given = BTreeMap::from([("shop".to_owned(), "hunter2 hunter2".to_owned())]);
+        let error = inputs(&[input(json!({"secret": true, "pattern": "[0-9]+"}))], &given).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn what_a_provider_says_is_believed_within_the_data() {
+        let connector: Connector = serde_json::from_value(json!({
+            "name": "Vendor",
+            "settings": [{"name": "region", "label": "Region", "values": ["eu", "us"]}],
+            "captures": {
+                "authorization_response": {"realm_id": "realmId"},
+                "token_response": {"instance_url": "instance_url", "team": "team.id"},
+                "patterns": {"realm_id": "[0-9]+"}
+            },
+            "lookups": [{"name": "site", "url": "https://api.vendor.com/sites", "path": "0.id", "pattern": "[a-f]+"}],
+            "api": {"base_url": "{instance_url}", "base_url_patterns": ["https://*.vendor.com"]}
+        }))
+        .unwrap();
+        let table = [
+            ("region", "eu", true),
+            ("region", "evil", false),
+            ("realm_id", "123", true),
+            ("realm_id", "123/../456", false),
+            ("team", "anything at all", true),
+            ("team", "", false),
+            ("team", "a\nb", false),
+            ("site", "abc", true),
+            ("site", "xyz", false),
+            ("instance_url", "https://eu.vendor.com", true),
+            ("instance_url", "https://vendor.com", false),
+            ("instance_url", "https://evil.example", false),
+            ("instance_url", "http://eu.vendor.com", false),
+            ("instance_url", "eu.vendor.com", false),
+            ("nobody", "x", false),
+        ];
+        for (name, value, expected) in table {
+            assert_eq!(believe(&connector, name, value).is_ok(), expected, "{name} {value:?}");
+        }
+        assert!(base_url(&connector, &values(&[("instance_url", "https://eu.vendor.com")])).is_ok());
+        assert!(base_url(&connector, &values(&[("instance_url", "https://evil.example")])).is_err());
+    }
+
+    #[test]
+    fn debug_shows_names_only() {
+        assert_eq!(format!("{:?}", values(&[("api_key", "hunter2")])), r#"{"api_key"}"#);
+    }
+
+    #[test]
+    fn members_are_found_by_path() {
+        let answer = json!({"a": {"b": [{"c": "x"}, {"c": 7}]}, "ok": false, "0": "zero", "none": null});
+        let table = [
+            ("a.b.0.c", Some("x")),
+            ("a.b.1.c", Some("7")),
+            ("ok", Some("false")),
+            ("0", Some("zero")),
+            ("a.b.2.c", None),
+            ("a.b.x", None),
+            ("a", None),
+            ("none", None),
+            ("", None),
+            ("ok.x", None),
+        ];
+        for (path, expected) in table {
+            assert_eq!(pluck_text(&answer, path).as_deref(), expected, "{path}");
+        }
+        assert_eq!(find("{realm_id}", &answer, &values(&[("realm_id", "9")])).as_deref(), Some("9"));
+        assert_eq!(find("a.b.0.c", &answer, &Values::default()).as_deref(), Some("x"));
+    }
+}

@@ -1,0 +1,122 @@
+//! Secrets as types: they can be neither printed nor serialised by accident.
+//!
+//! `Debug` hides the value; `Display` and `Serialize` are absent. Reading, storing or sending one takes a visible
+//! [`expose`](ClientSecret::expose). Comparing goes through [`digest`], so that no comparison tells how much was right.
+
+use std::fmt;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use ring::digest::{SHA256, digest as ring_digest};
+use serde::Deserialize;
+
+use crate::clock::Random;
+
+macro_rules! secret {
+    ($($(#[$doc:meta])* $name:ident)+) => { $(
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The value itself. Each use is a place to look at in a review.
+            #[must_use]
+            pub fn expose(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(value: String) -> Self {
+                Self(value)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(…)"))
+            }
+        }
+    )+ };
+}
+
+secret! {
+    /// What a provider accepts as proof of consent (RFC 6749 §1.4).
+    AccessToken
+    /// What a provider exchanges for a new access token (RFC 6749 §1.5).
+    RefreshToken
+    /// The provider client's password (RFC 6749 §2.3.1).
+    ClientSecret
+    /// What a provider gave for one token request (RFC 6749 §4.1.2).
+    AuthorizationCode
+    /// The secret behind a code challenge (RFC 7636 §4.1).
+    CodeVerifier
+    /// An app client's own secret, the last part of a secret key.
+    AppSecret
+    /// A 256-bit value of ours that authorises whoever bears it: one-time token, session, completion code, cookie, state.
+    Bearer
+    /// The deployment's root key: whoever has it may administer everything.
+    RootKey
+}
+
+impl Bearer {
+    /// A new one: 256 random bits, base64url.
+    #[must_use]
+    pub fn random(random: &Random) -> Self {
+        Self(URL_SAFE_NO_PAD.encode(random.bytes::<32>()))
+    }
+
+    /// What is stored in its place.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        digest(&self.0)
+    }
+}
+
+impl CodeVerifier {
+    /// A new one: 256 random bits as 43 characters, the least RFC 7636 §4.1 allows and what it recommends.
+    #[must_use]
+    pub fn random(random: &Random) -> Self {
+        Self(URL_SAFE_NO_PAD.encode(random.bytes::<32>()))
+    }
+
+    /// `BASE64URL(SHA256(ASCII(code_verifier)))` (RFC 7636 §4.2).
+    #[must_use]
+    pub fn challenge(&self) -> String {
+        URL_SAFE_NO_PAD.encode(ring_digest(&SHA256, self.0.as_bytes()))
+    }
+}
+
+/// The SHA-256 of a bearer value, base64url: safe to store, log and compare, since the value behind it has 256 random bits.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Digest(String);
+
+impl Digest {
+    /// As stored.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The digest of a value that somebody presented.
+#[must_use]
+pub fn digest(value: &str) -> Digest {
+    Digest(URL_SAFE_NO_PAD.encode(ring_digest(&SHA256, value.as_bytes())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_does_not_print() {
+        assert_eq!(format!("{:?}", ClientSecret::from("hunter2".to_owned())), "ClientSecret(…)");
+    }
+
+    #[test]
+    fn the_challenge_is_that_of_rfc_7636_appendix_b() {
+        let verifier = CodeVerifier::from("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".to_owned());
+        assert_eq!(verifier.challenge(), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+    }
+}

@@ -1,0 +1,263 @@
+//! What lives in Secrets Manager: the seeds, the root key, and the provider clients.
+//!
+//! | secret | content | written by |
+//! |---|---|---|
+//! | ring seed, signing seed | random text | the template, once |
+//! | root key | random text | the template; rotate by changing it there |
+//! | ring versions | `{"versions": {"2": "<random text>"}}`, empty at first | a rotation |
+//! | `{prefix}default` | `{"<connector>": {"client_id", "client_secret"}}` | the admin API |
+//! | `{prefix}{project}/{environment}` | the same, for overrides | the admin API |
+//!
+//! User tokens are not here: a secret each would cost $0.40 a month per user. They are sealed into the connection.
+
+use std::{collections::HashMap, sync::Mutex, time::Duration};
+
+use aws_sdk_secretsmanager::Client;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    clock::Timestamp,
+    error::{Error, VaultError},
+    id::{ConnectorId, Environment, ProjectId},
+    secret::ClientSecret,
+};
+
+/// How long a provider client's secret is used before it is read again. A changed secret is in use everywhere after this.
+const KEPT: Duration = Duration::from_secs(30);
+
+/// How often a write is repeated when another admin saved in between.
+const ATTEMPTS: usize = 8;
+
+/// Whose client of a provider is used.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientSource {
+    /// The deployment's own, for every project that has none.
+    Default,
+    /// One that this project registered.
+    Project,
+}
+
+/// Where the credentials of provider clients stand.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ClientsSecret {
+    /// The deployment's defaults.
+    Default,
+    /// The overrides of a project and environment.
+    Project(ProjectId, Environment),
+}
+
+impl ClientsSecret {
+    /// Where a connection's client stands.
+    #[must_use]
+    pub fn of(source: &ClientSource, project: &ProjectId, environment: Environment) -> Self {
+        match source {
+            ClientSource::Default => Self::Default,
+            ClientSource::Project => Self::Project(project.clone(), environment),
+        }
+    }
+
+    fn name(&self, prefix: &str) -> String {
+        match self {
+            Self::Default => format!("{prefix}default"),
+            Self::Project(project, environment) => format!("{prefix}{project}/{environment}"),
+        }
+    }
+}
+
+/// What a provider gave when the client was registered there (RFC 6749 §2.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderClient {
+    /// Public.
+    pub client_id: String,
+    /// Absent for a public client.
+    pub client_secret: Option<ClientSecret>,
+}
+
+/// Secrets Manager.
+pub struct Secrets {
+    client: Client,
+    prefix: String,
+    kept: Mutex<HashMap<ClientsSecret, (Timestamp, Map<String, Value>)>>,
+}
+
+impl Secrets {
+    /// Secrets whose clients' names begin with this prefix.
+    #[must_use]
+    pub fn new(client: Client, prefix: String) -> Self {
+        Self { client, prefix, kept: Mutex::default() }
+    }
+
+    /// The text of a secret.
+    pub async fn text(&self, name: &str) -> Result<String, VaultError> {
+        let value =
+            self.current(name).await?.ok_or_else(|| failed("GetSecretValue", name, "there is no such secret"))?;
+        Ok(value.0)
+    }
+
+    /// A project's client of this provider, with its secret.
+    pub async fn provider_client(
+        &self,
+        secret: &ClientsSecret,
+        connector: &ConnectorId,
+        now: Timestamp,
+    ) -> Result<ProviderClient, Error> {
+        let clients = match self.kept(secret, now) {
+            Some(clients) => clients,
+            None => {
+                let (clients, _) = self.clients(secret).await?;
+                self.keep(secret.clone(), clients.clone(), now);
+                clients
+            }
+        };
+        let entry = clients.get(connector.as_str()).ok_or_else(|| Error::ClientNotConfigured(connector.clone()))?;
+        let member = |name: &str| entry.get(name).and_then(Value::as_str).map(str::to_owned);
+        let client_id = member("client_id").ok_or_else(|| Error::ClientNotConfigured(connector.clone()))?;
+        Ok(ProviderClient { client_id, client_secret: member("client_secret").map(ClientSecret::from) })
+    }
+
+    /// Stores a client of a provider, or takes it away. Two admins who save at once lose nothing: the write names the
+    /// version it was read from and is repeated on conflict.
+    pub async fn put_provider_client(
+        &self,
+        secret: &ClientsSecret,
+        connector: &ConnectorId,
+        client: Option<&ProviderClient>,
+        token: impl Fn() -> String,
+    ) -> Result<(), Error> {
+        for _ in 0..ATTEMPTS {
+            let (mut clients, version) = self.clients(secret).await?;
+            match client {
+                Some(client) => {
+                    let secret = client.client_secret.as_ref().map(ClientSecret::expose);
+                    clients.insert(
+                        connector.to_string(),
+                        json!({ "client_id": client.client_id, "client_secret": secret }),
+                    );
+                }
+                None if clients.remove(connector.as_str()).is_none() => return Ok(()),
+                None => {}
+            }
+            if self.replace(secret, &clients, version.as_deref(), &token()).await? {
+                self.forget(secret);
+                return Ok(());
+            }
+        }
+        Err(Error::Conflict("the provider clients' secret"))
+    }
+
+    /// The clients as stored, and the version they were read from.
+    async fn clients(&self, secret: &ClientsSecret) -> Result<(Map<String, Value>, Option<String>), VaultError> {
+        let name = secret.name(&self.prefix);
+        match self.current(&name).await? {
+            None => Ok((Map::new(), None)),
+            Some((text, version)) => match serde_json::from_str(&text) {
+                Ok(Value::Object(clients)) => Ok((clients, Some(version))),
+                _ => Err(VaultError::Malformed { name, why: "not a JSON object" }),
+            },
+        }
+    }
+
+    async fn current(&self, name: &str) -> Result<Option<(String, String)>, VaultError> {
+        match self.client.get_secret_value().secret_id(name).send().await {
+            Ok(output) => {
+                let text = output.secret_string.ok_or_else(|| failed("GetSecretValue", name, "it holds no text"))?;
+                Ok(Some((text, output.version_id.unwrap_or_default())))
+            }
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => Ok(None),
+            Err(error) => Err(failed("GetSecretValue", name, &cause(&error))),
+        }
+    }
+
+    /// Writes the clients over the version they were read from. False if another version came between.
+    ///
+    /// Secrets Manager has no conditional put, but moving the stage `AWSCURRENT` names the version it is taken from: the
+    /// new version is put under a stage of its own and made current only if the old one still is.
+    async fn replace(
+        &self,
+        secret: &ClientsSecret,
+        clients: &Map<String, Value>,
+        read: Option<&str>,
+        token: &str,
+    ) -> Result<bool, VaultError> {
+        let name = secret.name(&self.prefix);
+        let text = Value::Object(clients.clone()).to_string();
+        let Some(read) = read else {
+            let created =
+                self.client.create_secret().name(&name).secret_string(text).client_request_token(token).send().await;
+            return match created {
+                Ok(_) => Ok(true),
+                Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_exists_exception()) => Ok(false),
+                Err(error) => Err(failed("CreateSecret", &name, &cause(&error))),
+            };
+        };
+        let pending = format!("pending-{token}");
+        let put = self
+            .client
+            .put_secret_value()
+            .secret_id(&name)
+            .secret_string(text)
+            .client_request_token(token)
+            .version_stages(&pending);
+        let put = put.send().await.map_err(|error| failed("PutSecretValue", &name, &cause(&error)))?;
+        let version = put.version_id.unwrap_or_else(|| token.to_owned());
+        let staged = self
+            .client
+            .update_secret_version_stage()
+            .secret_id(&name)
+            .version_stage("AWSCURRENT")
+            .move_to_version_id(&version)
+            .remove_from_version_id(read);
+        let moved = match staged.send().await {
+            Ok(_) => true,
+            // the stage is no longer on the version that was read
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|e| e.is_invalid_parameter_exception() || e.is_invalid_request_exception()) =>
+            {
+                false
+            }
+            Err(error) => return Err(failed("UpdateSecretVersionStage", &name, &cause(&error))),
+        };
+        // a version without a stage is one that Secrets Manager may remove
+        let unstaged = self
+            .client
+            .update_secret_version_stage()
+            .secret_id(&name)
+            .version_stage(&pending)
+            .remove_from_version_id(&version);
+        if let Err(error) = unstaged.send().await {
+            tracing::warn!(cause = cause(&error), "a pending stage stays on a secret's version");
+        }
+        Ok(moved)
+    }
+
+    fn kept(&self, secret: &ClientsSecret, now: Timestamp) -> Option<Map<String, Value>> {
+        let kept = self.kept.lock().ok()?;
+        kept.get(secret).filter(|(since, _)| since.until(now) < KEPT).map(|(_, clients)| clients.clone())
+    }
+
+    fn keep(&self, secret: ClientsSecret, clients: Map<String, Value>, now: Timestamp) {
+        if let Ok(mut kept) = self.kept.lock() {
+            if kept.len() >= 1024 {
+                kept.clear();
+            }
+            kept.insert(secret, (now, clients));
+        }
+    }
+
+    fn forget(&self, secret: &ClientsSecret) {
+        if let Ok(mut kept) = self.kept.lock() {
+            kept.remove(secret);
+        }
+    }
+}
+
+fn failed(operation: &'static str, name: &str, cause: &str) -> VaultError {
+    VaultError::Secret { operation, name: name.to_owned(), cause: cause.to_owned() }
+}
+
+fn cause<E: std::error::Error + 'static>(error: &E) -> String {
+    crate::store::chain(error)
+}

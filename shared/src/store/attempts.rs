@@ -1,0 +1,494 @@
+//! Authorizations under way, between the start and the outcome.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+use serde::{Deserialize, Serialize};
+
+use super::{Item, Table, number, string};
+use crate::{
+    clock::{Random, Timestamp},
+    error::{Error, Missing, StoreError},
+    id::{AttemptId, ConnectionKey, ConnectorId, Environment, Identity, ProjectId},
+    secret::{Bearer, CodeVerifier, Digest},
+    secrets::ClientSource,
+    vault::{Belongs, Sealed},
+};
+
+/// How long an authorization may take, from its making to the callback.
+pub const LIFETIME: Duration = Duration::from_secs(600);
+
+/// How long the outcome can be asked for afterwards.
+const REMEMBERED: Duration = Duration::from_secs(3600);
+
+/// One person's way to one connection: who asked for it, where it leads, and how it may be completed.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Attempt {
+    /// Its name, which authorises nothing.
+    pub id: AttemptId,
+    /// Whose.
+    pub project: ProjectId,
+    /// In which environment.
+    pub environment: Environment,
+    /// To which provider.
+    pub connector: ConnectorId,
+    /// For whom; absent means for the project itself.
+    pub identity: Option<Identity>,
+    /// How the app's back end calls them.
+    pub identity_label: Option<String>,
+    /// How the app is called, at the time of asking.
+    pub app_name: String,
+    /// How it was started, and so where the browser goes at the end.
+    pub shape: Shape,
+    /// Who may complete it.
+    pub completion: Completion,
+    /// The connection it will make, or renew.
+    pub connection: ConnectionKey,
+    /// Whether that connection exists already.
+    pub reconnect: bool,
+    /// Whose client of the provider is used.
+    pub client: Option<ClientSource>,
+    /// That client's public half.
+    pub client_id: Option<String>,
+    /// Where the provider is asked: made once, so that starting reads nothing.
+    pub authorization_url: String,
+    /// The `redirect_uri` in it, which the token request repeats (RFC 6749 §4.1.3).
+    pub redirect_uri: String,
+    /// Who has to answer (RFC 9207), where the provider says that it tells.
+    pub issuer: Option<String>,
+    /// The scopes asked for.
+    pub scopes: Vec<String>,
+    /// The digest of the connect session that may ask for its status.
+    pub session: Option<String>,
+    /// What the person typed and the operator chose, secrets excepted.
+    pub values: BTreeMap<String, String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+impl Attempt {
+    /// Until when the provider's answer is taken.
+    #[must_use]
+    pub fn expires_at(&self) -> Timestamp {
+        self.created_at.after(LIFETIME)
+    }
+
+    /// What its sealed values belong to.
+    #[must_use]
+    pub fn belongs(&self, content: &'static str) -> Belongs<'_> {
+        Belongs {
+            project: &self.project,
+            environment: self.environment,
+            connector: &self.connector,
+            connection: &self.connection,
+            content,
+        }
+    }
+
+    /// The name of the cookie that tells the browser of this attempt.
+    #[must_use]
+    pub fn cookie_name(&self) -> String {
+        cookie_name(&self.id)
+    }
+}
+
+/// The name of the cookie that tells an attempt's browser; one for each, so that two tabs do not disturb each other.
+#[must_use]
+pub fn cookie_name(id: &AttemptId) -> String {
+    format!("__Host-mooring_{id}")
+}
+
+/// How a flow was started, and so where the browser goes at the end.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Shape {
+    /// By a one-time token in a link.
+    Link {
+        /// Where the browser goes back to; without it, our own page is the end.
+        return_to: Option<String>,
+    },
+    /// By `GET /connectors/{connector}/oauth/authorize`.
+    FrontEnd {
+        /// The front end to go back to; without it, our own page is the end.
+        base_url: Option<String>,
+    },
+    /// By `POST /connectors/{connector}/credentials`.
+    Credentials {
+        /// Where the completion code goes.
+        redirect_uri: String,
+    },
+}
+
+/// What completes a held grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Completion {
+    /// The app's back end redeems the completion code and names the identity that its own session says is logged in.
+    AppVouches,
+    /// The person confirms on our page.
+    PersonConfirms,
+}
+
+/// How far an attempt is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Made, perhaps started; the provider has not answered.
+    Pending,
+    /// The provider has answered and is being asked for tokens.
+    Claimed,
+    /// There is a grant, sealed and unusable, that waits to be completed.
+    Held,
+    /// There is a connection.
+    Connected,
+    /// The person or the provider said no.
+    Denied,
+    /// Something went wrong.
+    Failed,
+    /// It took too long.
+    Expired,
+}
+
+impl Status {
+    fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "pending" => Self::Pending,
+            "claimed" => Self::Claimed,
+            "held" => Self::Held,
+            "connected" => Self::Connected,
+            "denied" => Self::Denied,
+            "failed" => Self::Failed,
+            "expired" => Self::Expired,
+            _ => return None,
+        })
+    }
+
+    pub(crate) fn as_stored(&self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Claimed => "claimed",
+            Self::Held => "held",
+            Self::Connected => "connected",
+            Self::Denied => "denied",
+            Self::Failed => "failed",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// As the status route says it: how far the server is with an answer is its own affair.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Claimed => "pending",
+            other => other.as_stored(),
+        }
+    }
+}
+
+/// An attempt with what has become of it.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// The attempt.
+    pub attempt: Attempt,
+    /// How far it is.
+    pub status: Status,
+    /// Why it was denied or failed: a stable code.
+    pub error: Option<String>,
+    /// The account consented with, for people.
+    pub account: Option<String>,
+    /// The digest of its browser's cookie, once it was started.
+    pub browser: Option<String>,
+}
+
+/// The `state` of an authorization request (RFC 6749 §10.12): it names connector and attempt for a look-up and proves
+/// itself by 256 random bits that are stored as a digest.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// The connector it was made for.
+    pub connector: ConnectorId,
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// What proves it.
+    pub proof: Bearer,
+}
+
+impl State {
+    /// A new one.
+    #[must_use]
+    pub fn random(connector: &ConnectorId, attempt: &AttemptId, random: &Random) -> Self {
+        Self { connector: connector.clone(), attempt: attempt.clone(), proof: Bearer::random(random) }
+    }
+
+    /// From the wire. A client may have put `~` and an address of its own behind it; that part is not ours.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let own = text.split('~').next()?;
+        let mut parts = own.splitn(3, '.');
+        let connector = ConnectorId::parse(parts.next()?)?;
+        let attempt = AttemptId::parse(parts.next()?)?;
+        let proof = parts.next().filter(|proof| !proof.is_empty() && proof.len() <= 64)?;
+        Some(Self { connector, attempt, proof: Bearer::from(proof.to_owned()) })
+    }
+
+    /// As on the wire.
+    #[must_use]
+    pub fn expose(&self) -> String {
+        format!("{}.{}.{}", self.connector, self.attempt, self.proof.expose())
+    }
+}
+
+/// What an answer has to bring besides its `state` to be believed.
+#[derive(Clone, Debug)]
+pub struct Proof {
+    /// The digest of the cookie that the start set.
+    pub browser: Digest,
+    /// `iss`, where the answer has one.
+    pub issuer: Option<String>,
+    /// The request, which may claim again when the SDK repeats its call.
+    pub request_id: String,
+}
+
+/// An attempt that this request claimed: the only thing that tokens are asked for.
+#[derive(Debug)]
+pub struct Claimed {
+    /// The attempt.
+    pub attempt: Attempt,
+    verifier: Sealed,
+}
+
+impl Claimed {
+    /// The sealed code verifier.
+    #[must_use]
+    pub fn sealed_verifier(&self) -> &Sealed {
+        &self.verifier
+    }
+}
+
+/// What became of a claim.
+#[derive(Debug)]
+pub enum Claim {
+    /// The attempt is this request's.
+    Won(Box<Claimed>),
+    /// The same browser came back: this is the outcome.
+    Before(Box<Progress>),
+}
+
+/// The attempts, in the flows table.
+pub struct Attempts {
+    table: Table,
+}
+
+impl Attempts {
+    /// Attempts in this table.
+    #[must_use]
+    pub fn new(table: Table) -> Self {
+        Self { table }
+    }
+
+    pub(crate) fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// Remembers an attempt until it expires.
+    pub async fn put(&self, attempt: &Attempt, state: &State, verifier: &Sealed) -> Result<(), StoreError> {
+        let item = Item::new()
+            .text("pk", attempt.id.as_str())
+            .doc(attempt)
+            .text("state_hash", state.proof.digest().as_str())
+            .text("status", Status::Pending.as_stored())
+            .text_if("issuer", attempt.issuer.as_deref())
+            .sealed("verifier", verifier)
+            .number("expires_at", attempt.expires_at().millis())
+            .number("ttl", attempt.expires_at().after(REMEMBERED).secs());
+        let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(item.0));
+        put.condition_expression("attribute_not_exists(pk)")
+            .send()
+            .await
+            .map(drop)
+            .map_err(self.table.failed("PutItem"))
+    }
+
+    /// Gives an attempt to the browser that starts it. The first one has it; the same one may start again; to any other it
+    /// is used.
+    pub async fn start(&self, state: &State, browser: &Digest, now: Timestamp) -> Result<Attempt, Error> {
+        let update = self.update(&state.attempt).update_expression("SET browser = :browser");
+        let update = update
+            .condition_expression("state_hash = :state AND expires_at > :now AND #status = :pending AND (attribute_not_exists(browser) OR browser = :browser)")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":pending", string(Status::Pending.as_stored()))
+            .expression_attribute_values(":state", string(state.proof.digest().as_str()))
+            .expression_attribute_values(":browser", string(browser.as_str()))
+            .expression_attribute_values(":now", number(now.millis()));
+        match update.send().await {
+            Ok(output) => Ok(self.progress(&Item(output.attributes.unwrap_or_default()), now)?.attempt),
+            Err(error) => {
+                let found = error.as_service_error().and_then(condition_failed).map(Item);
+                match found {
+                    None => Err(self.table.failed("UpdateItem")(error).into()),
+                    Some(item) if !is(&item, "state_hash", &state.proof.digest()) => Err(Error::UnknownState),
+                    Some(item) if item.get_number("expires_at") <= Some(now.millis()) => Err(Error::Expired),
+                    Some(_) => Err(Error::AlreadyUsed),
+                }
+            }
+        }
+    }
+
+    /// Claims an attempt, so that a `state` works once. State, cookie and issuer are part of the condition: a wrong one
+    /// changes nothing. The same request may claim again (the SDK retries); the same browser later gets the outcome.
+    pub async fn claim(&self, state: &State, proof: &Proof, now: Timestamp) -> Result<Claim, Error> {
+        let update = self.update(&state.attempt).update_expression("SET claimed_by = :request, #status = :claimed");
+        let update = update
+            .condition_expression(
+                "state_hash = :state AND browser = :browser AND expires_at > :now AND (attribute_not_exists(issuer) OR issuer = :issuer) \
+                 AND (attribute_not_exists(claimed_by) OR claimed_by = :request)",
+            )
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":claimed", string(Status::Claimed.as_stored()))
+            .expression_attribute_values(":state", string(state.proof.digest().as_str()))
+            .expression_attribute_values(":browser", string(proof.browser.as_str()))
+            .expression_attribute_values(":issuer", string(proof.issuer.clone().unwrap_or_else(|| "none".to_owned())))
+            .expression_attribute_values(":request", string(&proof.request_id))
+            .expression_attribute_values(":now", number(now.millis()));
+        match update.send().await {
+            Ok(output) => {
+                let item = Item(output.attributes.unwrap_or_default());
+                let verifier = item.get_sealed("verifier").ok_or_else(|| self.table.malformed("verifier"))?;
+                let attempt = self.progress(&item, now)?.attempt;
+                Ok(Claim::Won(Box::new(Claimed { attempt, verifier })))
+            }
+            Err(error) => {
+                let Some(item) = error.as_service_error().and_then(condition_failed).map(Item) else {
+                    return Err(self.table.failed("UpdateItem")(error).into());
+                };
+                self.not_claimed(&item, state, proof, now)
+            }
+        }
+    }
+
+    /// Why a claim failed. What a stranger learns does not depend on what became of the attempt.
+    fn not_claimed(&self, item: &Item, state: &State, proof: &Proof, now: Timestamp) -> Result<Claim, Error> {
+        if !is(item, "state_hash", &state.proof.digest()) || !is(item, "browser", &proof.browser) {
+            return Err(Error::UnknownState);
+        }
+        if item.get_text("claimed_by").is_some() {
+            return Ok(Claim::Before(Box::new(self.progress(item, now)?)));
+        }
+        if item.get_number("expires_at") <= Some(now.millis()) { Err(Error::Expired) } else { Err(Error::UnknownState) }
+    }
+
+    /// Writes down a refusal, by the provider or the person.
+    pub async fn deny(&self, id: &AttemptId, reason: &str) -> Result<(), StoreError> {
+        self.end(id, &Status::Denied, reason).await
+    }
+
+    /// Writes down a failure after the claim.
+    pub async fn fail(&self, id: &AttemptId, reason: &str) -> Result<(), StoreError> {
+        self.end(id, &Status::Failed, reason).await
+    }
+
+    async fn end(&self, id: &AttemptId, status: &Status, reason: &str) -> Result<(), StoreError> {
+        let update = self.update(id).update_expression("SET #status = :status, #error = :error");
+        let update = update
+            .condition_expression("attribute_exists(pk) AND #status <> :connected")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#error", "error")
+            .expression_attribute_values(":connected", string(Status::Connected.as_stored()))
+            .expression_attribute_values(":status", string(status.as_stored()))
+            .expression_attribute_values(":error", string(reason));
+        match update.send().await {
+            Ok(_) => Ok(()),
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(()),
+            Err(error) => Err(self.table.failed("UpdateItem")(error)),
+        }
+    }
+
+    /// An attempt and how far it is.
+    pub async fn progress_of(&self, id: &AttemptId, now: Timestamp) -> Result<Progress, Error> {
+        let get = self
+            .table
+            .client
+            .get_item()
+            .table_name(&self.table.name)
+            .key("pk", string(id.as_str()))
+            .consistent_read(true);
+        let output = get.send().await.map_err(self.table.failed("GetItem"))?;
+        let item = output.item.map(Item).ok_or(Error::NotFound(Missing::Attempt))?;
+        Ok(self.progress(&item, now)?)
+    }
+
+    fn progress(&self, item: &Item, now: Timestamp) -> Result<Progress, StoreError> {
+        let attempt: Attempt = item.get_doc(&self.table)?;
+        let stored = item.get_text("status").and_then(Status::parse).ok_or_else(|| self.table.malformed("status"))?;
+        let held_until = item.get_number("held_until").map(Timestamp::from_millis);
+        let status = match stored {
+            Status::Pending | Status::Claimed if attempt.expires_at() <= now => Status::Expired,
+            Status::Held if held_until.is_some_and(|until| until <= now) => Status::Expired,
+            stored => stored,
+        };
+        let text = |name| item.get_text(name).map(str::to_owned);
+        Ok(Progress { attempt, status, error: text("error"), account: text("account"), browser: text("browser") })
+    }
+
+    fn update(&self, id: &AttemptId) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
+        let update = self.table.client.update_item().table_name(&self.table.name).key("pk", string(id.as_str()));
+        update
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    }
+}
+
+/// The item that failed the condition; empty if there is none.
+pub(crate) fn condition_failed(
+    error: &aws_sdk_dynamodb::operation::update_item::UpdateItemError,
+) -> Option<std::collections::HashMap<String, aws_sdk_dynamodb::types::AttributeValue>> {
+    match error {
+        aws_sdk_dynamodb::operation::update_item::UpdateItemError::ConditionalCheckFailedException(failed) => {
+            Some(failed.item.clone().unwrap_or_default())
+        }
+        _ => None,
+    }
+}
+
+fn is(item: &Item, name: &str, expected: &Digest) -> bool {
+    item.get_text(name) == Some(expected.as_str())
+}
+
+/// The content name of a sealed code verifier.
+pub const VERIFIER: &str = "code_verifier";
+
+/// The sealed code verifier's plaintext.
+#[must_use]
+pub fn verifier_plaintext(verifier: &CodeVerifier) -> &[u8] {
+    verifier.expose().as_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_read_up_to_the_first_tilde() {
+        let random = Random::system();
+        let attempt = AttemptId::random(&random);
+        let state = State::random(&ConnectorId::parse("google-drive").unwrap(), &attempt, &random);
+        let wire = state.expose();
+        for text in
+            [wire.clone(), format!("{wire}~aHR0cHM6Ly94"), format!("{wire}~aHR0cHM6Ly94~v3"), format!("{wire}~")]
+        {
+            let read = State::parse(&text).unwrap();
+            assert_eq!((read.expose(), read.attempt), (wire.clone(), attempt.clone()), "{text}");
+        }
+        for text in [
+            "",
+            "~",
+            "acme",
+            "acme.att_1",
+            "acme.att_1.",
+            "ACME.att_1.x",
+            "acme.att-1.x",
+            &format!("acme.att_1.{}", "x".repeat(65)),
+        ] {
+            assert!(State::parse(text).is_none(), "{text}");
+        }
+    }
+}

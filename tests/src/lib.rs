@@ -1,0 +1,1 @@
+//! The integration tests are the `it` target beside this file; the library is empty.

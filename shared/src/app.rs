@@ -18,7 +18,7 @@ use crate::{
         connections::Connections,
         journal::Journal,
         links::Links,
-        settings::{Key, Settings},
+        settings::Settings,
     },
     vault::{Belongs, Once, Ring, Sealed},
 };
@@ -124,7 +124,7 @@ impl App {
             Ok((settings, ring, key)) => {
                 for error in [settings.err(), ring.err(), key.err()].into_iter().flatten() {
                     tracing::warn!(
-                        cause = crate::store::chain(&error),
+                        cause = crate::error::chain(&error),
                         "a prefetch failed and is tried again at first use"
                     );
                 }
@@ -205,10 +205,5 @@ impl App {
             self.settings.publish_keys(&key.jwks()).await?;
         }
         Ok(key)
-    }
-
-    /// The published public keys.
-    pub async fn jwks(&self) -> Result<Option<String>, Error> {
-        Ok(self.settings.read(&[Key::Deployment], self.clock.now()).await?.deployment().jwks)
     }
 }

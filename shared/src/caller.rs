@@ -98,26 +98,38 @@ impl App {
     /// Who is asking, if it has one of these roles. All that is needed of the settings is read in one round, the
     /// connector's part included where the path names one.
     pub async fn caller(&self, request: &Request, roles: &'static [Role]) -> Result<Caller, Error> {
+        let connector = request.param("connector").ok().and_then(ConnectorId::parse);
+        self.caller_reading(request, roles, |project, environment| {
+            connector.iter().flat_map(|connector| connector_keys(project, environment, connector)).collect()
+        })
+        .await
+    }
+
+    /// The same, with further settings of the caller's project and environment read in the same round.
+    pub async fn caller_reading(
+        &self,
+        request: &Request,
+        roles: &'static [Role],
+        further: impl Fn(&ProjectId, Environment) -> Vec<Key>,
+    ) -> Result<Caller, Error> {
         let presented =
             Presented::from_headers(request)?.ok_or(Error::Unauthenticated { why: MISSING, challenge: false })?;
-        let connector = request.param("connector").ok().and_then(ConnectorId::parse);
-        let caller = self.identify(&presented, connector.as_ref()).await?;
+        let caller = self.identify(&presented, further).await?;
         caller.require(roles)?;
-        if let Some(origin) =
-            request.header("origin").filter(|origin| caller.project.allowed_origins.iter().any(|o| o == origin))
-        {
+        let allowed = |origin: &&str| caller.project.allowed_origins.iter().any(|allowed| allowed == origin);
+        if let Some(origin) = request.header("origin").filter(allowed) {
             request.reflect_origin(origin);
         }
         Ok(caller)
     }
 
     /// Who presents this.
-    pub async fn identify(&self, presented: &Presented, connector: Option<&ConnectorId>) -> Result<Caller, Error> {
+    pub async fn identify(&self, presented: &Presented, further: impl Fn(&ProjectId, Environment) -> Vec<Key>) -> Result<Caller, Error> {
         let now = self.clock.now();
         let unknown = |challenge| Error::Unauthenticated { why: UNKNOWN, challenge };
         match presented {
             Presented::Secret { id, secret, environment } => {
-                let caller = self.app_client(id, connector, now).await?;
+                let caller = self.app_client(id, further, now).await?;
                 let challenge = environment.is_none();
                 let (caller, hash) = caller.ok_or(unknown(challenge))?;
                 // digests are compared: what the time of comparing them tells leads to no secret of 256 random bits
@@ -128,10 +140,14 @@ impl App {
                 Ok(caller)
             }
             Presented::Jwt(token) => {
-                let jwks = self.jwks().await?.ok_or(unknown(false))?;
+                // whose it says it is only tells what to read, so that one round is enough; nothing is believed of it yet
+                let id = jwt::named_client(token).ok_or(unknown(false))?;
+                let (mut caller, _) = self.app_client(&id, further, now).await?.ok_or(unknown(false))?;
+                let jwks = caller.read.deployment().jwks.ok_or(unknown(false))?;
                 let claims = jwt::verify(token, &jwks, &self.config.deployment_id, now).ok_or(unknown(false))?;
-                let (mut caller, _) =
-                    self.app_client(&claims.client_id, connector, now).await?.ok_or(unknown(false))?;
+                if claims.client_id != id {
+                    return Err(unknown(false));
+                }
                 // a token carries no more than its client has by now
                 caller.roles.retain(|role| claims.roles().contains(role));
                 Ok(caller)
@@ -143,14 +159,12 @@ impl App {
     async fn app_client(
         &self,
         id: &ClientId,
-        connector: Option<&ConnectorId>,
+        further: impl Fn(&ProjectId, Environment) -> Vec<Key>,
         now: Timestamp,
     ) -> Result<Option<(Caller, String)>, Error> {
         let (project_id, environment) = (id.project(), id.environment());
         let mut keys = vec![Key::Deployment, Key::Project(project_id.clone()), Key::Client(id.clone())];
-        if let Some(connector) = connector {
-            keys.extend(connector_keys(&project_id, environment, connector));
-        }
+        keys.extend(further(&project_id, environment));
         let read = self.settings.read(&keys, now).await?;
         let (Some(project), Some((client, hash))) = (read.project(&project_id)?, read.client(id)?) else {
             return Ok(None);

@@ -20,6 +20,9 @@ use crate::{error::ProviderError, protocol::origins::Origins};
 /// A provider has this long for a token, profile or revocation call, its body included.
 pub const PROVIDER_LIMIT: Duration = Duration::from_secs(10);
 
+/// How long a provider may say nothing while an answer is passed through; a language model can think for minutes.
+const SILENCE_LIMIT: Duration = Duration::from_secs(300);
+
 /// The largest answer of such a call that is read.
 const ANSWER_LIMIT: usize = 1024 * 1024;
 
@@ -39,6 +42,7 @@ impl Egress {
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(Duration::from_secs(5))
+            .read_timeout(SILENCE_LIMIT)
             .pool_idle_timeout(Duration::from_secs(50))
             .build()?;
         Ok(Self { client, loopback })

@@ -37,6 +37,9 @@ pub enum Error {
     /// The app client lacks a role for this route.
     #[error("this route needs the role {}", join(.0))]
     RoleMissing(&'static [Role]),
+    /// An app client asks for what only the deployment's operator may do.
+    #[error("this route needs the root key")]
+    RootKeyMissing,
     /// What was named does not exist, or belongs to another project or environment, which is not told apart.
     #[error("{0}")]
     NotFound(Missing),
@@ -120,6 +123,9 @@ pub enum Missing {
     /// No such project.
     #[error("there is no such project")]
     Project,
+    /// No such environment, or not the app client's own.
+    #[error("there is no such environment in this project")]
+    Environment,
     /// No such app client.
     #[error("there is no such app client in this project")]
     Client,
@@ -141,6 +147,7 @@ impl Missing {
             Self::Connection => "connection_not_found",
             Self::Credential => "credential_not_found",
             Self::Project => "project_not_found",
+            Self::Environment => "environment_not_found",
             Self::Client => "client_not_found",
             Self::Attempt => "attempt_not_found",
             Self::User => "user_not_found",
@@ -173,8 +180,12 @@ pub enum Refusal {
     InvalidCredentials,
     /// The connector's definition has a fault.
     InvalidConnector,
+    /// The connector can't be changed or taken away while something hangs on it.
+    ConnectorInUse,
     /// The address would leave what the connector may call.
     AddressNotAllowed,
+    /// The app switched the connection off.
+    ConnectionInactive,
 }
 
 impl Refusal {
@@ -193,7 +204,9 @@ impl Refusal {
             Self::UnsupportedCredentialType => "unsupported_credential_type",
             Self::InvalidCredentials => "invalid_credentials",
             Self::InvalidConnector => "invalid_connector",
+            Self::ConnectorInUse => "connector_in_use",
             Self::AddressNotAllowed => "address_not_allowed",
+            Self::ConnectionInactive => "connection_inactive",
         }
     }
 }
@@ -314,4 +327,17 @@ impl Error {
 
 fn join<T: ToString>(items: &[T]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// An error with all its causes, in one line. SDK errors say little by themselves.
+#[must_use]
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
 }

@@ -4,12 +4,19 @@
 //! [`event`]); [`answer`] finds the route, calls the handler, and turns its result or error into a [`Response`].
 //! Handlers never meet an event form, and hold no status code for a failure.
 
+pub mod api_version;
 pub mod event;
+pub mod form;
 pub mod params;
 
 mod failure;
 
-use std::{fmt, future::Future, pin::Pin, sync::OnceLock};
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, OnceLock},
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -331,17 +338,17 @@ pub trait Handler: Send + Sync {
     /// Which function this is: it answers the routes of that function alone.
     const FUNCTION: Function;
 
-    /// Answers a request that found its route.
+    /// Answers a request that found its route. The app is shared, so that work can be finished that outlives its caller.
     fn handle(
         &self,
-        app: &App,
+        app: &Arc<App>,
         request: &Request,
         operation: Operation,
     ) -> impl Future<Output = Result<Response, Error>> + Send;
 }
 
 /// Answers a request: finds its route, lets the handler answer, and tells failures in the route's voice.
-pub async fn answer<H: Handler>(app: &App, mut request: Request, handler: &H) -> Response {
+pub async fn answer<H: Handler>(app: &Arc<App>, mut request: Request, handler: &H) -> Response {
     let started = app.clock.now();
     let (route, voice, result) = match enter(&mut request, H::FUNCTION) {
         Entered::Preflight(response) => return finish(&request, None, response),
@@ -426,12 +433,13 @@ fn finish(request: &Request, route: Option<&Route>, mut response: Response) -> R
         response = response
             .with("access-control-allow-origin", origin)
             .with("vary", "origin")
-            .with("access-control-expose-headers", "x-request-id, retry-after, x-mooring-error");
+            .with("access-control-expose-headers", "x-request-id, x-mooring-request-id, retry-after, x-mooring-error");
+    }
+    if route.is_some_and(|route| route.voice == Voice::Passthrough) && !response.has("x-mooring-error") {
+        // the provider's own answer: its caching, its types and its request id are its own
+        return response.with("x-mooring-request-id", &request.request_id);
     }
     response = response.with("x-request-id", &request.request_id);
-    if route.is_some_and(|route| route.voice == Voice::Passthrough) && !response.has("x-mooring-error") {
-        return response; // the provider's own answer: its caching and its types are its own
-    }
     response = response.or("cache-control", "no-store").or("x-content-type-options", "nosniff");
     if response.headers.iter().any(|(name, value)| name == "content-type" && value.starts_with("text/html")) {
         response = response

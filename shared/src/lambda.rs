@@ -1,5 +1,7 @@
 //! The loop of a Lambda function: an event in, an answer out.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use lambda_runtime::{Error, FunctionResponse, LambdaEvent, MetadataPrelude, StreamResponse, service_fn};
@@ -14,7 +16,7 @@ use crate::{
 };
 
 /// Serves a function whose answers are whole.
-pub async fn serve<H: Handler>(app: &App, handler: H) -> Result<(), Error> {
+pub async fn serve<H: Handler>(app: &Arc<App>, handler: H) -> Result<(), Error> {
     let handler = &handler;
     lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| async move {
         Ok::<_, Error>(Buffered::of(respond(app, handler, event).await?))
@@ -24,7 +26,7 @@ pub async fn serve<H: Handler>(app: &App, handler: H) -> Result<(), Error> {
 
 /// Serves a function whose answers are passed on as they come: the REST API's streaming integration and a function URL in
 /// streaming mode read the same framing.
-pub async fn serve_streaming<H: Handler>(app: &App, handler: H) -> Result<(), Error> {
+pub async fn serve_streaming<H: Handler>(app: &Arc<App>, handler: H) -> Result<(), Error> {
     let handler = &handler;
     lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| async move {
         let response = respond(app, handler, event).await?;
@@ -33,7 +35,7 @@ pub async fn serve_streaming<H: Handler>(app: &App, handler: H) -> Result<(), Er
     .await
 }
 
-async fn respond<H: Handler>(app: &App, handler: &H, event: LambdaEvent<Event>) -> Result<Response, Error> {
+async fn respond<H: Handler>(app: &Arc<App>, handler: &H, event: LambdaEvent<Event>) -> Result<Response, Error> {
     let (event, context) = event.into_parts();
     // a custom domain's base path stands in front; a stage does not
     let public_path = app.config.public_url.as_ref().map_or("", |url| url.path());

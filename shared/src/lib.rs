@@ -6,6 +6,7 @@
 //! | [`store`] | the four tables, one module per aggregate |
 //! | [`flow`] | the steps between the two that several functions share |
 //! | [`http`], [`routes`] | requests, answers, errors; what answers where, for whom |
+//! | [`record`] | a connection as answers show it |
 //! | [`vault`], [`secrets`], [`secret`] | sealing; Secrets Manager; secrets as types |
 //! | [`egress`], [`aws`] | calls to providers; calls to AWS |
 //! | [`app`], [`caller`], [`lambda`] | what a handler has at hand; who is asking; the loop |
@@ -24,9 +25,11 @@ pub mod id;
 pub mod lambda;
 pub mod page;
 pub mod protocol;
+pub mod record;
 pub mod routes;
 pub mod secret;
 pub mod secrets;
 pub mod store;
+pub mod subject;
 pub mod telemetry;
 pub mod vault;

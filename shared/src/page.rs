@@ -8,6 +8,7 @@ use crate::{
     app::App,
     error::{Error, Refusal},
     http::Response,
+    id::Identity,
 };
 
 /// The stylesheet of every page.
@@ -27,6 +28,8 @@ pub struct Message<'a> {
     pub text: &'a str,
     /// Where to go on: an address and what to call it.
     pub next: Option<(&'a str, &'a str)>,
+    /// Whether that opens a window of its own.
+    pub new_window: bool,
     /// The request, to be named when asking for help.
     pub request_id: &'a str,
     /// What stands before the stylesheet's path.
@@ -69,10 +72,22 @@ pub fn failure(app: &App, request_id: &str, status: u16, code: &str, error: &Err
         heading,
         text: &text,
         next: None,
+        new_window: false,
         request_id,
         base_path: &app.base_path(),
     };
     Response { status, ..Response::html(render(&message)) }.with("x-mooring-error", code)
+}
+
+/// For whom a connection is, as a person reads it: the label that the app's back end gave, else the raw identity, else
+/// everyone in the app.
+#[must_use]
+pub fn for_whom(label: Option<&str>, identity: Option<&Identity>, app_name: &str) -> String {
+    match (label, identity) {
+        (Some(label), _) => label.to_owned(),
+        (None, Some(identity)) => identity.identity.clone(),
+        (None, None) => format!("everyone in {app_name}"),
+    }
 }
 
 /// What a person reads. Each sentence ends with what they can do.
@@ -99,7 +114,7 @@ fn words(error: &Error) -> (&'static str, String) {
         ),
         Error::BaseUrlUnknown | Error::RetryLater { .. } => ("Not just now", format!("{}.", sentence(&error.to_string()))),
         Error::MethodNotAllowed(_) | Error::TooLarge(_) | Error::UnsupportedMediaType(_) => ("This can't be read", format!("{}. {AGAIN}", sentence(&error.to_string()))),
-        Error::Unauthenticated { .. } | Error::RoleMissing(_) | Error::Conflict(_) | Error::NeedsReauth => ("That was not possible", format!("{}. {AGAIN}", sentence(&error.to_string()))),
+        Error::Unauthenticated { .. } | Error::RoleMissing(_) | Error::RootKeyMissing | Error::Conflict(_) | Error::NeedsReauth => ("That was not possible", format!("{}. {AGAIN}", sentence(&error.to_string()))),
         Error::Storage(_) | Error::Vault(_) => ("Something went wrong on our side", "Nothing was connected. Please try again in a few minutes; if it stays so, pass on the number below.".to_owned()),
     }
 }

@@ -99,6 +99,15 @@ impl Digest {
     }
 }
 
+impl Digest {
+    /// A digest that came back to us, if it has the form of one.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let whole = text.len() == 43 && URL_SAFE_NO_PAD.decode(text).is_ok();
+        whole.then(|| Self(text.to_owned()))
+    }
+}
+
 /// The digest of a value that somebody presented.
 #[must_use]
 pub fn digest(value: &str) -> Digest {

@@ -110,10 +110,17 @@ impl Secrets {
                 clients
             }
         };
-        let entry = clients.get(connector.as_str()).ok_or_else(|| Error::ClientNotConfigured(connector.clone()))?;
-        let member = |name: &str| entry.get(name).and_then(Value::as_str).map(str::to_owned);
-        let client_id = member("client_id").ok_or_else(|| Error::ClientNotConfigured(connector.clone()))?;
-        Ok(ProviderClient { client_id, client_secret: member("client_secret").map(ClientSecret::from) })
+        entry(&clients, connector).ok_or_else(|| Error::ClientNotConfigured(connector.clone()))
+    }
+
+    /// The client of this provider as it is stored now, past what is kept: whoever changes it wants to know.
+    pub async fn stored_client(
+        &self,
+        secret: &ClientsSecret,
+        connector: &ConnectorId,
+    ) -> Result<Option<ProviderClient>, VaultError> {
+        let (clients, _) = self.clients(secret).await?;
+        Ok(entry(&clients, connector))
     }
 
     /// Stores a client of a provider, or takes it away. Two admins who save at once lose nothing: the write names the
@@ -254,10 +261,19 @@ impl Secrets {
     }
 }
 
+fn entry(clients: &Map<String, Value>, connector: &ConnectorId) -> Option<ProviderClient> {
+    let entry = clients.get(connector.as_str())?;
+    let member = |name: &str| entry.get(name).and_then(Value::as_str).map(str::to_owned);
+    Some(ProviderClient {
+        client_id: member("client_id")?,
+        client_secret: member("client_secret").map(ClientSecret::from),
+    })
+}
+
 fn failed(operation: &'static str, name: &str, cause: &str) -> VaultError {
     VaultError::Secret { operation, name: name.to_owned(), cause: cause.to_owned() }
 }
 
 fn cause<E: std::error::Error + 'static>(error: &E) -> String {
-    crate::store::chain(error)
+    crate::error::chain(error)
 }

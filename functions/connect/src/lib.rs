@@ -1,1 +1,46 @@
-//! x
+//! What a person sees: the page that connects, the page that confirms, and how it ended.
+
+mod confirmation;
+mod connecting;
+mod status;
+mod visit;
+
+use std::sync::Arc;
+
+use shared::{
+    app::App,
+    error::{Error, Missing},
+    http::{Handler, Request, Response},
+    page,
+    routes::{Function, Operation},
+};
+
+/// The function `connect`.
+pub struct Connect;
+
+/// The description of every route.
+const OPENAPI: &str = include_str!("../../../openapi.yaml");
+
+impl Handler for Connect {
+    const FUNCTION: Function = Function::Connect;
+
+    async fn handle(&self, app: &Arc<App>, request: &Request, operation: Operation) -> Result<Response, Error> {
+        match operation {
+            Operation::ChoosePage => connecting::choose(app, request).await,
+            Operation::ConnectPage => connecting::page(app, request, false).await,
+            Operation::EditPage => connecting::page(app, request, true).await,
+            Operation::SubmitConnect => connecting::submit(app, request).await,
+            Operation::ConfirmPage => confirmation::page(app, request).await,
+            Operation::Confirm => confirmation::decide(app, request).await,
+            Operation::OutcomePage => confirmation::outcome(app, request).await,
+            Operation::AttemptStatus => status::read(app, request).await,
+            Operation::Stylesheet => Ok(asset("text/css; charset=utf-8", page::STYLESHEET)),
+            Operation::OpenApi => Ok(asset("application/yaml", OPENAPI)),
+            _ => Err(Error::NotFound(Missing::Route)),
+        }
+    }
+}
+
+fn asset(content_type: &str, text: &'static str) -> Response {
+    Response::full(200, content_type, text).with("cache-control", "public, max-age=300")
+}

@@ -1,1 +1,105 @@
-//! x
+//! API calls with a connection's credentials: `{method} /v1/passthrough/{platform}/{path…}`.
+//!
+//! What goes out is what came in, less what was meant for us; what comes back is what the provider answered, less what would
+//! act on our own origin. Bytes are passed on as they come.
+
+mod call;
+mod headers;
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use shared::{
+    app::App,
+    egress,
+    error::{Error, Missing, Refusal},
+    flow::refresh::Open,
+    http::{Body, Handler, Request, Response},
+    id::{ConnectionKey, Role},
+    protocol::connector::Connector,
+    routes::{Function, Operation},
+    store::connections::Stored,
+};
+
+/// The function `passthrough`.
+pub struct Passthrough;
+
+impl Handler for Passthrough {
+    const FUNCTION: Function = Function::Passthrough;
+
+    async fn handle(&self, app: &Arc<App>, request: &Request, operation: Operation) -> Result<Response, Error> {
+        match operation {
+            Operation::Passthrough => pass(app, request).await,
+            _ => Err(Error::NotFound(Missing::Route)),
+        }
+    }
+}
+
+/// Calls the provider with a token that is good, and once more with a renewed one if the provider says 401.
+async fn pass(app: &Arc<App>, request: &Request) -> Result<Response, Error> {
+    let key = connection_key(request)?;
+    let (caller, stored) = tokio::join!(app.caller(request, &[Role::Use]), app.connections.find(&key));
+    let caller = caller?;
+    let stored = stored?.filter(|stored| {
+        stored.connection.project == caller.project.id && stored.connection.environment == caller.environment
+    });
+    let stored = stored.ok_or(Error::NotFound(Missing::Connection))?;
+    if !stored.connection.active {
+        return Err(Error::refused(Refusal::ConnectionInactive, "this connection is switched off; PATCH it to active"));
+    }
+    let connector = app.connector_data(&stored.connection.project, &stored.connection.connector).await?;
+    let path = call::path(app, &stored.connection, request.param("path")?)?;
+
+    let open = app.fresh(stored, request.deadline).await?;
+    let response = send(app, &connector, &open, request, path).await?;
+    if response.status() != http::StatusCode::UNAUTHORIZED {
+        return Ok(answer(request, response));
+    }
+    let Some(renewed) = renewed(app, &open, request).await? else { return Ok(answer(request, response)) };
+    let response = send(app, &connector, &renewed, request, path).await?;
+    Ok(answer(request, response))
+}
+
+/// The connection that the call is made with, in any of its three headers.
+fn connection_key(request: &Request) -> Result<ConnectionKey, Error> {
+    let mut keys = Vec::new();
+    for name in headers::CONNECTION_KEYS {
+        keys.extend(request.single_header(name)?);
+    }
+    match keys.as_slice() {
+        [] => Err(Error::invalid("the header x-one-connection-key is missing")),
+        [first, rest @ ..] if rest.iter().all(|other| other == first) => {
+            ConnectionKey::parse(first).ok_or(Error::NotFound(Missing::Connection))
+        }
+        _ => Err(Error::invalid("the request names two different connections; send one")),
+    }
+}
+
+async fn send(
+    app: &App,
+    connector: &Connector,
+    open: &Open,
+    request: &Request,
+    path: &str,
+) -> Result<reqwest::Response, Error> {
+    let id = &open.stored.connection.connector;
+    let (outgoing, origins) = call::build(app, connector, open, request, path)?;
+    app.egress.open(outgoing, &origins).await.map_err(|cause| cause.of(id))
+}
+
+/// The same connection with another access token, if there is one to be had.
+async fn renewed(app: &Arc<App>, open: &Open, request: &Request) -> Result<Option<Open>, Error> {
+    let stored = Stored { ..open.stored.clone() };
+    let generation = stored.generation;
+    let renewed = app.renewed(stored, request.deadline).await?;
+    Ok(Some(renewed).filter(|renewed| renewed.stored.generation != generation))
+}
+
+/// The provider's answer, as it comes.
+fn answer(request: &Request, response: reqwest::Response) -> Response {
+    let status = response.status().as_u16();
+    let head = request.method == Some(shared::http::Method::Head);
+    let headers = headers::back(response.headers(), head);
+    let stream = response.bytes_stream().map(|chunk| chunk.map_err(|error| egress::classify(error).into()));
+    Response { status, headers, body: Body::Stream(stream.boxed()) }
+}

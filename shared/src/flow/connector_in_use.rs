@@ -48,11 +48,39 @@ impl App {
         id: &ConnectorId,
     ) -> Result<ConnectorInUse<'_>, Error> {
         let [own, _, default] = connector_keys(project, environment, id);
-        let data = match self.catalog.connector(id.as_str()) {
-            Some(built_in) => Cow::Borrowed(built_in),
-            None => Cow::Owned(read.custom(project, id)?.ok_or(Error::NotFound(Missing::Connector))?),
+        let own = read.connector(&own)?;
+        let Some(built_in) = self.catalog.connector(id.as_str()) else {
+            // a default is for a built-in connector: its client must not go where a project's own definition points
+            let custom = read.custom(project, id)?.ok_or(Error::NotFound(Missing::Connector))?;
+            return Ok(ConnectorInUse::new(id.clone(), Cow::Owned(custom), own, None));
         };
-        Ok(ConnectorInUse::new(id.clone(), data, read.connector(&own)?, read.connector(&default)?))
+        Ok(ConnectorInUse::new(id.clone(), Cow::Borrowed(built_in), own, read.connector(&default)?))
+    }
+
+    /// Every connector as this project and environment uses it, in the project's order: by number, equal ones by name.
+    pub async fn connectors_in_use(
+        &self,
+        project: &ProjectId,
+        environment: Environment,
+    ) -> Result<Vec<ConnectorInUse<'_>>, Error> {
+        let (mut own, mut default, customs) = tokio::try_join!(
+            self.settings.connectors(project, environment),
+            self.settings.default_clients(),
+            self.settings.customs(project)
+        )?;
+        let customs = customs.into_iter().filter(|custom| self.catalog.connector(&custom.id).is_none());
+        let mut all: Vec<ConnectorInUse<'_>> = (self.catalog.iter().map(Cow::Borrowed))
+            .chain(customs.map(Cow::Owned))
+            .map(|data| {
+                let id = ConnectorId::of(&data);
+                // a default is for a built-in connector, see above
+                let default = default.remove(id.as_str()).filter(|_| matches!(data, Cow::Borrowed(_)));
+                let own = own.remove(id.as_str());
+                ConnectorInUse::new(id, data, own, default)
+            })
+            .collect();
+        all.sort_by_cached_key(ConnectorInUse::place);
+        Ok(all)
     }
 
     /// A connector's data for a connection that exists: what the operator decided since does not matter to it.
@@ -86,6 +114,19 @@ impl<'a> ConnectorInUse<'a> {
             .as_ref()
             .or(self.default.as_ref())
             .map_or_else(|| Cow::Owned(ConnectorSettings::default()), Cow::Borrowed)
+    }
+
+    /// Who decided: the project for this environment, else the deployment, else nobody.
+    #[must_use]
+    pub fn decided_by(&self) -> Option<ClientSource> {
+        let default = self.default.as_ref().map(|_| ClientSource::Default);
+        self.own.as_ref().map(|_| ClientSource::Project).or(default)
+    }
+
+    /// Its place in lists: by the operator's order, then by name.
+    #[must_use]
+    pub fn place(&self) -> (u32, String, ConnectorId) {
+        (self.settings().order, self.data.name.to_lowercase(), self.id.clone())
     }
 
     /// Fails if it can't be connected in this project and environment.

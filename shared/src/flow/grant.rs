@@ -28,7 +28,7 @@ use crate::{
 impl App {
     /// Redeems a code (RFC 6749 §4.1.3), learns what the connector needs and whose account it is, and seals the tokens.
     pub async fn redeem(&self, claimed: &Claimed, code: &ClaimedCode, response: &Params) -> Result<Held, Error> {
-        let attempt = &claimed.attempt;
+        let attempt = claimed.attempt();
         let connector = self.connector_data(&attempt.project, &attempt.connector).await?;
         let oauth2 = connector.oauth2.as_ref().ok_or(Error::UnknownState)?;
         let client_source =
@@ -63,7 +63,7 @@ impl App {
     }
 
     async fn verifier(&self, claimed: &Claimed) -> Result<CodeVerifier, Error> {
-        let plaintext = self.open(&claimed.attempt.belongs(VERIFIER), claimed.sealed_verifier()).await?;
+        let plaintext = self.open(&claimed.attempt().belongs(VERIFIER), claimed.sealed_verifier()).await?;
         String::from_utf8(plaintext).map(CodeVerifier::from).map_err(|_| Error::Vault(VaultError::DoesNotOpen))
     }
 
@@ -88,7 +88,7 @@ impl App {
         let mut account = match self.profile(connector, id, values, credentials).await {
             Ok(account) => account.unwrap_or_default(),
             Err(error) => {
-                tracing::warn!(connector = %id, cause = crate::store::chain(&error), "the profile call failed; the account stays unknown");
+                tracing::warn!(connector = %id, cause = crate::error::chain(&error), "the profile call failed; the account stays unknown");
                 Account::default()
             }
         };

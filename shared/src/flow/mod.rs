@@ -2,6 +2,7 @@
 
 pub mod begin;
 pub mod connector_in_use;
+pub mod finish;
 pub mod grant;
 pub mod refresh;
 pub mod revoke;

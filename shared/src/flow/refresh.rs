@@ -144,7 +144,7 @@ impl App {
             Err(error) => {
                 if let Err(error) = self.connections.release(lease).await {
                     tracing::warn!(
-                        cause = crate::store::chain(&error),
+                        cause = crate::error::chain(&error),
                         "a lease could not be given back and runs out by itself"
                     );
                 }

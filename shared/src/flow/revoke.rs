@@ -73,12 +73,12 @@ impl App {
         match &outcome {
             Ok(_) => self.journal.done(queued).await?,
             Err(error) if queued.tries + 1 >= TRIES || is_final(error) => {
-                tracing::error!(connector = %queued.revocation.connector, connection = %queued.revocation.connection, cause = crate::store::chain(error), "a revocation was given up");
+                tracing::error!(connector = %queued.revocation.connector, connection = %queued.revocation.connection, cause = crate::error::chain(error), "a revocation was given up");
                 self.journal.done(queued).await?;
                 return Ok(Revocation::Failed);
             }
             Err(error) => {
-                tracing::warn!(connector = %queued.revocation.connector, cause = crate::store::chain(error), "a revocation failed and is tried again");
+                tracing::warn!(connector = %queued.revocation.connector, cause = crate::error::chain(error), "a revocation failed and is tried again");
                 self.journal.postpone(queued, self.clock.now()).await?;
                 return Ok(Revocation::Queued);
             }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{Request, Response};
 use crate::{
     app::App,
-    error::{Error, Missing, ProviderError, Refusal},
+    error::{Error, Missing, ProviderError, Refusal, chain},
     page,
     routes::Voice,
 };
@@ -56,13 +56,7 @@ fn with_hints(response: Response, error: &Error) -> Response {
 }
 
 fn log(request: &Request, status: u16, code: &str, error: &Error) {
-    let mut causes = Vec::new();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        causes.push(cause.to_string());
-        next = cause.source();
-    }
-    let causes = causes.join(": ");
+    let causes = error.source().map(chain).unwrap_or_default();
     if status >= 500 {
         tracing::error!(request_id = request.request_id, code, %error, causes, "failed");
     } else {
@@ -76,7 +70,7 @@ fn kind(error: &Error) -> (u16, &'static str) {
         Error::InvalidRequest(_) => (400, "invalid_request"),
         Error::Refused { code, .. } => (refusal_status(*code), code.code()),
         Error::Unauthenticated { .. } => (401, "invalid_client"),
-        Error::RoleMissing(_) => (403, "insufficient_role"),
+        Error::RoleMissing(_) | Error::RootKeyMissing => (403, "insufficient_role"),
         Error::NotFound(missing) => (404, missing.code()),
         Error::MethodNotAllowed(_) => (405, "method_not_allowed"),
         Error::TooLarge(_) => (413, "payload_too_large"),
@@ -98,6 +92,8 @@ fn kind(error: &Error) -> (u16, &'static str) {
 fn refusal_status(refusal: Refusal) -> u16 {
     match refusal {
         Refusal::IdentityMismatch => 403,
+        Refusal::ConnectorInUse => 409,
+        Refusal::ConnectionInactive => 409,
         Refusal::InvalidCredentials => 422,
         Refusal::UnsupportedGrantType
         | Refusal::InvalidScope

@@ -198,6 +198,8 @@ pub struct Progress {
     pub account: Option<String>,
     /// The digest of its browser's cookie, once it was started.
     pub browser: Option<String>,
+    /// Its `state`, once it was claimed and so is spent: the app may compare it with the one it was given.
+    pub state: Option<String>,
 }
 
 /// The `state` of an authorization request (RFC 6749 §10.12): it names connector and attempt for a look-up and proves
@@ -251,12 +253,18 @@ pub struct Proof {
 /// An attempt that this request claimed: the only thing that tokens are asked for.
 #[derive(Debug)]
 pub struct Claimed {
-    /// The attempt.
-    pub attempt: Attempt,
+    /// The attempt and how far it is.
+    pub progress: Progress,
     verifier: Sealed,
 }
 
 impl Claimed {
+    /// The attempt.
+    #[must_use]
+    pub fn attempt(&self) -> &Attempt {
+        &self.progress.attempt
+    }
+
     /// The sealed code verifier.
     #[must_use]
     pub fn sealed_verifier(&self) -> &Sealed {
@@ -308,6 +316,19 @@ impl Attempts {
             .map_err(self.table.failed("PutItem"))
     }
 
+    /// Remembers an attempt that asks no provider: its browser typed the credentials, and only completion is left.
+    pub async fn put_claimed(&self, attempt: &Attempt, browser: &Digest) -> Result<(), StoreError> {
+        let item = Item::new()
+            .text("pk", attempt.id.as_str())
+            .doc(attempt)
+            .text("browser", browser.as_str())
+            .text("status", Status::Claimed.as_stored())
+            .number("expires_at", attempt.expires_at().millis())
+            .number("ttl", attempt.expires_at().after(REMEMBERED).secs());
+        let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(item.0));
+        put.condition_expression("attribute_not_exists(pk)").send().await.map(drop).map_err(self.table.failed("PutItem"))
+    }
+
     /// Gives an attempt to the browser that starts it. The first one has it; the same one may start again; to any other it
     /// is used.
     pub async fn start(&self, state: &State, browser: &Digest, now: Timestamp) -> Result<Attempt, Error> {
@@ -336,7 +357,7 @@ impl Attempts {
     /// Claims an attempt, so that a `state` works once. State, cookie and issuer are part of the condition: a wrong one
     /// changes nothing. The same request may claim again (the SDK retries); the same browser later gets the outcome.
     pub async fn claim(&self, state: &State, proof: &Proof, now: Timestamp) -> Result<Claim, Error> {
-        let update = self.update(&state.attempt).update_expression("SET claimed_by = :request, #status = :claimed");
+        let update = self.update(&state.attempt).update_expression("SET claimed_by = :request, #status = :claimed, spent_state = :spent");
         let update = update
             .condition_expression(
                 "state_hash = :state AND browser = :browser AND expires_at > :now AND (attribute_not_exists(issuer) OR issuer = :issuer) \
@@ -344,6 +365,7 @@ impl Attempts {
             )
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":claimed", string(Status::Claimed.as_stored()))
+            .expression_attribute_values(":spent", string(state.expose()))
             .expression_attribute_values(":state", string(state.proof.digest().as_str()))
             .expression_attribute_values(":browser", string(proof.browser.as_str()))
             .expression_attribute_values(":issuer", string(proof.issuer.clone().unwrap_or_else(|| "none".to_owned())))
@@ -353,8 +375,8 @@ impl Attempts {
             Ok(output) => {
                 let item = Item(output.attributes.unwrap_or_default());
                 let verifier = item.get_sealed("verifier").ok_or_else(|| self.table.malformed("verifier"))?;
-                let attempt = self.progress(&item, now)?.attempt;
-                Ok(Claim::Won(Box::new(Claimed { attempt, verifier })))
+                let progress = self.progress(&item, now)?;
+                Ok(Claim::Won(Box::new(Claimed { progress, verifier })))
             }
             Err(error) => {
                 let Some(item) = error.as_service_error().and_then(condition_failed).map(Item) else {
@@ -426,7 +448,7 @@ impl Attempts {
             stored => stored,
         };
         let text = |name| item.get_text(name).map(str::to_owned);
-        Ok(Progress { attempt, status, error: text("error"), account: text("account"), browser: text("browser") })
+        Ok(Progress { attempt, status, error: text("error"), account: text("account"), browser: text("browser"), state: text("spent_state") })
     }
 
     fn update(&self, id: &AttemptId) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
 use super::{Item, Table, attempts::condition_failed, number, string};
@@ -82,6 +82,23 @@ impl Links {
         self.put_item(session_item(session, content)).await
     }
 
+    /// Remembers a session and its link, both or neither.
+    pub async fn put_both(
+        &self,
+        session: &Bearer,
+        content: &Session,
+        token: &Bearer,
+        link: &Link,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.table.client.transact_write_items();
+        for item in [session_item(session, content), link_item(token, link)] {
+            let put = Put::builder().table_name(&self.table.name).set_item(Some(item.0)).build();
+            let put = put.map_err(|error| self.table.malformed(error.to_string()))?;
+            transaction = transaction.transact_items(TransactWriteItem::builder().put(put).build());
+        }
+        transaction.send().await.map(drop).map_err(self.table.failed("TransactWriteItems"))
+    }
+
     async fn put_item(&self, item: Item) -> Result<(), StoreError> {
         let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(item.0));
         put.send().await.map(drop).map_err(self.table.failed("PutItem"))
@@ -114,6 +131,21 @@ impl Links {
                 Some(_) => Err(Error::Expired),
             },
         }
+    }
+
+    /// A link that this browser claimed before.
+    pub async fn reopen(&self, token: &Digest, browser: &Digest, now: Timestamp) -> Result<Link, Error> {
+        let key = string(format!("link#{}", token.as_str()));
+        let get = self.table.client.get_item().table_name(&self.table.name).key("pk", key).consistent_read(true);
+        let output = get.send().await.map_err(self.table.failed("GetItem"))?;
+        let item = output.item.map(Item).ok_or(Error::UnknownState)?;
+        if item.get_text("claimed_by") != Some(browser.as_str()) {
+            return Err(Error::UnknownState);
+        }
+        if item.get_number("page_until") <= Some(now.millis()) {
+            return Err(Error::Expired);
+        }
+        Ok(item.get_doc(&self.table)?)
     }
 
     /// The session that somebody bears.

@@ -21,9 +21,9 @@
 //!
 //! | pk | item |
 //! |---|---|
-//! | `link#<sha256>` | a one-time token: `doc` [`links::Link`], `expires_at`, `claimed_by` (sha256 of a cookie) |
-//! | `session#<sha256>` | a connect session: `doc` [`links::Session`], `expires_at` |
-//! | `att_…` | an attempt: `doc` [`attempts::Attempt`], `state_hash`, `browser`, `claimed_by`, `status`, `error`, `account`, `expires_at`, `verifier` (sealed) |
+//! | `link#<sha256>` | a one-time token: `doc` [`links::Link`], `expires_at`, `page_until`, `claimed_by` (sha256 of a cookie) |
+//! | `session#<sha256>` | a connect session: `doc` [`links::Session`], `expires_at`, `readable_until` |
+//! | `att_…` | an attempt: `doc` [`attempts::Attempt`], `state_hash`, `browser`, `claimed_by`, `spent_state`, `status`, `error`, `account`, `expires_at`, `held_until`, `issuer`, `verifier` (sealed) |
 //! | `code#<sha256>` | a completion code: `attempt`, `expires_at`, `claimed_by` |
 //!
 //! **connections** (`pk`)
@@ -54,7 +54,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::{Client, error::SdkError, primitives::Blob, types::AttributeValue};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{error::StoreError, vault::Sealed};
+use crate::{error::{StoreError, chain}, vault::Sealed};
 
 /// A table and the client that speaks to it.
 #[derive(Clone)]
@@ -79,18 +79,6 @@ impl Table {
     fn malformed(&self, what: impl Into<String>) -> StoreError {
         StoreError::Malformed { table: self.name.clone(), what: what.into() }
     }
-}
-
-/// An error with all its causes, in one line. SDK errors say little by themselves.
-pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }
 
 /// An item, read or to be written.

@@ -200,6 +200,12 @@ impl Settings {
         Ok(Read { items, table: Some(self.table.clone()) })
     }
 
+    /// Reads settings as they are now, past what is kept: whoever changes them wants to see what stands.
+    pub async fn read_fresh(&self, keys: &[Key]) -> Result<Read, StoreError> {
+        let items = self.fetch(keys.to_vec()).await?.into_iter().collect();
+        Ok(Read { items, table: Some(self.table.clone()) })
+    }
+
     async fn fetch(&self, keys: Vec<Key>) -> Result<Vec<(Key, Option<Item>)>, StoreError> {
         let mut found: HashMap<(String, String), Item> = HashMap::new();
         let mut wanted: Vec<_> = keys.iter().map(Key::attributes).collect();

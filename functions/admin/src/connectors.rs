@@ -1,0 +1,196 @@
+//! What is decided about connectors: for the deployment, and in its place for a project and environment.
+
+use std::{borrow::Cow, slice};
+
+use serde_json::json;
+use shared::{
+    app::App,
+    caller::connector_keys,
+    error::{Error, Missing},
+    flow::connector_in_use::ConnectorInUse,
+    http::{Request, Response},
+    id::{ConnectorId, Environment, ProjectId},
+    secrets::ClientsSecret,
+    store::settings::Key,
+};
+
+use crate::{
+    authority::{self, Authority},
+    decision::{Client, Decision},
+    overview::{Overview, to_register},
+};
+
+/// Where a decision stands.
+pub enum Place {
+    /// For every project that decides nothing itself.
+    Deployment,
+    /// For one project and environment.
+    Project(ProjectId, Environment),
+}
+
+impl Place {
+    /// The project and environment in the path, if the caller may act there.
+    async fn in_path(app: &App, request: &Request) -> Result<Self, Error> {
+        let authority = Authority::over_project(app, request).await?;
+        let environment = authority.environment(request)?;
+        Ok(Self::Project(authority.project.id, environment))
+    }
+
+    /// The deployment, if the caller has the root key.
+    async fn deployment(app: &App, request: &Request) -> Result<Self, Error> {
+        authority::root(app, request).await.map(|()| Self::Deployment)
+    }
+
+    fn key(&self, connector: &ConnectorId) -> Key {
+        match self {
+            Self::Deployment => Key::DefaultClient(connector.clone()),
+            Self::Project(project, environment) => Key::Connector(project.clone(), *environment, connector.clone()),
+        }
+    }
+
+    fn secret(&self) -> ClientsSecret {
+        match self {
+            Self::Deployment => ClientsSecret::Default,
+            Self::Project(project, environment) => ClientsSecret::Project(project.clone(), *environment),
+        }
+    }
+}
+
+/// Every connector that a project has in an environment, its own ones included, in the order that its users see.
+pub async fn list(app: &App, request: &Request) -> Result<Response, Error> {
+    let authority = Authority::over_project(app, request).await?;
+    let environment = authority.environment(request)?;
+    let connectors = app.connectors_in_use(&authority.project.id, environment).await?;
+    rows(app, &connectors).await
+}
+
+/// Every built-in connector with the deployment's decision.
+pub async fn list_defaults(app: &App, request: &Request) -> Result<Response, Error> {
+    authority::root(app, request).await?;
+    let mut decided = app.settings.default_clients().await?;
+    let default = |data| {
+        let id = ConnectorId::of(data);
+        let decided = decided.remove(id.as_str());
+        ConnectorInUse::new(id, Cow::Borrowed(data), None, decided)
+    };
+    let mut connectors: Vec<_> = app.catalog.iter().map(default).collect();
+    connectors.sort_by_cached_key(ConnectorInUse::place);
+    rows(app, &connectors).await
+}
+
+async fn rows(app: &App, connectors: &[ConnectorInUse<'_>]) -> Result<Response, Error> {
+    let redirect_uri = to_register(app).await?;
+    let rows: Vec<_> = connectors.iter().map(|connector| Overview::of(connector, &redirect_uri)).collect();
+    Ok(Response::json(&json!({ "rows": rows, "total": rows.len(), "redirect_uri": redirect_uri })))
+}
+
+/// One connector of a project and environment.
+pub async fn read(app: &App, request: &Request) -> Result<Response, Error> {
+    let place = Place::in_path(app, request).await?;
+    answer(app, &place, &named(request)?).await
+}
+
+/// One built-in connector with the deployment's decision.
+pub async fn read_default(app: &App, request: &Request) -> Result<Response, Error> {
+    let place = Place::deployment(app, request).await?;
+    answer(app, &place, &named(request)?).await
+}
+
+/// Decides about a connector for a project and environment.
+pub async fn put(app: &App, request: &Request) -> Result<Response, Error> {
+    let place = Place::in_path(app, request).await?;
+    decide(app, request, &place).await
+}
+
+/// Decides about a built-in connector for the deployment.
+pub async fn put_default(app: &App, request: &Request) -> Result<Response, Error> {
+    let place = Place::deployment(app, request).await?;
+    decide(app, request, &place).await
+}
+
+/// Takes a project's decision away: what the deployment decided holds again. Connections that were made with the project's
+/// own client can no longer be refreshed or revoked at the provider.
+pub async fn delete(app: &App, request: &Request) -> Result<Response, Error> {
+    let place = Place::in_path(app, request).await?;
+    undecide(app, request, &place).await
+}
+
+/// Takes the deployment's decision away, for every project that has none of its own.
+pub async fn delete_default(app: &App, request: &Request) -> Result<Response, Error> {
+    let place = Place::deployment(app, request).await?;
+    undecide(app, request, &place).await
+}
+
+fn named(request: &Request) -> Result<ConnectorId, Error> {
+    ConnectorId::parse(request.param("connector")?).ok_or(Error::NotFound(Missing::Connector))
+}
+
+async fn answer(app: &App, place: &Place, id: &ConnectorId) -> Result<Response, Error> {
+    let redirect_uri = to_register(app).await?;
+    let connector = connector_at(app, place, id).await?;
+    Ok(Response::json(&Overview::of(&connector, &redirect_uri)))
+}
+
+async fn connector_at<'a>(app: &'a App, place: &Place, id: &ConnectorId) -> Result<ConnectorInUse<'a>, Error> {
+    match place {
+        Place::Deployment => {
+            let data = app.catalog.connector(id.as_str()).ok_or(Error::NotFound(Missing::Connector))?;
+            let key = place.key(id);
+            let decided = app.settings.read_fresh(slice::from_ref(&key)).await?.connector(&key)?;
+            Ok(ConnectorInUse::new(id.clone(), Cow::Borrowed(data), None, decided))
+        }
+        Place::Project(project, environment) => {
+            let read = app.settings.read_fresh(&connector_keys(project, *environment, id)).await?;
+            app.connector_from(&read, project, *environment, id)
+        }
+    }
+}
+
+/// Stores a decision. A new client's secret is there before anything names it, and gone only when nothing does any more.
+async fn decide(app: &App, request: &Request, place: &Place) -> Result<Response, Error> {
+    let id = named(request)?;
+    to_register(app).await?; // before anything is written: the answer needs it
+    let connector = connector_at(app, place, &id).await?;
+    let Decision { settings, client } = Decision::of(request.json()?, &connector.data)?;
+    match &client {
+        Client::Absent => {}
+        Client::New(new) => app.secrets.put_provider_client(&place.secret(), &id, Some(new), version(app)).await?,
+        Client::Kept(client_id) => must_be_stored(app, place, &id, client_id).await?.ok_or_else(|| {
+            Error::invalid("client_secret is missing: it can be left out only while client_id stays the same")
+        })?,
+    }
+
+    app.settings.put_connector(&place.key(&id), &settings).await?;
+    match &settings.client_id {
+        None => app.secrets.put_provider_client(&place.secret(), &id, None, version(app)).await?,
+        // somebody else may have saved between the two writes
+        Some(client_id) => {
+            must_be_stored(app, place, &id, client_id).await?.ok_or(Error::Conflict("the connector's client"))?;
+        }
+    }
+    answer(app, place, &id).await
+}
+
+/// Whether this is the client whose secret is stored.
+async fn must_be_stored(app: &App, place: &Place, id: &ConnectorId, client_id: &str) -> Result<Option<()>, Error> {
+    let stored = app.secrets.stored_client(&place.secret(), id).await?;
+    Ok(stored.filter(|client| client.client_id == client_id).map(drop))
+}
+
+/// What makes a secret's version its own, so that a write that is repeated is one write.
+fn version(app: &App) -> impl Fn() -> String + '_ {
+    || format!("{:032x}", u128::from_be_bytes(app.random.bytes()))
+}
+
+async fn undecide(app: &App, request: &Request, place: &Place) -> Result<Response, Error> {
+    let id = named(request)?;
+    connector_at(app, place, &id).await?;
+    forget(app, place, &id).await?;
+    answer(app, place, &id).await
+}
+
+/// Forgets a decision and its client's secret. Again changes nothing, and finishes what broke off.
+pub async fn forget(app: &App, place: &Place, id: &ConnectorId) -> Result<(), Error> {
+    app.settings.delete(&place.key(id)).await?;
+    app.secrets.put_provider_client(&place.secret(), id, None, version(app)).await
+}

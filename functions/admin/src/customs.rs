@@ -1,0 +1,128 @@
+//! A project's own connectors, in the catalogue's schema.
+//!
+//! A definition serves both environments. It says where credentials go, so an app client may change it only while the other
+//! environment does not use it: else a key for development could send the customers' credentials elsewhere.
+
+use serde_json::{Value, json};
+use shared::{
+    app::App,
+    error::{Error, Missing, Refusal},
+    http::{Request, Response},
+    id::{ConnectorId, Environment},
+    protocol::connector::{Connector, Evidence},
+    store::settings::Key,
+};
+
+use crate::{
+    authority::Authority,
+    connectors::{Place, forget},
+    overview::to_register,
+};
+
+/// The environments that a definition serves.
+const ENVIRONMENTS: [Environment; 2] = [Environment::Test, Environment::Live];
+
+/// A project's own connectors.
+pub async fn list(app: &App, request: &Request) -> Result<Response, Error> {
+    let authority = Authority::over_project(app, request).await?;
+    let redirect_uri = to_register(app).await?;
+    let connectors = app.settings.customs(&authority.project.id).await?;
+    let rows: Vec<Value> = connectors.iter().map(|connector| record(connector, &redirect_uri)).collect();
+    Ok(Response::json(&json!({ "rows": rows, "total": rows.len(), "redirect_uri": redirect_uri })))
+}
+
+/// One of them.
+pub async fn read(app: &App, request: &Request) -> Result<Response, Error> {
+    let authority = Authority::over_project(app, request).await?;
+    let redirect_uri = to_register(app).await?;
+    let connector = find(app, &authority, &named(request)?).await?;
+    Ok(Response::json(&record(&connector, &redirect_uri)))
+}
+
+/// Makes a connector, or puts it in the place of the one with its id.
+pub async fn put(app: &App, request: &Request) -> Result<Response, Error> {
+    let authority = Authority::over_project(app, request).await?;
+    let redirect_uri = to_register(app).await?;
+    let connector = definition(app, request, &named(request)?)?;
+    must_be_unused_elsewhere(app, &authority, &ConnectorId::of(&connector)).await?;
+    app.settings.put_custom(&authority.project.id, &connector).await?;
+    Ok(Response::json(&record(&connector, &redirect_uri)))
+}
+
+/// Takes a connector away, with what was decided about it. While there are connections it stays: without it they could be
+/// neither used nor revoked.
+pub async fn delete(app: &App, request: &Request) -> Result<Response, Error> {
+    let authority = Authority::over_project(app, request).await?;
+    let id = named(request)?;
+    find(app, &authority, &id).await?;
+    must_be_unused_elsewhere(app, &authority, &id).await?;
+    for environment in ENVIRONMENTS {
+        if is_connected(app, &authority, environment, &id).await? {
+            return Err(Error::refused(
+                Refusal::ConnectorInUse,
+                format!("there are connections with {id} in {environment}: delete them first"),
+            ));
+        }
+    }
+    for environment in ENVIRONMENTS {
+        forget(app, &Place::Project(authority.project.id.clone(), environment), &id).await?;
+    }
+    app.settings.delete(&Key::Custom(authority.project.id, id.clone())).await?;
+    Ok(Response::json(&json!({ "id": id, "deleted": true })))
+}
+
+fn named(request: &Request) -> Result<ConnectorId, Error> {
+    ConnectorId::parse(request.param("connector")?).ok_or(Error::NotFound(Missing::Connector))
+}
+
+async fn find(app: &App, authority: &Authority, id: &ConnectorId) -> Result<Connector, Error> {
+    let project = &authority.project.id;
+    let read = app.settings.read_fresh(&[Key::Custom(project.clone(), id.clone())]).await?;
+    read.custom(project, id)?.ok_or(Error::NotFound(Missing::Connector))
+}
+
+/// The definition in the body, if it may be acted upon. Its id is the path's.
+fn definition(app: &App, request: &Request, id: &ConnectorId) -> Result<Connector, Error> {
+    let refused = |why: String| Error::refused(Refusal::InvalidConnector, why);
+    let mut connector: Connector = request.json()?;
+    if !connector.id.is_empty() && connector.id != id.as_str() {
+        return Err(refused(format!("id: it is {id} in the path; leave it out here")));
+    }
+    if app.catalog.connector(id.as_str()).is_some() {
+        return Err(refused(format!("id: {id} is a built-in connector; choose another")));
+    }
+    connector.id = id.to_string().into();
+    connector.evidence = Evidence::default(); // its facts are the operator's own word
+    connector.check(app.config.loopback_egress).map_err(|error| refused(error.to_string()))?;
+    Ok(connector)
+}
+
+async fn must_be_unused_elsewhere(app: &App, authority: &Authority, id: &ConnectorId) -> Result<(), Error> {
+    for environment in ENVIRONMENTS.into_iter().filter(|environment| !authority.covers(*environment)) {
+        let key = Key::Connector(authority.project.id.clone(), environment, id.clone());
+        let decided = app.settings.read_fresh(std::slice::from_ref(&key)).await?.connector(&key)?;
+        let has_client = decided.is_some_and(|settings| settings.client_id.is_some());
+        if has_client || is_connected(app, authority, environment, id).await? {
+            return Err(Error::refused(
+                Refusal::ConnectorInUse,
+                format!("{id} is used in {environment}: changing it takes the root key"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether there are connections. The list is eventually consistent: one of the last second may be overlooked.
+async fn is_connected(
+    app: &App,
+    authority: &Authority,
+    environment: Environment,
+    id: &ConnectorId,
+) -> Result<bool, Error> {
+    let connections = app.connections.of_project(&authority.project.id, environment).await?;
+    Ok(connections.iter().any(|(connection, _)| connection.connector == *id))
+}
+
+fn record(connector: &Connector, redirect_uri: &str) -> Value {
+    json!({ "id": connector.id, "name": connector.name, "redirect_uri": redirect_uri, "definition": connector })
+}

@@ -1,0 +1,226 @@
+//! What an operator may decide about a connector: the body of a PUT, and what of it fits the connector.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use shared::{
+    error::Error,
+    protocol::{
+        authorization::RESERVED_PARAMS,
+        connector::{ClientAuthentication, Connector, OAuth2},
+        template,
+    },
+    secret::ClientSecret,
+    secrets::ProviderClient,
+    store::settings::ConnectorSettings,
+};
+
+/// The body. It says all that is to stand; what it leaves out is the default again.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Wanted {
+    client_id: Option<String>,
+    client_secret: Option<ClientSecret>,
+    enabled: Option<bool>,
+    visible: Option<bool>,
+    order: Option<u32>,
+    scopes: Option<Vec<String>>,
+    second_scopes: Option<Vec<String>>,
+    authorization_params: BTreeMap<String, String>,
+    settings: BTreeMap<String, String>,
+}
+
+/// A decision that fits its connector.
+pub struct Decision {
+    /// What is stored in the settings.
+    pub settings: ConnectorSettings,
+    /// What happens to the provider client's secret.
+    pub client: Client,
+}
+
+/// What happens to the provider client.
+pub enum Client {
+    /// There is none here, or none any more.
+    Absent,
+    /// This one is stored.
+    New(ProviderClient),
+    /// The one that is stored stays, if it has this id.
+    Kept(String),
+}
+
+impl Decision {
+    /// What was wanted, if this connector can do it. The sentence of a refusal names the field.
+    pub fn of(wanted: Wanted, connector: &Connector) -> Result<Self, Error> {
+        template::inputs(&connector.settings, &wanted.settings)
+            .map_err(|error| Error::invalid(format!("settings: {error}")))?;
+        match &connector.oauth2 {
+            Some(oauth2) => must_fit(&wanted, oauth2)?,
+            None => must_be_without_client(&wanted, connector)?,
+        }
+        let usual = ConnectorSettings::default();
+        let settings = ConnectorSettings {
+            client_id: wanted.client_id.clone(),
+            enabled: wanted.enabled.unwrap_or(usual.enabled),
+            visible: wanted.visible.unwrap_or(usual.visible),
+            order: wanted.order.unwrap_or(usual.order),
+            scopes: wanted.scopes,
+            second_scopes: wanted.second_scopes,
+            authorization_params: wanted.authorization_params,
+            settings: wanted.settings,
+        };
+        let client = client(wanted.client_id, wanted.client_secret, connector.oauth2.as_ref())?;
+        Ok(Self { settings, client })
+    }
+}
+
+/// RFC 6749 Appendix A.1 and A.2: both halves are printable ASCII. A space at an end came along when it was copied.
+fn client(id: Option<String>, secret: Option<ClientSecret>, oauth2: Option<&OAuth2>) -> Result<Client, Error> {
+    let Some(client_id) = id else {
+        let alone = secret.is_none();
+        return alone.then_some(Client::Absent).ok_or_else(|| Error::invalid("client_secret needs its client_id"));
+    };
+    if !is_printable(&client_id, 512) {
+        return Err(Error::invalid("client_id is 1 to 512 printable ASCII characters, without a space at either end"));
+    }
+    if secret.as_ref().is_some_and(|secret| !is_printable(secret.expose(), 2048)) {
+        return Err(Error::invalid(
+            "client_secret is 1 to 2048 printable ASCII characters, without a space at either end",
+        ));
+    }
+    let public = oauth2.is_some_and(|oauth2| oauth2.token_endpoint_auth_method == ClientAuthentication::None);
+    match secret {
+        None if !public => Ok(Client::Kept(client_id)),
+        client_secret => Ok(Client::New(ProviderClient { client_id, client_secret })),
+    }
+}
+
+fn is_printable(text: &str, limit: usize) -> bool {
+    (1..=limit).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) && text.trim() == text
+}
+
+fn must_be_without_client(wanted: &Wanted, connector: &Connector) -> Result<(), Error> {
+    let plain = wanted.client_id.is_none()
+        && wanted.client_secret.is_none()
+        && wanted.scopes.is_none()
+        && wanted.second_scopes.is_none()
+        && wanted.authorization_params.is_empty();
+    if plain {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "{} is connected with a key: it has no client, scopes or authorization parameters",
+        connector.name
+    )))
+}
+
+fn must_fit(wanted: &Wanted, oauth2: &OAuth2) -> Result<(), Error> {
+    let separators = [Some(&oauth2.scope_separator), oauth2.response_scope_separator.as_ref()];
+    let is_scope = |scope: &String| {
+        is_printable(scope, 512)
+            && !scope.contains(' ')
+            && separators.iter().flatten().all(|separator| !scope.contains(separator.as_ref()))
+    };
+    for (field, scopes) in [("scopes", &wanted.scopes), ("second_scopes", &wanted.second_scopes)] {
+        if scopes.iter().any(|scopes| scopes.len() > 200 || !scopes.iter().all(is_scope)) {
+            return Err(Error::invalid(format!(
+                "{field} is a list of at most 200 scopes, each a text of its own without spaces or separators"
+            )));
+        }
+    }
+    if oauth2.scope_parameter.is_empty() && wanted.scopes.as_ref().is_some_and(|scopes| !scopes.is_empty()) {
+        return Err(Error::invalid("scopes: this provider takes none"));
+    }
+    if oauth2.second_scope_parameter.is_none() && wanted.second_scopes.is_some() {
+        return Err(Error::invalid("second_scopes: this provider has no second scope parameter"));
+    }
+    must_be_free_parameters(&wanted.authorization_params, oauth2)
+}
+
+/// Parameters that carry the flow are ours, and scopes have fields of their own.
+fn must_be_free_parameters(params: &BTreeMap<String, String>, oauth2: &OAuth2) -> Result<(), Error> {
+    let second = oauth2.second_scope_parameter.as_deref();
+    let taken = |name: &str| {
+        RESERVED_PARAMS.contains(&name) || name == oauth2.scope_parameter.as_ref() || Some(name) == second
+    };
+    if let Some(name) = params.keys().find(|name| taken(name)) {
+        return Err(Error::invalid(format!("authorization_params: {name} is set by the flow itself")));
+    }
+    let fits = |(name, value): (&String, &String)| is_printable(name, 64) && is_printable(value, 1024);
+    if params.len() > 20 || !params.iter().all(fits) {
+        return Err(Error::invalid(
+            "authorization_params has at most 20 parameters: names of up to 64, values of up to 1024 printable characters",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use shared::{catalog::Catalog, http::Request};
+
+    use super::*;
+
+    fn decided(connector: &str, body: &serde_json::Value) -> String {
+        let body = body.to_string().into_bytes().into();
+        let request = Request::new("PUT", "/".to_owned(), String::new(), Vec::new(), body, "r".to_owned());
+        let decision = request.json().and_then(|wanted| {
+            Decision::of(wanted, Catalog::builtin().connector(connector).unwrap()).map(|decision| decision.client)
+        });
+        match decision {
+            Ok(Client::Absent) => "no client".to_owned(),
+            Ok(Client::Kept(id)) => format!("kept {id}"),
+            Ok(Client::New(client)) => format!("new {}", client.client_id),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_decision_fits_its_connector() {
+        let table = [
+            ("gmail", json!({}), "no client"),
+            ("gmail", json!({ "client_id": "a" }), "kept a"),
+            ("gmail", json!({ "client_id": "a", "client_secret": "b", "scopes": ["email"], "order": 1 }), "new a"),
+            ("gmail", json!({ "authorization_params": { "hd": "example.com" } }), "no client"),
+            ("gmail", json!({ "client_secret": "b" }), "client_secret needs its client_id"),
+            (
+                "gmail",
+                json!({ "client_id": " a" }),
+                "client_id is 1 to 512 printable ASCII characters, without a space at either end",
+            ),
+            (
+                "gmail",
+                json!({ "authorization_params": { "state": "x" } }),
+                "authorization_params: state is set by the flow itself",
+            ),
+            (
+                "gmail",
+                json!({ "authorization_params": { "scope": "x" } }),
+                "authorization_params: scope is set by the flow itself",
+            ),
+            ("gmail", json!({ "second_scopes": ["x"] }), "second_scopes: this provider has no second scope parameter"),
+            (
+                "gmail",
+                json!({ "scopes": ["a b"] }),
+                "scopes is a list of at most 200 scopes, each a text of its own without spaces or separators",
+            ),
+            ("gmail", json!({ "settings": { "x": "y" } }), "settings: `x` is not asked for"),
+            (
+                "openai",
+                json!({ "client_id": "a" }),
+                "OpenAI is connected with a key: it has no client, scopes or authorization parameters",
+            ),
+        ];
+        for (connector, body, expected) in table {
+            assert_eq!(decided(connector, &body), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_field_is_named_and_a_secret_is_not() {
+        let said = decided("gmail", &json!({ "clientSecret": "hunter2" }));
+        assert!(said.contains("clientSecret") && !said.contains("hunter2"), "{said}");
+        let said = decided("gmail", &json!({ "client_id": "a", "client_secret": "hunter2 " }));
+        assert!(said.contains("client_secret") && !said.contains("hunter2"), "{said}");
+    }
+}

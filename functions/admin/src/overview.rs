@@ -1,0 +1,93 @@
+//! A connector as the operator sees it: what is in use, who decided it, and what to register at the provider.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use shared::{
+    app::App,
+    error::Error,
+    flow::{begin::redirect_uri, connector_in_use::ConnectorInUse},
+    id::ConnectorId,
+    protocol::connector::{EvidenceLevel, Input},
+    record::credential_type,
+    secrets::ClientSource,
+};
+
+/// A connector and what is decided about it. The fields of a PUT have the same names and can be sent back; a secret is
+/// neither shown nor hinted at.
+#[derive(Serialize)]
+pub struct Overview<'a> {
+    id: &'a ConnectorId,
+    name: &'a str,
+    categories: Vec<&'a str>,
+    docs_url: Option<&'a str>,
+    /// `oauth2`, `apiKey` or `basic`.
+    #[serde(rename = "type")]
+    credential_type: &'static str,
+    evidence: EvidenceLevel,
+    /// Whether a person can connect it now.
+    ready: bool,
+    /// `project`, `default` or `none`: who decided the seven fields below.
+    decided_by: &'static str,
+    enabled: bool,
+    visible: bool,
+    order: u32,
+    /// In place of the connector's own; null means those.
+    scopes: Option<Vec<String>>,
+    second_scopes: Option<Vec<String>>,
+    authorization_params: BTreeMap<String, String>,
+    settings: BTreeMap<String, String>,
+    /// Whose provider client is used: `project`, `default` or `none`.
+    client_source: &'static str,
+    client_id: Option<&'a str>,
+    /// What a person is asked to consent to.
+    scopes_in_use: Vec<String>,
+    /// What can stand in `settings`.
+    setting_fields: &'a [Input],
+    /// The exact redirect URI to register at the provider.
+    redirect_uri: &'a str,
+}
+
+impl<'a> Overview<'a> {
+    /// Of this connector, in a deployment with this redirect URI.
+    #[must_use]
+    pub fn of(connector: &'a ConnectorInUse<'_>, redirect_uri: &'a str) -> Self {
+        let settings = connector.settings().into_owned();
+        let data = connector.data.as_ref();
+        Self {
+            id: &connector.id,
+            name: &data.name,
+            categories: data.categories.iter().map(AsRef::as_ref).collect(),
+            docs_url: data.docs_url.as_deref(),
+            credential_type: credential_type(data),
+            evidence: data.evidence.level,
+            ready: connector.is_ready(),
+            decided_by: word(connector.decided_by().as_ref()),
+            enabled: settings.enabled,
+            visible: settings.visible,
+            order: settings.order,
+            scopes: settings.scopes,
+            second_scopes: settings.second_scopes,
+            authorization_params: settings.authorization_params,
+            settings: settings.settings,
+            client_source: word(connector.client.as_ref().map(|(source, _)| source)),
+            client_id: connector.client.as_ref().map(|(_, id)| id.as_str()),
+            scopes_in_use: connector.scopes().0,
+            setting_fields: &data.settings,
+            redirect_uri,
+        }
+    }
+}
+
+fn word(source: Option<&ClientSource>) -> &'static str {
+    match source {
+        Some(ClientSource::Project) => "project",
+        Some(ClientSource::Default) => "default",
+        None => "none",
+    }
+}
+
+/// The exact redirect URI to register at every provider.
+pub async fn to_register(app: &App) -> Result<String, Error> {
+    Ok(redirect_uri(&app.base_url(app.clock.now()).await?))
+}

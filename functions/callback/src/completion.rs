@@ -1,0 +1,93 @@
+//! `POST /connectors/{connector}/credentials/callback`: the app redeems the code that came through the browser.
+
+use serde_json::json;
+use shared::{
+    app::App,
+    caller::Caller,
+    error::{Error, Missing, Refusal},
+    http::{Request, Response, api_version::ApiVersion},
+    id::{Identity, Role},
+    secret::digest,
+    store::{
+        attempts::{Completion, Progress, State, Status},
+        connections::Completer,
+    },
+};
+
+/// Redeems a completion code: `{"code", "state", "userId"}` in, the connection out. Everything is checked before the code is
+/// used up, so a mistake costs nothing; the claim is one transaction with the connection.
+pub async fn redeem(app: &App, request: &Request) -> Result<Response, Error> {
+    let version = ApiVersion::of(request)?;
+    let caller = app.caller(request, &[Role::Connect]).await?;
+    let form = request.form()?;
+    let code = digest(form.required("code")?);
+    let state = State::parse(form.required("state")?).ok_or_else(unknown)?;
+    let user = form.one("userId")?.or(form.one("user_id")?);
+
+    let now = app.clock.now();
+    let found = app.codes.find(&code).await?.filter(|found| found.expires_at > now).ok_or_else(unknown)?;
+    if found.attempt != state.attempt {
+        return Err(unknown());
+    }
+    let progress = app.attempts.progress_of(&found.attempt, now).await.map_err(gone)?;
+    if !belongs(&progress, &caller, request.param("connector")?, &state) {
+        return Err(unknown());
+    }
+    same_identity(&progress, user)?;
+    if found.claimed_by.as_ref().is_some_and(|by| *by != request.request_id) {
+        return Err(unknown());
+    }
+
+    let attempt = &progress.attempt;
+    if progress.status == Status::Connected {
+        // the person confirmed on our page before the browser came here
+        if !app.codes.claim(&code, &request.request_id, now).await? {
+            return Err(unknown());
+        }
+        app.connections.find(&attempt.connection).await?.ok_or(Error::NotFound(Missing::Connection))?;
+    } else {
+        let held = app.connections.held(&attempt.id).await?.ok_or_else(unknown)?;
+        let by = Completer::App { code, request_id: &request.request_id };
+        let completed = app.connections.complete(&app.attempts, &app.codes, &held, attempt.reconnect, &by, now).await;
+        completed.map_err(|error| if matches!(error, Error::AlreadyUsed) { unknown() } else { error })?;
+    }
+    let key = &attempt.connection;
+    let answer = json!({ "connectionId": key, "credentialId": key.credential_id(), "status": "connected" });
+    Ok(version.echo(Response::json(&answer)))
+}
+
+/// RFC 6749 §5.2: one answer for every code that can't be redeemed, whatever the reason.
+fn unknown() -> Error {
+    Error::refused(Refusal::InvalidGrant, "the code is unknown, used, expired or not of this connector and state; start again")
+}
+
+fn gone(error: Error) -> Error {
+    if matches!(error, Error::NotFound(_)) { unknown() } else { error }
+}
+
+/// Whether the attempt is the caller's, of this connector and this state.
+fn belongs(progress: &Progress, caller: &Caller, connector: &str, state: &State) -> bool {
+    let attempt = &progress.attempt;
+    attempt.project == caller.project.id
+        && attempt.environment == caller.environment
+        && attempt.connector.as_str() == connector
+        && progress.state.as_deref() == Some(state.expose().as_str())
+}
+
+/// An app that vouches has to say who its own session says is logged in, and that has to be who started. Any other may leave
+/// it out, but never name somebody else.
+fn same_identity(progress: &Progress, user: Option<&str>) -> Result<(), Error> {
+    let attempt = &progress.attempt;
+    match (user, &attempt.identity) {
+        (None, _) if attempt.completion == Completion::AppVouches => Err(Error::refused(
+            Refusal::UserIdRequired,
+            "this project vouches for its users: send the userId that your own session says is logged in",
+        )),
+        (None, _) => Ok(()),
+        (Some(user), Some(Identity { identity, .. })) if identity == user => Ok(()),
+        (Some(_), _) => Err(Error::refused(
+            Refusal::IdentityMismatch,
+            "userId is not the user for whom this connection was started",
+        )),
+    }
+}

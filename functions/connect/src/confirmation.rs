@@ -1,0 +1,131 @@
+//! The person's own word: the page that asks for it, and what became of the attempt.
+
+use askama::Template;
+use shared::{
+    app::App,
+    error::Error,
+    flow::finish::Ending,
+    http::{Request, Response, form},
+    id::AttemptId,
+    page,
+    secret::{Bearer, digest},
+    store::{
+        attempts::{Attempt, Completion, Progress, Shape, Status, cookie_name},
+        connections::Completer,
+    },
+};
+
+#[derive(Template)]
+#[template(path = "confirm.html")]
+struct ConfirmForm<'a> {
+    app_name: &'a str,
+    id: &'a str,
+    name: &'a str,
+    account: &'a str,
+    for_whom: &'a str,
+    attempt: &'a str,
+    form_token: &'a str,
+    base_path: &'a str,
+}
+
+/// An attempt in the browser that it belongs to.
+struct Own {
+    progress: Progress,
+    cookie: Bearer,
+}
+
+impl Own {
+    /// The attempt that the path names, if the cookie is its own. To any other browser it is unknown.
+    async fn of(app: &App, request: &Request) -> Result<Self, Error> {
+        let id = AttemptId::parse(request.param("attempt")?).ok_or(Error::UnknownState)?;
+        let cookie = Bearer::from(request.cookie(&cookie_name(&id)).ok_or(Error::UnknownState)?.to_owned());
+        let progress = app.attempts.progress_of(&id, app.clock.now()).await.map_err(|error| match error {
+            Error::NotFound(_) => Error::UnknownState,
+            other => other,
+        })?;
+        if progress.browser.as_deref() != Some(digest(cookie.expose()).as_str()) {
+            return Err(Error::UnknownState);
+        }
+        Ok(Self { progress, cookie })
+    }
+
+    fn waits_for_the_person(&self) -> bool {
+        self.progress.status == Status::Held && self.progress.attempt.completion == Completion::PersonConfirms
+    }
+}
+
+/// Asks the person: names app, connector, the account consented with, and for whom.
+pub async fn page(app: &App, request: &Request) -> Result<Response, Error> {
+    let own = Own::of(app, request).await?;
+    if !own.waits_for_the_person() {
+        return app.end(&own.progress, Ending::of(&own.progress)).await;
+    }
+    let attempt = &own.progress.attempt;
+    let connector = app.connector_data(&attempt.project, &attempt.connector).await?;
+    let template = ConfirmForm {
+        app_name: &attempt.app_name,
+        id: attempt.connector.as_str(),
+        name: &connector.name,
+        account: own.progress.account.as_deref().filter(|account| !account.is_empty()).unwrap_or("not told by the provider"),
+        for_whom: &page::for_whom(attempt.identity_label.as_deref(), attempt.identity.as_ref(), &attempt.app_name),
+        attempt: attempt.id.as_str(),
+        form_token: &form::token(own.cookie.expose(), &purpose(attempt)),
+        base_path: &app.base_path(),
+    };
+    Ok(Response::html(page::render(&template)))
+}
+
+fn purpose(attempt: &Attempt) -> String {
+    format!("confirm {}", attempt.id)
+}
+
+/// Takes the person's word: completes the connection, or forgets the grant.
+pub async fn decide(app: &App, request: &Request) -> Result<Response, Error> {
+    let own = Own::of(app, request).await?;
+    let attempt = &own.progress.attempt;
+    let form = request.form()?;
+    let base_url = app.base_url(app.clock.now()).await?;
+    form::must_be_ours(request, &form, own.cookie.expose(), &purpose(attempt), &base_url)?;
+    if !own.waits_for_the_person() {
+        return Ok(after_form(app.end(&own.progress, Ending::of(&own.progress)).await?, &base_url, attempt));
+    }
+    let ending = match form.required("decision")? {
+        "confirm" => confirm(app, &own).await?,
+        "cancel" => cancel(app, attempt).await?,
+        _ => return Err(Error::invalid("decision is confirm or cancel")),
+    };
+    Ok(after_form(app.end(&own.progress, ending).await?, &base_url, attempt))
+}
+
+async fn confirm(app: &App, own: &Own) -> Result<Ending, Error> {
+    let attempt = &own.progress.attempt;
+    let held = app.connections.held(&attempt.id).await?.ok_or(Error::Expired)?;
+    let code = matches!(attempt.shape, Shape::Credentials { .. }).then(|| Bearer::random(&app.random));
+    let by = Completer::Person { browser: own.cookie.digest(), code: code.as_ref() };
+    app.connections.complete(&app.attempts, &app.codes, &held, attempt.reconnect, &by, app.clock.now()).await?;
+    Ok(Ending::Connected(code))
+}
+
+async fn cancel(app: &App, attempt: &Attempt) -> Result<Ending, Error> {
+    // confirmed in another tab a moment ago: then it is connected, and stays so
+    if app.abandon(&attempt.id).await?.is_none() {
+        return Err(Error::AlreadyUsed);
+    }
+    app.attempts.deny(&attempt.id, "access_denied").await?;
+    Ok(Ending::Denied("access_denied".to_owned()))
+}
+
+/// After a form the browser is sent on by 303, also to our own last page, so that a reload sends nothing twice.
+fn after_form(response: Response, base_url: &str, attempt: &Attempt) -> Response {
+    if response.has("location") {
+        return Response { status: 303, ..response };
+    }
+    Response::see_other(&format!("{base_url}/connect/outcome/{}", attempt.id))
+}
+
+/// How it ended, for the browser whose attempt it was.
+pub async fn outcome(app: &App, request: &Request) -> Result<Response, Error> {
+    let Own { progress, .. } = Own::of(app, request).await?;
+    let page = app.outcome_page(&progress.attempt, &progress.status, progress.error.as_deref());
+    Ok(Response { status: 200, ..page })
+}

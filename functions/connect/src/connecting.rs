@@ -1,0 +1,235 @@
+//! The page that connects: what may be chosen, one connector's form, and its submission.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use shared::{
+    app::App,
+    error::{Error, Missing, Refusal},
+    flow::{begin::Asked, connector_in_use::ConnectorInUse},
+    http::{Params, Request, Response, cookie, form},
+    id::{AttemptId, ConnectionKey, ConnectorId},
+    page::{self, Message, Tone},
+    protocol::connector::Input,
+    store::{
+        attempts::{LIFETIME, Shape, cookie_name},
+        links::Link,
+        settings::{Key, Project},
+    },
+};
+
+use crate::visit::Visit;
+
+#[derive(Template)]
+#[template(path = "choose.html")]
+struct Choose<'a> {
+    app_name: &'a str,
+    connectors: &'a [Entry],
+    base_path: &'a str,
+}
+
+struct Entry {
+    id: String,
+    name: String,
+    address: String,
+}
+
+#[derive(Template)]
+#[template(path = "connect.html")]
+struct ConnectForm<'a> {
+    app_name: &'a str,
+    id: &'a str,
+    name: &'a str,
+    for_whom: &'a str,
+    docs_url: Option<&'a str>,
+    by_authorization: bool,
+    edit: bool,
+    fields: &'a [Field<'a>],
+    problem: Option<&'a str>,
+    link: &'a str,
+    form_token: &'a str,
+    base_path: &'a str,
+}
+
+struct Field<'a> {
+    input: &'a Input,
+    /// What was typed before, or the default. Secrets are typed anew.
+    value: String,
+}
+
+/// The list of what this link may connect. With a single one, its page.
+pub async fn choose(app: &App, request: &Request) -> Result<Response, Error> {
+    let visit = Visit::open(app, request).await?;
+    let base_path = app.base_path();
+    let mut connectors: Vec<Entry> = Vec::new();
+    for connector in offered(app, &visit.link).await? {
+        let address = format!("{base_path}/connect/{}?link={}", connector.id, visit.name.as_str());
+        connectors.push(Entry { id: connector.id.to_string(), name: connector.data.name.to_string(), address });
+    }
+    let project = project(app, &visit.link).await?;
+    let template = Choose { app_name: &project.name, connectors: &connectors, base_path: &base_path };
+    Ok(Response::html(page::render(&template)).with("set-cookie", &visit.set_cookie()))
+}
+
+/// What a link may connect, in the project's order.
+async fn offered<'a>(app: &'a App, link: &Link) -> Result<Vec<ConnectorInUse<'a>>, Error> {
+    let all = app.connectors_in_use(&link.project, link.environment).await?;
+    let wanted = |id: &ConnectorId| link.connectors.is_empty() || link.connectors.contains(id);
+    Ok(all.into_iter().filter(|c| c.is_ready() && c.settings().visible && wanted(&c.id)).collect())
+}
+
+/// One connector's page. In a frame no cookie of ours is kept, so there it only leads to a window of its own.
+pub async fn page(app: &App, request: &Request, edit: bool) -> Result<Response, Error> {
+    if request.header("sec-fetch-dest").is_some_and(|dest| matches!(dest, "iframe" | "frame" | "embed" | "object")) {
+        return framed(app, request).await;
+    }
+    let visit = Visit::open(app, request).await?;
+    let connector = connector(app, request, &visit.link).await?;
+    if edit {
+        existing(app, &visit.link, &connector.id).await?;
+    }
+    let response = form_page(app, &visit, &connector, edit, &BTreeMap::new(), None).await?;
+    Ok(response.with("set-cookie", &visit.set_cookie()))
+}
+
+/// The page inside a customer's page: framable by the project's own origins alone, and without authority. The token is left
+/// untouched for the window that it opens.
+async fn framed(app: &App, request: &Request) -> Result<Response, Error> {
+    let query = request.query()?;
+    let project = query.one("organizationId")?.and_then(shared::id::ProjectId::parse);
+    let project = project.ok_or_else(|| Error::invalid("the parameter organizationId is missing"))?;
+    let read = app.settings.read(&[Key::Project(project.clone())], app.clock.now()).await?;
+    let project = read.project(&project)?.ok_or(Error::NotFound(Missing::Project))?;
+    let own = format!("{}{}?{}", app.base_url(app.clock.now()).await?, request.path, request.query);
+    let text = format!("{} opens its connection page in a window of its own, so that you can see where you are.", project.name);
+    let message = Message {
+        title: "Connect",
+        tone: Tone::Neutral,
+        heading: "Continue in a new window",
+        text: &text,
+        next: Some((&own, "Continue")),
+        new_window: true,
+        request_id: &request.request_id,
+        base_path: &app.base_path(),
+    };
+    let origins = if project.allowed_origins.is_empty() { "'none'".to_owned() } else { project.allowed_origins.join(" ") };
+    let policy = format!("default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors {origins}");
+    Ok(Response::html(page::render(&message)).with("content-security-policy", &policy))
+}
+
+/// Takes the form: an authorization begins, or typed credentials are verified and held.
+pub async fn submit(app: &App, request: &Request) -> Result<Response, Error> {
+    let form = request.form()?;
+    let visit = Visit::again(app, request, form.one("link")?).await?;
+    let base_url = app.base_url(app.clock.now()).await?;
+    form::must_be_ours(request, &form, visit.cookie.expose(), &visit.purpose(), &base_url)?;
+
+    let connector = connector(app, request, &visit.link).await?;
+    let edit = form.one("edit")?.is_some();
+    let reconnect = if edit { Some(existing(app, &visit.link, &connector.id).await?) } else { None };
+    let given = typed(&connector, &form)?;
+    let project = project(app, &visit.link).await?;
+    let asked = Asked {
+        project: &project,
+        environment: visit.link.environment,
+        identity: visit.link.identity.clone(),
+        identity_label: visit.link.identity_label.clone(),
+        shape: Shape::Link { return_to: visit.link.return_to.clone() },
+        reconnect,
+        session: visit.link.session.clone(),
+        given: given.clone(),
+    };
+    let done = if connector.data.oauth2.is_some() {
+        app.begin(&connector, asked).await.map(|begun| Response::see_other(&begun.start_url))
+    } else {
+        hold_typed(app, &connector, asked, &base_url).await
+    };
+    match done {
+        // what was typed can be mended on the same page
+        Err(Error::InvalidRequest(why) | Error::Refused { code: Refusal::InvalidCredentials, why }) => {
+            let page = form_page(app, &visit, &connector, edit, &given, Some(&why)).await?;
+            Ok(Response { status: 422, ..page })
+        }
+        done => done,
+    }
+}
+
+/// Verifies typed credentials and holds them; the person confirms on the next page.
+async fn hold_typed(app: &App, connector: &ConnectorInUse<'_>, asked: Asked<'_>, base_url: &str) -> Result<Response, Error> {
+    let (values, secrets) =
+        connector.values(&asked.given, &asked.project.name).map_err(|error| Error::invalid(error.to_string()))?;
+    let now = app.clock.now();
+    let attempt = app.attempt(connector, asked, AttemptId::random(&app.random), values, now);
+    let held = app.typed_grant(connector, &attempt, secrets).await?;
+    let browser = shared::secret::Bearer::random(&app.random);
+    app.attempts.put_claimed(&attempt, &browser.digest()).await?;
+    app.connections.hold(&app.attempts, &app.codes, &held, None, now).await?;
+    let cookie = cookie(&cookie_name(&attempt.id), browser.expose(), 3 * LIFETIME.as_secs());
+    Ok(Response::see_other(&format!("{base_url}/connect/confirm/{}", attempt.id)).with("set-cookie", &cookie))
+}
+
+async fn form_page(
+    app: &App,
+    visit: &Visit,
+    connector: &ConnectorInUse<'_>,
+    edit: bool,
+    given: &BTreeMap<String, String>,
+    problem: Option<&str>,
+) -> Result<Response, Error> {
+    let project = project(app, &visit.link).await?;
+    let before = |input: &Input| {
+        let typed = given.get(input.name.as_ref()).filter(|_| !input.secret).cloned();
+        typed.or_else(|| input.default.as_ref().map(ToString::to_string)).unwrap_or_default()
+    };
+    let fields: Vec<Field> =
+        connector.data.inputs.iter().map(|input| Field { input, value: before(input) }).collect();
+    let template = ConnectForm {
+        app_name: &project.name,
+        id: connector.id.as_str(),
+        name: &connector.data.name,
+        for_whom: &page::for_whom(visit.link.identity_label.as_deref(), visit.link.identity.as_ref(), &project.name),
+        docs_url: connector.data.docs_url.as_deref(),
+        by_authorization: connector.data.oauth2.is_some(),
+        edit,
+        fields: &fields,
+        problem,
+        link: visit.name.as_str(),
+        form_token: &form::token(visit.cookie.expose(), &visit.purpose()),
+        base_path: &app.base_path(),
+    };
+    Ok(Response::html(page::render(&template)))
+}
+
+/// The connector that the path names, if this link may connect it.
+async fn connector<'a>(app: &'a App, request: &Request, link: &Link) -> Result<ConnectorInUse<'a>, Error> {
+    let id = ConnectorId::parse(request.param("connector")?).ok_or(Error::NotFound(Missing::Connector))?;
+    if !link.connectors.is_empty() && !link.connectors.contains(&id) {
+        return Err(Error::NotFound(Missing::Connector));
+    }
+    let connector = app.connector_in_use(&link.project, link.environment, &id).await?;
+    connector.must_be_enabled()?;
+    if connector.is_ready() { Ok(connector) } else { Err(Error::ClientNotConfigured(id)) }
+}
+
+/// The newest connection of this owner to this provider: the one to renew.
+async fn existing(app: &App, link: &Link, connector: &ConnectorId) -> Result<ConnectionKey, Error> {
+    let owned = app.connections.of_owner(&link.project, link.environment, link.identity.as_ref()).await?;
+    let newest = owned.into_iter().rev().find(|(connection, _)| connection.connector == *connector);
+    newest.map(|(connection, _)| connection.key).ok_or(Error::NotFound(Missing::Connection))
+}
+
+/// What the person typed into the connector's own fields.
+fn typed(connector: &ConnectorInUse<'_>, form: &Params) -> Result<BTreeMap<String, String>, Error> {
+    let mut given = BTreeMap::new();
+    for input in connector.data.inputs.iter() {
+        if let Some(value) = form.one(&format!("input_{}", input.name))? {
+            given.insert(input.name.to_string(), value.trim().to_owned());
+        }
+    }
+    Ok(given)
+}
+
+async fn project(app: &App, link: &Link) -> Result<Project, Error> {
+    let read = app.settings.read(&[Key::Project(link.project.clone())], app.clock.now()).await?;
+    read.project(&link.project)?.ok_or(Error::NotFound(Missing::Project))
+}

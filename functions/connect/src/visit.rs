@@ -1,0 +1,68 @@
+//! Whose browser this is: a link is opened once, by a token in its address, and afterwards known by a cookie.
+
+use shared::{
+    app::App,
+    error::Error,
+    http::{Request, cookie},
+    secret::{Bearer, Digest, digest},
+    store::links::{Link, PAGE_LIFETIME},
+};
+
+/// A browser that opened a link.
+pub struct Visit {
+    /// What the link opens.
+    pub link: Link,
+    /// The link's name in addresses and forms of our pages: the digest of its token, worth nothing without the cookie.
+    pub name: Digest,
+    /// The value of the cookie.
+    pub cookie: Bearer,
+}
+
+impl Visit {
+    /// Opens the link that the address names: by its token the first time, by its name afterwards.
+    pub async fn open(app: &App, request: &Request) -> Result<Self, Error> {
+        let query = request.query()?;
+        let visit = match query.one("token")? {
+            Some(token) => Self::claim(app, request, digest(token)).await?,
+            None => Self::again(app, request, query.one("link")?).await?,
+        };
+        let said = query.one("organizationId")?;
+        if said.is_some_and(|said| said != visit.link.project.as_str()) {
+            return Err(Error::UnknownState);
+        }
+        Ok(visit)
+    }
+
+    async fn claim(app: &App, request: &Request, name: Digest) -> Result<Self, Error> {
+        let cookie = match request.cookie(&cookie_name(&name)) {
+            Some(value) if value.len() <= 64 => Bearer::from(value.to_owned()),
+            _ => Bearer::random(&app.random),
+        };
+        let link = app.links.claim(&name, &cookie.digest(), app.clock.now()).await?;
+        Ok(Self { link, name, cookie })
+    }
+
+    /// The visit of a browser that opened the link before.
+    pub async fn again(app: &App, request: &Request, name: Option<&str>) -> Result<Self, Error> {
+        let name = name.and_then(Digest::parse).ok_or(Error::UnknownState)?;
+        let cookie = Bearer::from(request.cookie(&cookie_name(&name)).ok_or(Error::UnknownState)?.to_owned());
+        let link = app.links.reopen(&name, &cookie.digest(), app.clock.now()).await?;
+        Ok(Self { link, name, cookie })
+    }
+
+    /// The cookie that says so the next time.
+    #[must_use]
+    pub fn set_cookie(&self) -> String {
+        cookie(&cookie_name(&self.name), self.cookie.expose(), PAGE_LIFETIME.as_secs())
+    }
+
+    /// What a form of this visit is for.
+    #[must_use]
+    pub fn purpose(&self) -> String {
+        format!("connect {}", self.name.as_str())
+    }
+}
+
+fn cookie_name(name: &Digest) -> String {
+    format!("__Host-mooring_link_{}", name.as_str())
+}

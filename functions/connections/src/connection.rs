@@ -1,0 +1,166 @@
+//! Connections: listed, read, changed, deleted. One of another project or environment is not there.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use shared::{
+    app::App,
+    caller::Caller,
+    error::{Error, Missing},
+    flow::revoke::Revocation,
+    http::{Params, Request, Response},
+    id::{ConnectionKey, IdentityType, Role, is_label},
+    record::Record,
+    store::connections::{Connection, Health, Stored},
+    subject::Subject,
+};
+
+use crate::paging::Paging;
+
+/// The most labels of a connection, and the longest one.
+const TAGS: (usize, usize) = (20, 64);
+
+/// A page of the connections, oldest first: of one identity, of the project itself (`identityType=project` alone), or of
+/// everybody. `connector` or `platform` leaves those of one connector.
+pub async fn list(app: &App, request: &Request) -> Result<Response, Error> {
+    let caller = app.caller(request, &[Role::Read, Role::Connect]).await?;
+    let query = request.query()?;
+    let paging = Paging::of(&query, 100)?;
+    let wanted = query.one("connector")?.or(query.one("platform")?);
+    let mut connections = of_subject(app, &caller, &query).await?;
+    connections.retain(|(connection, _)| wanted.is_none_or(|wanted| connection.connector.as_str() == wanted));
+
+    let mut answer = paging.answer(&connections, |(connection, health)| record(connection, *health), request);
+    answer["consistency"] = "eventual".into();
+    Ok(Response::json(&answer))
+}
+
+async fn of_subject(app: &App, caller: &Caller, query: &Params) -> Result<Vec<(Connection, Health)>, Error> {
+    let (project, environment) = (&caller.project.id, caller.environment);
+    let subject = Subject::from_params(query)?;
+    let own = query.one("identityType")? == Some(IdentityType::Project.as_str());
+    if subject.identity.is_some() || own {
+        return Ok(app.connections.of_owner(project, environment, subject.identity.as_ref()).await?);
+    }
+    Ok(app.connections.of_project(project, environment).await?)
+}
+
+/// One connection, as it stands now.
+pub async fn read(app: &App, request: &Request) -> Result<Response, Error> {
+    let caller = app.caller(request, &[Role::Read, Role::Connect]).await?;
+    let stored = own(app, &caller, ConnectionKey::parse(request.param("id")?)).await?;
+    let stored = stored.ok_or(Error::NotFound(Missing::Connection))?;
+    Ok(Response::json(&record(&stored.connection, stored.health)))
+}
+
+/// What an app may change.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    name: Option<String>,
+    tags: Option<Vec<String>>,
+    active: Option<bool>,
+}
+
+/// Changes what the body names and leaves the rest. An inactive connection stays, and passthrough refuses it.
+pub async fn update(app: &App, request: &Request) -> Result<Response, Error> {
+    let caller = app.caller(request, &[Role::Connect]).await?;
+    let change: Change = request.json()?;
+    change.must_fit()?;
+    let stored = own(app, &caller, ConnectionKey::parse(request.param("id")?)).await?;
+    let key = stored.ok_or(Error::NotFound(Missing::Connection))?.connection.key;
+    let changed = app.connections.update(&key, app.clock.now(), |connection| change.apply(connection)).await?;
+    let (connection, health) = changed.ok_or(Error::NotFound(Missing::Connection))?;
+    Ok(Response::json(&record(&connection, health)))
+}
+
+impl Change {
+    fn must_fit(&self) -> Result<(), Error> {
+        if self.name.as_deref().is_some_and(|name| !is_label(name)) {
+            return Err(Error::invalid("name has 1 to 256 characters, none of them control characters"));
+        }
+        let (most, longest) = TAGS;
+        let fits = |tag: &String| is_label(tag) && tag.chars().count() <= longest;
+        if self.tags.as_ref().is_some_and(|tags| tags.len() > most || !tags.iter().all(fits)) {
+            return Err(Error::invalid(format!(
+                "tags is a list of at most {most}, each of 1 to {longest} characters, none of them control characters"
+            )));
+        }
+        Ok(())
+    }
+
+    fn apply(&self, connection: &mut Connection) {
+        if let Some(name) = &self.name {
+            connection.name = Some(name.clone());
+        }
+        if let Some(tags) = &self.tags {
+            connection.tags.clone_from(tags);
+        }
+        if let Some(active) = self.active {
+            connection.active = active;
+        }
+    }
+}
+
+/// Deletes a connection, revokes its grant at the provider where that is safe, and answers a receipt.
+pub async fn delete(app: &App, request: &Request) -> Result<Response, Error> {
+    let caller = app.caller(request, &[Role::Connect]).await?;
+    let stored = own(app, &caller, ConnectionKey::parse(request.param("id")?)).await?;
+    let Stored { connection, sealed, .. } = stored.ok_or(Error::NotFound(Missing::Connection))?;
+    let revocation = app.delete_connection(&connection, &sealed).await?.ok_or(Error::NotFound(Missing::Connection))?;
+    Ok(Response::json(&receipt(&connection, revocation, request)))
+}
+
+/// The caller's connection of this key, if there is one.
+pub async fn own(app: &App, caller: &Caller, key: Option<ConnectionKey>) -> Result<Option<Stored>, Error> {
+    let Some(key) = key else { return Ok(None) };
+    let stored = app.connections.find(&key).await?;
+    Ok(stored.filter(|Stored { connection, .. }| {
+        connection.project == caller.project.id && connection.environment == caller.environment
+    }))
+}
+
+/// What became of a deleted connection and its grant.
+pub fn receipt(connection: &Connection, revocation: Revocation, request: &Request) -> Value {
+    json!({
+        "id": connection.key,
+        "key": connection.key,
+        "deleted": true,
+        "revocation": revocation,
+        "requestId": request.request_id,
+    })
+}
+
+fn record(connection: &Connection, health: Health) -> Record<'_> {
+    Record::of(connection, health)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fits(body: &Value) -> bool {
+        let body = body.to_string().into_bytes().into();
+        let request = Request::new("PATCH", "/".to_owned(), String::new(), Vec::new(), body, "r".to_owned());
+        request.json().and_then(|change: Change| change.must_fit()).is_ok()
+    }
+
+    #[test]
+    fn an_app_changes_name_tags_and_activity_alone() {
+        let table = [
+            (json!({}), true),
+            (json!({ "name": "Ada's mail", "tags": ["a", "b"], "active": false }), true),
+            (json!({ "tags": [] }), true),
+            (json!({ "name": "" }), false),
+            (json!({ "name": "a\u{0}" }), false),
+            (json!({ "name": 7 }), false),
+            (json!({ "tags": ["x".repeat(65)] }), false),
+            (json!({ "tags": vec!["x"; 21] }), false),
+            (json!({ "active": "yes" }), false),
+            (json!({ "identity": "somebody-else" }), false),
+            (json!({ "scopes": ["more"] }), false),
+        ];
+        for (body, accepted) in table {
+            assert_eq!(fits(&body), accepted, "{body}");
+        }
+    }
+}

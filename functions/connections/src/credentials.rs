@@ -1,0 +1,101 @@
+//! Connections as credentials: the same things under the names that some clients know. No secret is in them.
+
+use serde::Serialize;
+use serde_json::json;
+use shared::{
+    app::App,
+    caller::Caller,
+    clock::Timestamp,
+    error::{Error, Missing},
+    http::{Request, Response, api_version::ApiVersion},
+    id::{ConnectionKey, ConnectorId, Environment, Identity, IdentityType, Role},
+    protocol::connector::Connector,
+    record::{self, AccountRecord},
+    store::connections::{Connection, Health},
+};
+
+use crate::connection::own;
+
+/// A credential. Its id and its connection's have the same letters.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Credential<'a> {
+    credential_id: String,
+    connection_id: &'a ConnectionKey,
+    connector_id: &'a ConnectorId,
+    /// Absent where it is a team's, an organization's or the project's.
+    user_id: Option<&'a str>,
+    /// `oauth2`, `apiKey` or `basic`.
+    #[serde(rename = "type")]
+    credential_type: &'static str,
+    /// `connected` or `needs_reauth`.
+    status: &'static str,
+    name: &'a str,
+    environment: Environment,
+    account: AccountRecord<'a>,
+    scopes: &'a [String],
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+/// The credentials of a user, oldest first. The list is eventually consistent.
+pub async fn list(app: &App, request: &Request) -> Result<Response, Error> {
+    let version = ApiVersion::of(request)?;
+    let caller = app.caller(request, &[Role::Read, Role::Connect]).await?;
+    let user = user(request)?;
+    let (project, environment) = (&caller.project.id, caller.environment);
+    let (connections, customs) = tokio::try_join!(
+        app.connections.of_owner(project, environment, Some(&user)),
+        app.settings.customs(project)
+    )?;
+    let credential =
+        |(connection, health): &'_ (Connection, Health)| json!(Credential::of(app, &customs, connection, *health));
+    let data: Vec<_> = connections.iter().map(credential).collect();
+    Ok(version.echo(Response::json(&json!({ "data": data, "requestId": request.request_id }))))
+}
+
+/// One credential, as it stands now.
+pub async fn read(app: &App, request: &Request) -> Result<Response, Error> {
+    let version = ApiVersion::of(request)?;
+    let caller = app.caller(request, &[Role::Read, Role::Connect]).await?;
+    let key = ConnectionKey::of_credential(request.param("id")?);
+    let stored = own(app, &caller, key).await?.ok_or(Error::NotFound(Missing::Credential))?;
+    let customs = app.settings.customs(&caller.project.id).await?;
+    let credential = Credential::of(app, &customs, &stored.connection, stored.health);
+    Ok(version.echo(Response::json(&credential)))
+}
+
+impl<'a> Credential<'a> {
+    fn of(app: &App, customs: &[Connector], connection: &'a Connection, health: Health) -> Self {
+        let Connection { key, connector, identity, .. } = connection;
+        let user = identity.as_ref().filter(|identity| identity.identity_type == IdentityType::User);
+        Self {
+            credential_id: key.credential_id(),
+            connection_id: key,
+            connector_id: connector,
+            user_id: user.map(|user| user.identity.as_str()),
+            credential_type: credential_type(app, customs, connection),
+            status: health.as_str(),
+            name: record::name(connection),
+            environment: connection.environment,
+            account: AccountRecord::of(&connection.account),
+            scopes: &connection.scopes,
+            created_at: connection.created_at,
+            updated_at: connection.updated_at,
+        }
+    }
+}
+
+/// As its connector says. A connection can outlive its connector by a moment; then what it was made with tells enough.
+fn credential_type(app: &App, customs: &[Connector], connection: &Connection) -> &'static str {
+    let id = connection.connector.as_str();
+    let connector = app.catalog.connector(id).or_else(|| customs.iter().find(|custom| custom.id == id));
+    let fallback = if connection.client.is_some() { "oauth2" } else { "apiKey" };
+    connector.map_or(fallback, record::credential_type)
+}
+
+/// The user whom the path names.
+pub fn user(request: &Request) -> Result<Identity, Error> {
+    Identity::parse(request.param("userId")?, IdentityType::User)
+        .ok_or_else(|| Error::invalid("a user id has at most 256 characters, none of them control characters"))
+}

@@ -1,0 +1,154 @@
+//! One address for every function: what API Gateway is in a deployment.
+
+use std::sync::Arc;
+
+use admin::Admin;
+use authorize::Authorize;
+use axum::{
+    Router,
+    body::{Body as HttpBody, to_bytes},
+    extract::State,
+    http::{HeaderValue, Request as HttpRequest, Response as HttpResponse, StatusCode, header},
+};
+use callback::Callback;
+use connect::Connect;
+use connections::Connections;
+use passthrough::Passthrough;
+use shared::{
+    app::App,
+    http::{Body, EVENT_LIMIT, Request, Response, answer},
+    routes::{self, Function},
+    secret::Bearer,
+};
+use token::Token;
+use url::Url;
+
+/// What the gateway needs to know.
+pub struct Gateway {
+    /// What the handlers need.
+    pub app: Arc<App>,
+    /// The address that was printed.
+    pub base_url: Url,
+    /// Where the demo app is: a person who opens the bare address wants to go there.
+    pub app_url: Url,
+}
+
+/// The gateway's routes: everything goes to the function that answers there.
+pub fn router(gateway: Arc<Gateway>) -> Router {
+    Router::new().fallback(serve).with_state(gateway)
+}
+
+async fn serve(State(gateway): State<Arc<Gateway>>, request: HttpRequest<HttpBody>) -> HttpResponse<HttpBody> {
+    match spelling(&gateway.base_url, &request) {
+        Spelling::Printed => {}
+        Spelling::Other(printed) => return redirect(&printed),
+        Spelling::Foreign => return plain(StatusCode::MISDIRECTED_REQUEST, "this server answers under its loopback address only"),
+    }
+    let (parts, body) = request.into_parts();
+    let base_path = gateway.base_url.path().trim_end_matches('/');
+    let full = parts.uri.path();
+    let Some(path) = full.strip_prefix(base_path).filter(|rest| rest.starts_with('/')) else {
+        return plain(StatusCode::NOT_FOUND, &format!("everything here stands below {}", gateway.base_url));
+    };
+    if path == "/" && parts.method == "GET" && wants_page(&parts.headers) {
+        return redirect(gateway.app_url.as_str());
+    }
+    let Ok(body) = to_bytes(body, EVENT_LIMIT).await else {
+        return plain(StatusCode::PAYLOAD_TOO_LARGE, "{\"error\":\"payload_too_large\",\"error_description\":\"the body is larger than an event of Lambda can be\"}");
+    };
+    let headers = parts.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().iter().map(|b| char::from(*b)).collect()));
+    let request_id = Bearer::random(&gateway.app.random).digest().as_str()[..22].to_owned();
+    let query = parts.uri.query().unwrap_or_default().to_owned();
+    let mut request = Request::new(parts.method.as_str(), path.to_owned(), query, headers.collect(), body, request_id);
+    request.gateway = Some(gateway.base_url.clone());
+    // A task of its own: like Lambda, the local server lets a handler finish whose client has gone away
+    let app = Arc::clone(&gateway.app);
+    let response = tokio::spawn(async move { dispatch(&app, request).await }).await;
+    response.map_or_else(|_| plain(StatusCode::INTERNAL_SERVER_ERROR, "{\"error\":\"server_error\"}"), into_http)
+}
+
+/// To the function whose route it is; what is nobody's goes to `connect`, which has the well-formed 404.
+async fn dispatch(app: &Arc<App>, request: Request) -> Response {
+    let function = routes::find(&request.path).and_then(|matched| matched.routes.first().map(|route| route.function));
+    match function.unwrap_or(Function::Connect) {
+        Function::Token => answer(app, request, &Token).await,
+        Function::Authorize => answer(app, request, &Authorize).await,
+        Function::Callback => answer(app, request, &Callback).await,
+        Function::Passthrough => answer(app, request, &Passthrough).await,
+        Function::Connections => answer(app, request, &Connections).await,
+        Function::Connect => answer(app, request, &Connect).await,
+        Function::Admin => answer(app, request, &Admin).await,
+    }
+}
+
+fn into_http(response: Response) -> HttpResponse<HttpBody> {
+    let body = match response.body {
+        Body::Full(bytes) => HttpBody::from(bytes),
+        Body::Stream(stream) => HttpBody::from_stream(stream),
+    };
+    let mut http = HttpResponse::new(body);
+    *http.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in response.headers {
+        let bytes: Vec<u8> = value.chars().filter_map(|c| u8::try_from(u32::from(c)).ok()).collect();
+        if let (Ok(name), Ok(value)) = (header::HeaderName::try_from(name), HeaderValue::from_bytes(&bytes)) {
+            http.headers_mut().append(name, value);
+        }
+    }
+    http
+}
+
+/// How the host of a request is spelled.
+enum Spelling {
+    /// As printed, or by a program that may spell loopback as it likes.
+    Printed,
+    /// Another loopback spelling, asked for by a browser that wants a page: cookies and links belong to the printed one.
+    Other(String),
+    /// No loopback name: somebody's DNS points here (rebinding).
+    Foreign,
+}
+
+fn spelling(base_url: &Url, request: &HttpRequest<HttpBody>) -> Spelling {
+    let host = request.headers().get(header::HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let printed = base_url.host_str().map(|name| match base_url.port() {
+        Some(port) => format!("{name}:{port}"),
+        None => name.to_owned(),
+    });
+    if printed.as_deref() == Some(host) {
+        return Spelling::Printed;
+    }
+    let Ok(url) = Url::parse(&format!("http://{host}")) else { return Spelling::Foreign };
+    let loopback = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    if !loopback {
+        return Spelling::Foreign;
+    }
+    if request.method() == "GET" && wants_page(request.headers()) {
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        return Spelling::Other(format!("{}{path}", base_url.origin().ascii_serialization()));
+    }
+    Spelling::Printed
+}
+
+fn wants_page(headers: &axum::http::HeaderMap) -> bool {
+    headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|accept| accept.contains("text/html"))
+}
+
+fn redirect(location: &str) -> HttpResponse<HttpBody> {
+    let mut response = plain(StatusCode::TEMPORARY_REDIRECT, "");
+    if let Ok(location) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
+fn plain(status: StatusCode, text: &str) -> HttpResponse<HttpBody> {
+    let mut response = HttpResponse::new(HttpBody::from(text.to_owned()));
+    *response.status_mut() = status;
+    let content_type = if text.starts_with('{') { "application/json" } else { "text/plain; charset=utf-8" };
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}

@@ -1,0 +1,197 @@
+//! The end of a flow: where the browser goes, for each shape in which one can start.
+//!
+//! | started by | held | connected | denied or failed |
+//! |---|---|---|---|
+//! | one-time link, session link | our confirmation | `return_to?status=connected&connection=…`, else our page | `return_to?error=…`, else our page |
+//! | authorization URL for a front end | our confirmation | `baseUrl?status=connected&connection=…`, else our page | `baseUrl?error=…`, else our page |
+//! | credentials, the app vouches | `redirectUri?code=…&state=…` | — | `redirectUri?error=…&state=…` |
+//! | credentials, otherwise | our confirmation | `redirectUri?code=…&state=…` | `redirectUri?error=…&state=…` |
+
+use url::Url;
+
+use crate::{
+    app::App,
+    error::Error,
+    http::Response,
+    page::{self, Message, Tone},
+    secret::Bearer,
+    store::attempts::{Attempt, Completion, Progress, Shape, Status},
+};
+
+/// How far an attempt came.
+#[derive(Debug)]
+pub enum Ending {
+    /// A grant is held; the app completes it with this code, or the person on our page.
+    Held(Option<Bearer>),
+    /// There is a connection; in the credentials shape the app redeems this code for it.
+    Connected(Option<Bearer>),
+    /// The person or the provider said no.
+    Denied(String),
+    /// It went wrong.
+    Failed(String),
+    /// The same browser came again after the end.
+    Before(Status, Option<String>),
+}
+
+impl Ending {
+    /// What became of an attempt, for a browser that comes again.
+    #[must_use]
+    pub fn of(progress: &Progress) -> Self {
+        match progress.status {
+            Status::Held => Self::Held(None),
+            Status::Denied => Self::Denied(progress.error.clone().unwrap_or_default()),
+            Status::Failed => Self::Failed(progress.error.clone().unwrap_or_default()),
+            Status::Pending | Status::Claimed | Status::Connected | Status::Expired => {
+                Self::Before(progress.status.clone(), progress.error.clone())
+            }
+        }
+    }
+
+    /// The code of a failure that is the provider's: an outcome of the flow. Ours are errors of the request.
+    #[must_use]
+    pub fn code_of(error: &Error) -> Option<&'static str> {
+        match error {
+            Error::Provider { cause, .. } => Some(cause.code()),
+            Error::ClientNotConfigured(_) => Some("client_not_configured"),
+            _ => None,
+        }
+    }
+}
+
+impl App {
+    /// Sends the browser where this attempt's shape says.
+    pub async fn end(&self, progress: &Progress, ending: Ending) -> Result<Response, Error> {
+        let base_url = self.base_url(self.clock.now()).await?;
+        let attempt = &progress.attempt;
+        let response = match ending {
+            Ending::Held(Some(code)) => Response::redirect(&with_code(progress, &code)?),
+            Ending::Held(None) if attempt.completion == Completion::AppVouches => {
+                self.outcome_page(attempt, &Status::Held, None)
+            }
+            Ending::Held(None) => Response::redirect(&format!("{base_url}/connect/confirm/{}", attempt.id)),
+            Ending::Connected(Some(code)) => Response::redirect(&with_code(progress, &code)?),
+            Ending::Connected(None) => self.connected(attempt)?,
+            Ending::Denied(reason) => self.refused(progress, &Status::Denied, &reason)?,
+            Ending::Failed(reason) => self.refused(progress, &Status::Failed, &reason)?,
+            Ending::Before(Status::Connected, _) => self.connected(attempt)?,
+            Ending::Before(status, error) => self.outcome_page(attempt, &status, error.as_deref()),
+        };
+        Ok(response.with("referrer-policy", "no-referrer"))
+    }
+
+    fn connected(&self, attempt: &Attempt) -> Result<Response, Error> {
+        let Some(target) = target(attempt) else { return Ok(self.outcome_page(attempt, &Status::Connected, None)) };
+        let parameters = [
+            ("status", "connected"),
+            ("connection", attempt.connection.as_str()),
+            ("connector", attempt.connector.as_str()),
+        ];
+        Ok(Response::redirect(&with_parameters(target, &parameters)?))
+    }
+
+    fn refused(&self, progress: &Progress, status: &Status, reason: &str) -> Result<Response, Error> {
+        let attempt = &progress.attempt;
+        let Some(target) = target(attempt) else { return Ok(self.outcome_page(attempt, status, Some(reason))) };
+        let mut parameters = vec![("error", reason), ("error_description", description(status, reason))];
+        match attempt.shape {
+            Shape::Credentials { .. } => parameters.extend(progress.state.as_deref().map(|state| ("state", state))),
+            Shape::Link { .. } | Shape::FrontEnd { .. } => parameters.push(("connector", attempt.connector.as_str())),
+        }
+        Ok(Response::redirect(&with_parameters(target, &parameters)?))
+    }
+
+    /// Our own last page. It is sent as 302 without `Location`: browsers show it, and clients of the front-end shape accept
+    /// only a final 302.
+    #[must_use]
+    pub fn outcome_page(&self, attempt: &Attempt, status: &Status, error: Option<&str>) -> Response {
+        let words = outcome_words(attempt, status, error.unwrap_or_default());
+        let message = Message {
+            title: words.heading,
+            tone: words.tone,
+            heading: words.heading,
+            text: &words.text,
+            next: None,
+            new_window: false,
+            request_id: attempt.id.as_str(),
+            base_path: &self.base_path(),
+        };
+        let page = page::render(&message);
+        match attempt.shape {
+            Shape::FrontEnd { .. } => Response::found_page(page),
+            Shape::Link { .. } | Shape::Credentials { .. } => Response::html(page),
+        }
+    }
+}
+
+struct Words {
+    heading: &'static str,
+    tone: Tone,
+    text: String,
+}
+
+fn outcome_words(attempt: &Attempt, status: &Status, error: &str) -> Words {
+    let (app, connector) = (&attempt.app_name, &attempt.connector);
+    let words = |heading, tone, text| Words { heading, tone, text };
+    match status {
+        Status::Connected => {
+            words("Connected", Tone::Good, format!("{app} can now work with your account at {connector}. You can close this window."))
+        }
+        Status::Denied if error == "access_denied" || error == "not_confirmed" => words(
+            "Not connected",
+            Tone::Neutral,
+            format!("You did not agree, so {app} got nothing. If that was a mistake, go back to {app} and start again."),
+        ),
+        Status::Denied => words(
+            "Not connected",
+            Tone::Bad,
+            format!("{connector} refused ({error}), so {app} got nothing. Go back to {app} and start again."),
+        ),
+        Status::Failed => words(
+            "That did not work",
+            Tone::Bad,
+            format!("{connector} did not answer as expected ({error}). Nothing was connected; go back to {app} and try again."),
+        ),
+        Status::Expired => words(
+            "This took too long",
+            Tone::Neutral,
+            format!("The time to finish is over and nothing was connected. Go back to {app} and start again."),
+        ),
+        Status::Held => words("Almost there", Tone::Neutral, format!("{app} is finishing the connection. You can go back to it.")),
+        Status::Pending | Status::Claimed => words(
+            "Still at it",
+            Tone::Neutral,
+            format!("The answer of {connector} is being worked on. Reload this page in a moment, or go back to {app} and start again."),
+        ),
+    }
+}
+
+fn description(status: &Status, reason: &str) -> &'static str {
+    match (status, reason) {
+        (Status::Denied, "access_denied" | "not_confirmed") => "the person did not agree",
+        (Status::Denied, _) => "the provider refused",
+        _ => "the provider did not answer as expected",
+    }
+}
+
+/// The address in the customer's hands that this attempt goes back to.
+fn target(attempt: &Attempt) -> Option<&str> {
+    match &attempt.shape {
+        Shape::Link { return_to } => return_to.as_deref(),
+        Shape::FrontEnd { base_url } => base_url.as_deref(),
+        Shape::Credentials { redirect_uri } => Some(redirect_uri),
+    }
+}
+
+/// `redirectUri?code=…&state=…`: the state is the one of the authorization URL, which the app may have remembered.
+fn with_code(progress: &Progress, code: &Bearer) -> Result<String, Error> {
+    let target = target(&progress.attempt).ok_or(Error::UnknownState)?;
+    let state = progress.state.as_deref().unwrap_or_default();
+    with_parameters(target, &[("code", code.expose()), ("state", state)])
+}
+
+/// Appends to the query that is there. The address was compared with the project's when the attempt was made.
+fn with_parameters(target: &str, parameters: &[(&str, &str)]) -> Result<String, Error> {
+    let mut url = Url::parse(target).map_err(|_| Error::UnknownState)?;
+    url.query_pairs_mut().extend_pairs(parameters);
+    Ok(url.into())
+}

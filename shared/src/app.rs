@@ -115,10 +115,12 @@ impl App {
     /// a failure is only logged, since each is tried again at first use.
     pub async fn prefetch(&self, ahead: &[Ahead]) {
         let now = self.clock.now();
-        let settings = async { self.settings.deployment(now).await.map(drop).map_err(Error::from) };
-        let ring = async { if ahead.contains(&Ahead::Ring) { self.ring().await.map(drop) } else { Ok(()) } };
-        let key =
-            async { if ahead.contains(&Ahead::SigningKey) { self.signing_key().await.map(drop) } else { Ok(()) } };
+        // on the heap: calls to AWS are large futures, and this one is awaited in every `main`
+        let settings = Box::pin(async { self.settings.deployment(now).await.map(drop).map_err(Error::from) });
+        let ring = Box::pin(async { if ahead.contains(&Ahead::Ring) { self.ring().await.map(drop) } else { Ok(()) } });
+        let key = Box::pin(async {
+            if ahead.contains(&Ahead::SigningKey) { self.signing_key().await.map(drop) } else { Ok(()) }
+        });
         let all = async { tokio::join!(settings, ring, key) };
         match tokio::time::timeout(PREFETCH_LIMIT, all).await {
             Ok((settings, ring, key)) => {

@@ -353,7 +353,10 @@ pub async fn answer<H: Handler>(app: &Arc<App>, mut request: Request, handler: &
     let (route, voice, result) = match enter(&mut request, H::FUNCTION) {
         Entered::Preflight(response) => return finish(&request, None, response),
         Entered::Lost(voice, error) => (None, voice, Err(error)),
-        Entered::Found(route) => (Some(route), route.voice, handler.handle(app, &request, route.operation).await),
+        Entered::Found(route) => {
+            // on the heap: a handler's future is as large as the largest of its calls to AWS
+            (Some(route), route.voice, Box::pin(handler.handle(app, &request, route.operation)).await)
+        }
     };
     let response = result.unwrap_or_else(|error| failure(app, &request, voice, &error));
     // routes and ids only: codes and states stand in paths and queries

@@ -12,6 +12,7 @@ use crate::{
 /// The record of a connection. No secret is in it, and none can be reached by it without an app client's key.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "clients expect these fields")]
 pub struct Record<'a> {
     /// The key once more, under the name that some clients read.
     #[serde(rename = "_id")]
@@ -54,6 +55,7 @@ pub struct Record<'a> {
 
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "clients expect these fields")]
 struct Settings {
     parse_webhook_body: bool,
     show_secret: bool,

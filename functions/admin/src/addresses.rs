@@ -90,7 +90,9 @@ fn address(text: &str) -> Result<Url, String> {
 /// The URL standard allows marks in a host, like `*` and `;`, that mean something in a content security policy.
 fn is_plain(host: &Host<&str>) -> bool {
     match host {
-        Host::Domain(name) => name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_')),
+        Host::Domain(name) => {
+            name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
+        }
         Host::Ipv4(_) | Host::Ipv6(_) => true,
     }
 }

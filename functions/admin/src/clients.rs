@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use shared::{
     app::App,
     caller::secret_key,
+    clock::Timestamp,
     error::{Error, Missing},
     http::{Request, Response},
     id::{ClientId, Environment, Role, is_label},
@@ -101,7 +102,7 @@ fn record(client: &AppClient) -> Value {
         "roles": client.roles,
         "environment": client.id.environment(),
         "created_at": client.created_at.secs(),
-        "revoked_at": client.revoked_at.map(|at| at.secs()),
+        "revoked_at": client.revoked_at.map(Timestamp::secs),
     })
 }
 

@@ -139,9 +139,8 @@ fn must_fit(wanted: &Wanted, oauth2: &OAuth2) -> Result<(), Error> {
 /// Parameters that carry the flow are ours, and scopes have fields of their own.
 fn must_be_free_parameters(params: &BTreeMap<String, String>, oauth2: &OAuth2) -> Result<(), Error> {
     let second = oauth2.second_scope_parameter.as_deref();
-    let taken = |name: &str| {
-        RESERVED_PARAMS.contains(&name) || name == oauth2.scope_parameter.as_ref() || Some(name) == second
-    };
+    let taken =
+        |name: &str| RESERVED_PARAMS.contains(&name) || name == oauth2.scope_parameter.as_ref() || Some(name) == second;
     if let Some(name) = params.keys().find(|name| taken(name)) {
         return Err(Error::invalid(format!("authorization_params: {name} is set by the flow itself")));
     }

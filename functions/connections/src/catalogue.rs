@@ -33,7 +33,7 @@ fn row(connector: &ConnectorInUse<'_>, base_url: &str) -> Value {
         "key": id,
         "platform": id,
         "name": data.name,
-        "category": data.categories.first(),
+        "category": data.categories.first().map_or("", AsRef::as_ref),
         "image": image_url(base_url, id),
         "description": description(connector),
         "type": credential_type(data),

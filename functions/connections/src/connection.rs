@@ -29,7 +29,7 @@ pub async fn list(app: &App, request: &Request) -> Result<Response, Error> {
     let mut connections = of_subject(app, &caller, &query).await?;
     connections.retain(|(connection, _)| wanted.is_none_or(|wanted| connection.connector.as_str() == wanted));
 
-    let mut answer = paging.answer(&connections, |(connection, health)| record(connection, *health), request);
+    let mut answer = paging.answer(&connections, |(connection, health)| Record::of(connection, *health), request);
     answer["consistency"] = "eventual".into();
     Ok(Response::json(&answer))
 }
@@ -37,11 +37,14 @@ pub async fn list(app: &App, request: &Request) -> Result<Response, Error> {
 async fn of_subject(app: &App, caller: &Caller, query: &Params) -> Result<Vec<(Connection, Health)>, Error> {
     let (project, environment) = (&caller.project.id, caller.environment);
     let subject = Subject::from_params(query)?;
-    let own = query.one("identityType")? == Some(IdentityType::Project.as_str());
-    if subject.identity.is_some() || own {
-        return Ok(app.connections.of_owner(project, environment, subject.identity.as_ref()).await?);
+    match query.one("identityType")?.and_then(IdentityType::parse) {
+        None if subject.identity.is_none() => Ok(app.connections.of_project(project, environment).await?),
+        // an app that lost its user's id must not be shown everybody's connections
+        Some(kind) if subject.identity.is_none() && kind != IdentityType::Project => {
+            Err(Error::invalid(format!("identityType={} needs an identity", kind.as_str())))
+        }
+        _ => Ok(app.connections.of_owner(project, environment, subject.identity.as_ref()).await?),
     }
-    Ok(app.connections.of_project(project, environment).await?)
 }
 
 /// One connection, as it stands now.
@@ -49,7 +52,7 @@ pub async fn read(app: &App, request: &Request) -> Result<Response, Error> {
     let caller = app.caller(request, &[Role::Read, Role::Connect]).await?;
     let stored = own(app, &caller, ConnectionKey::parse(request.param("id")?)).await?;
     let stored = stored.ok_or(Error::NotFound(Missing::Connection))?;
-    Ok(Response::json(&record(&stored.connection, stored.health)))
+    Ok(Response::json(&Record::of(&stored.connection, stored.health)))
 }
 
 /// What an app may change.
@@ -70,7 +73,7 @@ pub async fn update(app: &App, request: &Request) -> Result<Response, Error> {
     let key = stored.ok_or(Error::NotFound(Missing::Connection))?.connection.key;
     let changed = app.connections.update(&key, app.clock.now(), |connection| change.apply(connection)).await?;
     let (connection, health) = changed.ok_or(Error::NotFound(Missing::Connection))?;
-    Ok(Response::json(&record(&connection, health)))
+    Ok(Response::json(&Record::of(&connection, health)))
 }
 
 impl Change {
@@ -128,10 +131,6 @@ pub fn receipt(connection: &Connection, revocation: Revocation, request: &Reques
         "revocation": revocation,
         "requestId": request.request_id,
     })
-}
-
-fn record(connection: &Connection, health: Health) -> Record<'_> {
-    Record::of(connection, health)
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use serde::Serialize;
 use serde_json::json;
 use shared::{
     app::App,
-    caller::Caller,
     clock::Timestamp,
     error::{Error, Missing},
     http::{Request, Response, api_version::ApiVersion},
@@ -16,18 +15,19 @@ use shared::{
 
 use crate::connection::own;
 
-/// A credential. Its id and its connection's have the same letters.
+/// A connection seen as a credential: their ids have the same letters.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Credential<'a> {
-    credential_id: String,
+    #[serde(rename = "credentialId")]
+    id: String,
     connection_id: &'a ConnectionKey,
     connector_id: &'a ConnectorId,
     /// Absent where it is a team's, an organization's or the project's.
     user_id: Option<&'a str>,
     /// `oauth2`, `apiKey` or `basic`.
     #[serde(rename = "type")]
-    credential_type: &'static str,
+    kind: &'static str,
     /// `connected` or `needs_reauth`.
     status: &'static str,
     name: &'a str,
@@ -44,10 +44,8 @@ pub async fn list(app: &App, request: &Request) -> Result<Response, Error> {
     let caller = app.caller(request, &[Role::Read, Role::Connect]).await?;
     let user = user(request)?;
     let (project, environment) = (&caller.project.id, caller.environment);
-    let (connections, customs) = tokio::try_join!(
-        app.connections.of_owner(project, environment, Some(&user)),
-        app.settings.customs(project)
-    )?;
+    let (connections, customs) =
+        tokio::try_join!(app.connections.of_owner(project, environment, Some(&user)), app.settings.customs(project))?;
     let credential =
         |(connection, health): &'_ (Connection, Health)| json!(Credential::of(app, &customs, connection, *health));
     let data: Vec<_> = connections.iter().map(credential).collect();
@@ -70,11 +68,11 @@ impl<'a> Credential<'a> {
         let Connection { key, connector, identity, .. } = connection;
         let user = identity.as_ref().filter(|identity| identity.identity_type == IdentityType::User);
         Self {
-            credential_id: key.credential_id(),
+            id: key.credential_id(),
             connection_id: key,
             connector_id: connector,
             user_id: user.map(|user| user.identity.as_str()),
-            credential_type: credential_type(app, customs, connection),
+            kind: kind(app, customs, connection),
             status: health.as_str(),
             name: record::name(connection),
             environment: connection.environment,
@@ -87,7 +85,7 @@ impl<'a> Credential<'a> {
 }
 
 /// As its connector says. A connection can outlive its connector by a moment; then what it was made with tells enough.
-fn credential_type(app: &App, customs: &[Connector], connection: &Connection) -> &'static str {
+fn kind(app: &App, customs: &[Connector], connection: &Connection) -> &'static str {
     let id = connection.connector.as_str();
     let connector = app.catalog.connector(id).or_else(|| customs.iter().find(|custom| custom.id == id));
     let fallback = if connection.client.is_some() { "oauth2" } else { "apiKey" };

@@ -27,7 +27,7 @@ impl Paging {
     }
 
     /// The rows of the wanted page, as an answer. A page beyond the last is empty.
-    pub fn answer<T, R: Serialize>(self, all: &[T], row: impl Fn(&T) -> R, request: &Request) -> Value {
+    pub fn answer<'a, T, R: Serialize>(self, all: &'a [T], row: impl Fn(&'a T) -> R, request: &Request) -> Value {
         let skipped = (self.page - 1).saturating_mul(self.limit);
         let rows: Vec<R> = all.iter().skip(skipped).take(self.limit).map(row).collect();
         json!({
@@ -88,8 +88,7 @@ mod tests {
         let table = [("limit=2", [1, 2].as_slice()), ("limit=2&page=2", &[3]), ("limit=2&page=3", &[])];
         for (query, rows) in table {
             let paging = paging(query).unwrap();
-            let expected =
-                json!({ "rows": rows, "total": 3, "pages": 2, "page": paging.page, "requestId": "r1" });
+            let expected = json!({ "rows": rows, "total": 3, "pages": 2, "page": paging.page, "requestId": "r1" });
             assert_eq!(paging.answer(&[1, 2, 3], |row| *row, &request), expected, "{query}");
         }
         let last = paging("page=18446744073709551615").unwrap();

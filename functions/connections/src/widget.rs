@@ -20,13 +20,13 @@ use crate::{catalogue::image_url, paging::Paging};
 /// identity: `{"identity", "identityType"}` in, a page of rows with `session` out. Without an identity it is the project's.
 pub async fn list(app: &App, request: &Request) -> Result<Response, Error> {
     let subject = subject(request)?;
-    let paging = Paging::of(&request.query()?, 100)?;
     let caller = app
         .caller_reading(request, &[Role::Connect], |project, environment| {
             let user = subject.identity.iter();
             user.map(|user| Key::DeletedUser(project.clone(), environment, user.clone())).collect()
         })
         .await?;
+    let paging = Paging::of(&request.query()?, 100)?;
     must_be_there(&caller, &subject)?;
     let base_url = app.base_url(app.clock.now()).await?;
     let mut connectors = app.connectors_in_use(&caller.project.id, caller.environment).await?;

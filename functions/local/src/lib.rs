@@ -130,7 +130,7 @@ impl Server {
             tasks.spawn(keep(Arc::clone(&app), stopped));
         }
         if let Some(file) = folder.file("demo.env") {
-            let env = demo.env(&base, &app_url, &root_key);
+            let env = demo.env(&base, &app_url, &provider_url, &root_key);
             secrets::write_private(&file, env.as_bytes()).map_err(|error| StartError::folder(&file, error))?;
         }
         Ok(Self { base_url, app_url, provider_url, app, provider, demo, root_key, dynamodb_url, stop, tasks })

@@ -123,7 +123,7 @@ impl Demo {
 
     /// The lines of `demo.env`, which a shell can source.
     #[must_use]
-    pub fn env(&self, base_url: &str, app_url: &Url, root_key: &str) -> String {
+    pub fn env(&self, base_url: &str, app_url: &Url, provider_url: &Url, root_key: &str) -> String {
         let lines = [
             ("BASE_URL", base_url),
             ("PROJECT_ID", self.project.as_str()),
@@ -132,6 +132,7 @@ impl Demo {
             ("CLIENT_SECRET", &self.secret),
             ("ROOT_KEY", root_key),
             ("APP_URL", app_url.as_str().trim_end_matches('/')),
+            ("PROVIDER_URL", provider_url.as_str().trim_end_matches('/')),
         ];
         lines.iter().fold(String::new(), |mut text, (name, value)| {
             // writing to a string does not fail

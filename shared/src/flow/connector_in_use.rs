@@ -64,9 +64,9 @@ impl App {
         environment: Environment,
     ) -> Result<Vec<ConnectorInUse<'_>>, Error> {
         let (mut own, mut default, customs) = tokio::try_join!(
-            self.settings.connectors(project, environment),
-            self.settings.default_clients(),
-            self.settings.customs(project)
+            Box::pin(self.settings.connectors(project, environment)), // three large futures at once
+            Box::pin(self.settings.default_clients()),
+            Box::pin(self.settings.customs(project))
         )?;
         let customs = customs.into_iter().filter(|custom| self.catalog.connector(&custom.id).is_none());
         let mut all: Vec<ConnectorInUse<'_>> = (self.catalog.iter().map(Cow::Borrowed))

@@ -19,10 +19,10 @@ CLIENTS = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}
 # sha256 of the properties that make a secret's value. CloudFormation makes another value when they change, and what was
 # sealed under the old one can't be opened again. These lines are never to be changed.
 FROZEN = {
-    "RingSeed": "@",
-    "RingVersions": "@",
-    "SigningSeed": "@",
-    "RootKey": "@",
+    "RingSeed": "5d9e87b10bbcd56bd2d27208ad1cbf3e1db56cebc6c93c5edf9887a83797d7d5",
+    "RingVersions": "184dd7a68e0288f103fcda04ac9670da06a2d656ed0ee5df0723f479cdf3e0ee",
+    "SigningSeed": "5d9e87b10bbcd56bd2d27208ad1cbf3e1db56cebc6c93c5edf9887a83797d7d5",
+    "RootKey": "5d9e87b10bbcd56bd2d27208ad1cbf3e1db56cebc6c93c5edf9887a83797d7d5",
 }
 
 

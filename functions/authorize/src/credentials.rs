@@ -11,7 +11,7 @@ use shared::{
     flow::{begin::Asked, connector_in_use::ConnectorInUse},
     http::{Params, Request, Response, api_version::ApiVersion},
     id::{AttemptId, ConnectorId, Role},
-    protocol::connector::Placement,
+    record::credential_type,
     store::attempts::Shape,
     subject::Subject,
 };
@@ -62,7 +62,7 @@ async fn authorize(
     if connector.data.oauth2.is_none() {
         return Err(Error::refused(
             Refusal::UnsupportedCredentialType,
-            format!("{} is connected with credentialType {}", connector.data.name, credential_type(connector)),
+            format!("{} is connected with credentialType {}", connector.data.name, credential_type(&connector.data)),
         ));
     }
     let redirect_uri = wanted.redirect_uri.ok_or_else(|| Error::invalid("redirectUri is missing"))?;
@@ -112,21 +112,12 @@ fn asked<'a>(caller: &'a Caller, subject: Subject, shape: Shape, given: BTreeMap
     }
 }
 
-/// What this connector is connected with.
-fn credential_type(connector: &ConnectorInUse<'_>) -> &'static str {
-    match (&connector.data.oauth2, &connector.data.api.credential) {
-        (Some(_), _) => "oauth2",
-        (None, Placement::Basic { .. }) => "basic",
-        (None, Placement::Header { .. } | Placement::Query { .. }) => "apiKey",
-    }
-}
-
 /// Any type but `oauth2` means the same here, the connector's own inputs; a type that contradicts them is a mistake.
 fn must_fit(said: &str, connector: &ConnectorInUse<'_>) -> Result<(), Error> {
     let known = ["apiKey", "api_key", "basic", "token"].contains(&said);
     if known && connector.data.oauth2.is_none() {
         return Ok(());
     }
-    let why = format!("{} is connected with credentialType {}", connector.data.name, credential_type(connector));
+    let why = format!("{} is connected with credentialType {}", connector.data.name, credential_type(&connector.data));
     Err(Error::refused(Refusal::UnsupportedCredentialType, why))
 }

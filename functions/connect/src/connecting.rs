@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use askama::Template;
 use shared::{
     app::App,
+    caller::connector_keys,
     error::{Error, Missing, Refusal},
     flow::{begin::Asked, connector_in_use::ConnectorInUse},
     http::{Params, Request, Response, cookie, form},
@@ -206,7 +207,11 @@ async fn connector<'a>(app: &'a App, request: &Request, link: &Link) -> Result<C
     if !link.connectors.is_empty() && !link.connectors.contains(&id) {
         return Err(Error::NotFound(Missing::Connector));
     }
-    let connector = app.connector_in_use(&link.project, link.environment, &id).await?;
+    // the project too, which the page needs next: one round of reads
+    let mut keys = connector_keys(&link.project, link.environment, &id).to_vec();
+    keys.push(Key::Project(link.project.clone()));
+    let read = app.settings.read(&keys, app.clock.now()).await?;
+    let connector = app.connector_from(&read, &link.project, link.environment, &id)?;
     connector.must_be_enabled()?;
     if connector.is_ready() { Ok(connector) } else { Err(Error::ClientNotConfigured(id)) }
 }

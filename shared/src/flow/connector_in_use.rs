@@ -107,13 +107,14 @@ impl<'a> ConnectorInUse<'a> {
         Self { id, data, client, own, default }
     }
 
-    /// What the operator decided: for this project and environment, else for the deployment, else nothing.
+    /// What the operator decided: for this project and environment; what that leaves open, for the deployment.
     #[must_use]
     pub fn settings(&self) -> Cow<'_, ConnectorSettings> {
-        self.own
-            .as_ref()
-            .or(self.default.as_ref())
-            .map_or_else(|| Cow::Owned(ConnectorSettings::default()), Cow::Borrowed)
+        match (&self.own, &self.default) {
+            (Some(own), Some(default)) => Cow::Owned(own.clone().or(default)),
+            (Some(one), None) | (None, Some(one)) => Cow::Borrowed(one),
+            (None, None) => Cow::Owned(ConnectorSettings::default()),
+        }
     }
 
     /// Who decided: the project for this environment, else the deployment, else nobody.

@@ -32,6 +32,7 @@ use crate::{
         template::Values,
         token,
     },
+    secret::Bearer,
     secrets::ClientsSecret,
     store::{
         connections::{Connection, Fenced, Health, Lease, Leasing, Stored},
@@ -50,8 +51,12 @@ const LEASE: Duration = Duration::from_secs(30);
 /// A token that has this long to live is renewed before it is used.
 const MARGIN: Duration = Duration::from_secs(10);
 
-/// Between two reads of those who wait.
-const POLL: Duration = Duration::from_millis(50);
+/// Between two reads of those who wait: soon at first, since most redemptions are quick, then every half second, for
+/// longer than a lease lasts.
+fn waits() -> impl Iterator<Item = Duration> {
+    let quick = [25, 50, 75, 100, 150, 200, 300, 400].map(Duration::from_millis);
+    quick.into_iter().chain(std::iter::repeat_n(Duration::from_millis(500), 80))
+}
 
 /// A connection with its credentials open.
 pub struct Open {
@@ -93,22 +98,22 @@ impl App {
         deadline: Option<Timestamp>,
     ) -> Result<Open, Error> {
         let generation = open.stored.generation;
-        let give_up = self.clock.now().after(LEASE).after(PROVIDER_LIMIT);
-        loop {
+        // waits are counted and not timed, so that the loop ends whatever the clock does
+        for wait in waits() {
             let now = self.clock.now();
-            if now >= give_up || deadline.is_some_and(|deadline| deadline <= now.after(POLL)) {
-                return Err(RETRY_LATER);
-            }
             let affordable = deadline.is_none_or(|deadline| now.after(PROVIDER_LIMIT).after(WRITE_BUDGET) <= deadline);
             if affordable {
-                let owner = crate::secret::Bearer::random(&self.random).digest().as_str().to_owned();
+                let owner = Bearer::random(&self.random).digest().as_str().to_owned();
                 match self.connections.lease(&open.stored, &owner, now.after(LEASE), now).await? {
                     Leasing::Ours(lease) => return self.redeem_detached(open, connector, lease).await,
                     Leasing::Theirs => {}
                     Leasing::Gone => return Err(Error::NotFound(Missing::Connection)),
                 }
             }
-            tokio::time::sleep(POLL).await;
+            if deadline.is_some_and(|deadline| deadline <= now.after(wait)) {
+                return Err(RETRY_LATER);
+            }
+            tokio::time::sleep(wait).await;
             let key = open.stored.connection.key.clone();
             let stored = self.connections.find(&key).await?.ok_or(Error::NotFound(Missing::Connection))?;
             if stored.health == Health::NeedsReauth {
@@ -122,6 +127,7 @@ impl App {
             }
             open.stored = stored;
         }
+        Err(RETRY_LATER)
     }
 
     /// Redeems in a task of its own: the caller may go away, the redemption may not.
@@ -237,7 +243,7 @@ impl App {
     #[must_use]
     pub fn revocation_of(&self, connection: &Connection, item: &str, now: Timestamp) -> Revocation {
         Revocation {
-            id: crate::secret::Bearer::random(&self.random).digest().as_str()[..22].to_owned(),
+            id: Bearer::random(&self.random).digest().as_str()[..22].to_owned(),
             project: connection.project.clone(),
             environment: connection.environment,
             connector: connection.connector.clone(),

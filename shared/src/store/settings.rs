@@ -101,6 +101,22 @@ impl Default for ConnectorSettings {
     }
 }
 
+impl ConnectorSettings {
+    /// The same, with what it leaves open taken from another.
+    #[must_use]
+    pub fn or(mut self, other: &Self) -> Self {
+        self.scopes = self.scopes.or_else(|| other.scopes.clone());
+        self.second_scopes = self.second_scopes.or_else(|| other.second_scopes.clone());
+        for (name, value) in &other.authorization_params {
+            self.authorization_params.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        for (name, value) in &other.settings {
+            self.settings.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        self
+    }
+}
+
 /// What the deployment knows of itself.
 #[derive(Clone, Debug, Default)]
 pub struct Deployment {

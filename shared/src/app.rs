@@ -12,12 +12,7 @@ use crate::{
     protocol::{credentials::Credentials, jwt::SigningKey},
     secrets::Secrets,
     store::{
-        Table,
-        attempts::Attempts,
-        codes::Codes,
-        connections::Connections,
-        journal::Journal,
-        links::Links,
+        Table, attempts::Attempts, codes::Codes, connections::Connections, journal::Journal, links::Links,
         settings::Settings,
     },
     vault::{Belongs, Once, Ring, Sealed},
@@ -122,16 +117,15 @@ impl App {
             if ahead.contains(&Ahead::SigningKey) { self.signing_key().await.map(drop) } else { Ok(()) }
         });
         let all = async { tokio::join!(settings, ring, key) };
-        match tokio::time::timeout(PREFETCH_LIMIT, all).await {
-            Ok((settings, ring, key)) => {
-                for error in [settings.err(), ring.err(), key.err()].into_iter().flatten() {
-                    tracing::warn!(
-                        cause = crate::error::chain(&error),
-                        "a prefetch failed and is tried again at first use"
-                    );
-                }
+        if let Ok((settings, ring, key)) = tokio::time::timeout(PREFETCH_LIMIT, all).await {
+            for error in [settings.err(), ring.err(), key.err()].into_iter().flatten() {
+                tracing::warn!(
+                    cause = crate::error::chain(&error),
+                    "a prefetch failed and is tried again at first use"
+                );
             }
-            Err(_) => tracing::warn!("the prefetch took longer than a second and is tried again at first use"),
+        } else {
+            tracing::warn!("the prefetch took longer than a second and is tried again at first use")
         }
     }
 

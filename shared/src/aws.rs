@@ -18,6 +18,9 @@ use aws_smithy_types::{body::SdkBody, retry::RetryConfig, timeout::TimeoutConfig
 use crate::config::Aws;
 
 /// A TLS configuration with the Web PKI's roots compiled in.
+///
+/// # Panics
+/// Never: the provider that is compiled in speaks both versions.
 #[must_use]
 pub fn tls() -> rustls::ClientConfig {
     let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };

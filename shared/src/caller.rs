@@ -124,7 +124,11 @@ impl App {
     }
 
     /// Who presents this.
-    pub async fn identify(&self, presented: &Presented, further: impl Fn(&ProjectId, Environment) -> Vec<Key>) -> Result<Caller, Error> {
+    pub async fn identify(
+        &self,
+        presented: &Presented,
+        further: impl Fn(&ProjectId, Environment) -> Vec<Key>,
+    ) -> Result<Caller, Error> {
         let now = self.clock.now();
         let unknown = |challenge| Error::Unauthenticated { why: UNKNOWN, challenge };
         match presented {

@@ -21,7 +21,7 @@ use crate::{error::ProviderError, protocol::origins::Origins};
 pub const PROVIDER_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long a provider may say nothing while an answer is passed through; a language model can think for minutes.
-const SILENCE_LIMIT: Duration = Duration::from_secs(300);
+const SILENCE_LIMIT: Duration = Duration::from_mins(5);
 
 /// The largest answer of such a call that is read.
 const ANSWER_LIMIT: usize = 1024 * 1024;
@@ -168,14 +168,16 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         || a >= 224)
 }
 
-/// Global unicast (2000::/3) without the parts that lead back to an IPv4 address or are reserved.
+/// Global unicast (`2000::/3`) without the parts that lead back to an IPv4 address or are reserved.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let [a, b, ..] = address.segments();
     let global = (a & 0xe000) == 0x2000;
-    let special = (a == 0x2001 && b < 0x0200) // Teredo, ORCHID and other protocol assignments
-        || (a == 0x2001 && b == 0x0db8)
-        || a == 0x2002 // 6to4
-        || a == 0x3fff; // documentation
+    // Teredo, ORCHID and other protocol assignments; documentation; 6to4; documentation again
+    let special = match a {
+        0x2001 => b < 0x0200 || b == 0x0db8,
+        0x2002 | 0x3fff => true,
+        _ => false,
+    };
     global && !special
 }
 

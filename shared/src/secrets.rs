@@ -74,11 +74,14 @@ pub struct ProviderClient {
     pub client_secret: Option<ClientSecret>,
 }
 
+/// The clients of a secret, and since when they are kept.
+type Kept = (Timestamp, Map<String, Value>);
+
 /// Secrets Manager.
 pub struct Secrets {
     client: Client,
     prefix: String,
-    kept: Mutex<HashMap<ClientsSecret, (Timestamp, Map<String, Value>)>>,
+    kept: Mutex<HashMap<ClientsSecret, Kept>>,
 }
 
 impl Secrets {
@@ -102,13 +105,12 @@ impl Secrets {
         connector: &ConnectorId,
         now: Timestamp,
     ) -> Result<ProviderClient, Error> {
-        let clients = match self.kept(secret, now) {
-            Some(clients) => clients,
-            None => {
-                let (clients, _) = self.clients(secret).await?;
-                self.keep(secret.clone(), clients.clone(), now);
-                clients
-            }
+        let clients = if let Some(clients) = self.kept(secret, now) {
+            clients
+        } else {
+            let (clients, _) = self.clients(secret).await?;
+            self.keep(secret.clone(), clients.clone(), now);
+            clients
         };
         entry(&clients, connector).ok_or_else(|| Error::ClientNotConfigured(connector.clone()))
     }
@@ -171,7 +173,7 @@ impl Secrets {
                 let text = output.secret_string.ok_or_else(|| failed("GetSecretValue", name, "it holds no text"))?;
                 Ok(Some((text, output.version_id.unwrap_or_default())))
             }
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => Ok(None),
+            Err(error) if error.as_service_error().is_some_and(aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError::is_resource_not_found_exception) => Ok(None),
             Err(error) => Err(failed("GetSecretValue", name, &cause(&error))),
         }
     }
@@ -194,7 +196,7 @@ impl Secrets {
                 self.client.create_secret().name(&name).secret_string(text).client_request_token(token).send().await;
             return match created {
                 Ok(_) => Ok(true),
-                Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_exists_exception()) => Ok(false),
+                Err(error) if error.as_service_error().is_some_and(aws_sdk_secretsmanager::operation::create_secret::CreateSecretError::is_resource_exists_exception) => Ok(false),
                 Err(error) => Err(failed("CreateSecret", &name, &cause(&error))),
             };
         };

@@ -1,4 +1,4 @@
-//! Logs: one JSON object a line on standard output, which Lambda hands to CloudWatch.
+//! Logs: one JSON object a line on standard output, which Lambda hands to `CloudWatch`.
 //!
 //! What is logged are routes, ids, codes and causes. Paths, queries, headers and bodies are not: codes, states and
 //! tokens stand there, and secrets are types that can't be formatted.

@@ -151,13 +151,14 @@ class Runtime:
 
     def __init__(self, events, deadline_ms):
         self.events, self.deadline_ms = events, deadline_ms
-        self.given, self.answers, self.asked = 0, [], asyncio.Queue()
+        self.given, self.answers, self.asked, self.over = 0, [], asyncio.Queue(), asyncio.Event()
 
     async def answer(self, method, target, headers, body, trailers):
         if target == "/2018-06-01/runtime/invocation/next":
             self.asked.put_nowait(time.perf_counter())
             if self.given == len(self.events):
-                await asyncio.Event().wait()  # for ever
+                await self.over.wait()
+                raise ConnectionError("there is no further event")
             self.given += 1
             context = {
                 "lambda-runtime-aws-request-id": str(self.given),

@@ -42,7 +42,8 @@ pub async fn create(app: &App, request: &Request) -> Result<Response, Error> {
     let connector = app.connector_from(&caller.read, &caller.project.id, caller.environment, &id)?;
     connector.must_be_enabled()?;
 
-    let credential_type = wanted.credential_type.as_deref().ok_or_else(|| Error::invalid("credentialType is missing"))?;
+    let credential_type =
+        wanted.credential_type.as_deref().ok_or_else(|| Error::invalid("credentialType is missing"))?;
     let answer = if credential_type == "oauth2" {
         authorize(app, &caller, &connector, subject, wanted).await?
     } else {
@@ -86,12 +87,13 @@ async fn connect(
     subject: Subject,
     given: BTreeMap<String, String>,
 ) -> Result<Response, Error> {
-    let (values, secrets) =
-        connector.values(&given, &caller.project.name).map_err(|error| Error::invalid(format!("credentials: {error}")))?;
+    let (values, secrets) = connector
+        .values(&given, &caller.project.name)
+        .map_err(|error| Error::invalid(format!("credentials: {error}")))?;
     let shape = Shape::Credentials { redirect_uri: String::new() };
     let now = app.clock.now();
     let attempt =
-        app.attempt(connector, asked(caller, subject, shape, given), AttemptId::random(&app.random), values, now);
+        app.attempt(connector, asked(caller, subject, shape, given), AttemptId::random(&app.random), &values, now);
     let grant = app.typed_grant(connector, &attempt, secrets).await?;
     app.connections.create(&grant.connection, &grant.sealed).await?;
     let key = &grant.connection.key;
@@ -99,7 +101,7 @@ async fn connect(
     Ok(Response::created(&answer))
 }
 
-fn asked<'a>(caller: &'a Caller, subject: Subject, shape: Shape, given: BTreeMap<String, String>) -> Asked<'a> {
+fn asked(caller: &Caller, subject: Subject, shape: Shape, given: BTreeMap<String, String>) -> Asked<'_> {
     Asked {
         project: &caller.project,
         environment: caller.environment,

@@ -34,8 +34,7 @@ pub async fn authorize(app: &App, request: &Request) -> Result<Response, Error> 
         given: inputs(&connector.data, &query),
     };
     let begun = app.begin(&connector, asked).await?;
-    let answer =
-        json!({ "success": true, "authorizationUrl": begun.start_url, "state": begun.state.expose() });
+    let answer = json!({ "success": true, "authorizationUrl": begun.start_url, "state": begun.state.expose() });
     Ok(Response::json(&answer))
 }
 
@@ -59,7 +58,7 @@ fn front_end(caller: &Caller, text: &str) -> Result<String, Error> {
     let url = Url::parse(text).map_err(|_| refused())?;
     let plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
     let origin = url.origin().ascii_serialization();
-    if plain && caller.project.allowed_origins.iter().any(|allowed| *allowed == origin) {
+    if plain && caller.project.allowed_origins.contains(&origin) {
         return Ok(url.into());
     }
     Err(refused())

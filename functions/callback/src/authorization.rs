@@ -16,11 +16,8 @@ pub async fn receive(app: &App, request: &Request) -> Result<Response, Error> {
     let query = request.query()?;
     let answer = AuthorizationResponse::from_params(&query)?;
     let cookie = request.cookie(&cookie_name(&answer.state.attempt)).ok_or(Error::UnknownState)?;
-    let proof = Proof {
-        browser: digest(cookie),
-        issuer: answer.issuer.clone(),
-        request_id: request.request_id.clone(),
-    };
+    let proof =
+        Proof { browser: digest(cookie), issuer: answer.issuer.clone(), request_id: request.request_id.clone() };
     let claimed = match app.attempts.claim(&answer.state, &proof, app.clock.now()).await? {
         Claim::Won(claimed) => claimed,
         Claim::Before(progress) => return app.end(&progress, Ending::of(&progress)).await,

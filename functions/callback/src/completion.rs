@@ -58,7 +58,10 @@ pub async fn redeem(app: &App, request: &Request) -> Result<Response, Error> {
 
 /// RFC 6749 §5.2: one answer for every code that can't be redeemed, whatever the reason.
 fn unknown() -> Error {
-    Error::refused(Refusal::InvalidGrant, "the code is unknown, used, expired or not of this connector and state; start again")
+    Error::refused(
+        Refusal::InvalidGrant,
+        "the code is unknown, used, expired or not of this connector and state; start again",
+    )
 }
 
 fn gone(error: Error) -> Error {

@@ -66,7 +66,12 @@ pub async fn page(app: &App, request: &Request) -> Result<Response, Error> {
         app_name: &attempt.app_name,
         id: attempt.connector.as_str(),
         name: &connector.name,
-        account: own.progress.account.as_deref().filter(|account| !account.is_empty()).unwrap_or("not told by the provider"),
+        account: own
+            .progress
+            .account
+            .as_deref()
+            .filter(|account| !account.is_empty())
+            .unwrap_or("not told by the provider"),
         for_whom: &page::for_whom(attempt.identity_label.as_deref(), attempt.identity.as_ref(), &attempt.app_name),
         attempt: attempt.id.as_str(),
         form_token: &form::token(own.cookie.expose(), &purpose(attempt)),

@@ -102,7 +102,10 @@ async fn framed(app: &App, request: &Request) -> Result<Response, Error> {
     let read = app.settings.read(&[Key::Project(project.clone())], app.clock.now()).await?;
     let project = read.project(&project)?.ok_or(Error::NotFound(Missing::Project))?;
     let own = format!("{}{}?{}", app.base_url(app.clock.now()).await?, request.path, request.query);
-    let text = format!("{} opens its connection page in a window of its own, so that you can see where you are.", project.name);
+    let text = format!(
+        "{} opens its connection page in a window of its own, so that you can see where you are.",
+        project.name
+    );
     let message = Message {
         title: "Connect",
         tone: Tone::Neutral,
@@ -113,8 +116,10 @@ async fn framed(app: &App, request: &Request) -> Result<Response, Error> {
         request_id: &request.request_id,
         base_path: &app.base_path(),
     };
-    let origins = if project.allowed_origins.is_empty() { "'none'".to_owned() } else { project.allowed_origins.join(" ") };
-    let policy = format!("default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors {origins}");
+    let origins =
+        if project.allowed_origins.is_empty() { "'none'".to_owned() } else { project.allowed_origins.join(" ") };
+    let policy =
+        format!("default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors {origins}");
     Ok(Response::html(page::render(&message)).with("content-security-policy", &policy))
 }
 
@@ -156,11 +161,16 @@ pub async fn submit(app: &App, request: &Request) -> Result<Response, Error> {
 }
 
 /// Verifies typed credentials and holds them; the person confirms on the next page.
-async fn hold_typed(app: &App, connector: &ConnectorInUse<'_>, asked: Asked<'_>, base_url: &str) -> Result<Response, Error> {
+async fn hold_typed(
+    app: &App,
+    connector: &ConnectorInUse<'_>,
+    asked: Asked<'_>,
+    base_url: &str,
+) -> Result<Response, Error> {
     let (values, secrets) =
         connector.values(&asked.given, &asked.project.name).map_err(|error| Error::invalid(error.to_string()))?;
     let now = app.clock.now();
-    let attempt = app.attempt(connector, asked, AttemptId::random(&app.random), values, now);
+    let attempt = app.attempt(connector, asked, AttemptId::random(&app.random), &values, now);
     let held = app.typed_grant(connector, &attempt, secrets).await?;
     let browser = shared::secret::Bearer::random(&app.random);
     app.attempts.put_claimed(&attempt, &browser.digest()).await?;
@@ -182,8 +192,7 @@ async fn form_page(
         let typed = given.get(input.name.as_ref()).filter(|_| !input.secret).cloned();
         typed.or_else(|| input.default.as_ref().map(ToString::to_string)).unwrap_or_default()
     };
-    let fields: Vec<Field> =
-        connector.data.inputs.iter().map(|input| Field { input, value: before(input) }).collect();
+    let fields: Vec<Field> = connector.data.inputs.iter().map(|input| Field { input, value: before(input) }).collect();
     let template = ConnectForm {
         app_name: &project.name,
         id: connector.id.as_str(),

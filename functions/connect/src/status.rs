@@ -20,29 +20,33 @@ use shared::{
 pub async fn read(app: &App, request: &Request) -> Result<Response, Error> {
     let id = AttemptId::parse(request.param("id")?).ok_or(Error::NotFound(Missing::Attempt))?;
     let now = app.clock.now();
-    let progress = match request.single_header("authorization")?.and_then(bearer_token) {
-        Some(token) => {
-            let token = Bearer::from(token.to_owned());
-            let session = app.links.session(&token, now).await?;
-            let session = session.ok_or(Error::Unauthenticated { why: "the session is unknown or has expired", challenge: false })?;
-            reflect(app, request, &session).await?;
-            let progress = app.attempts.progress_of(&id, now).await?;
-            let own = progress.attempt.session.as_deref() == Some(token.digest().as_str()) && is_of(&progress.attempt, &session);
-            Some(progress).filter(|_| own)
-        }
-        None => {
-            let cookie = request.cookie(&cookie_name(&id));
-            let cookie = cookie.ok_or(Error::Unauthenticated { why: "send the session that started the attempt as a Bearer token", challenge: false })?;
-            let progress = app.attempts.progress_of(&id, now).await?;
-            let own = progress.browser.as_deref() == Some(digest(cookie).as_str());
-            Some(progress).filter(|_| own)
-        }
+    let progress = if let Some(token) = request.single_header("authorization")?.and_then(bearer_token) {
+        let token = Bearer::from(token.to_owned());
+        let session = app.links.session(&token, now).await?;
+        let session =
+            session.ok_or(Error::Unauthenticated { why: "the session is unknown or has expired", challenge: false })?;
+        reflect(app, request, &session).await?;
+        let progress = app.attempts.progress_of(&id, now).await?;
+        let own =
+            progress.attempt.session.as_deref() == Some(token.digest().as_str()) && is_of(&progress.attempt, &session);
+        Some(progress).filter(|_| own)
+    } else {
+        let cookie = request.cookie(&cookie_name(&id));
+        let cookie = cookie.ok_or(Error::Unauthenticated {
+            why: "send the session that started the attempt as a Bearer token",
+            challenge: false,
+        })?;
+        let progress = app.attempts.progress_of(&id, now).await?;
+        let own = progress.browser.as_deref() == Some(digest(cookie).as_str());
+        Some(progress).filter(|_| own)
     };
     answer(app, &progress.ok_or(Error::NotFound(Missing::Attempt))?).await
 }
 
 fn is_of(attempt: &Attempt, session: &Session) -> bool {
-    attempt.project == session.project && attempt.environment == session.environment && attempt.identity == session.identity
+    attempt.project == session.project
+        && attempt.environment == session.environment
+        && attempt.identity == session.identity
 }
 
 /// Lets a page of one of the project's own origins read the answer.
@@ -58,7 +62,8 @@ async fn reflect(app: &App, request: &Request, session: &Session) -> Result<(), 
 
 async fn answer(app: &App, progress: &Progress) -> Result<Response, Error> {
     let mut body = json!({ "status": progress.status.as_str() });
-    if let Some(error) = progress.error.as_ref().filter(|_| matches!(progress.status, Status::Denied | Status::Failed)) {
+    if let Some(error) = progress.error.as_ref().filter(|_| matches!(progress.status, Status::Denied | Status::Failed))
+    {
         body["error"] = json!(error);
     }
     if progress.status == Status::Connected

@@ -13,5 +13,8 @@ async fn main() -> Result<(), Error> {
     telemetry::init();
     let app = &Arc::new(App::from_env()?); // settings only; a missing one stops the start and is named
     app.prefetch(&[Ahead::Ring]).await; // at most a second; a failure is logged and retried at first use
-    lambda_runtime::run(service_fn(|_: LambdaEvent<IgnoredAny>| async move { Ok::<_, Error>(keeper::keep(app).await.map(drop)?) })).await
+    lambda_runtime::run(service_fn(|_: LambdaEvent<IgnoredAny>| async move {
+        Ok::<_, Error>(keeper::keep(app).await.map(drop)?)
+    }))
+    .await
 }

@@ -42,7 +42,9 @@ async fn serve(State(gateway): State<Arc<Gateway>>, request: HttpRequest<HttpBod
     match spelling(&gateway.base_url, &request) {
         Spelling::Printed => {}
         Spelling::Other(printed) => return redirect(&printed),
-        Spelling::Foreign => return plain(StatusCode::MISDIRECTED_REQUEST, "this server answers under its loopback address only"),
+        Spelling::Foreign => {
+            return plain(StatusCode::MISDIRECTED_REQUEST, "this server answers under its loopback address only");
+        }
     }
     let (parts, body) = request.into_parts();
     let base_path = gateway.base_url.path().trim_end_matches('/');
@@ -54,9 +56,15 @@ async fn serve(State(gateway): State<Arc<Gateway>>, request: HttpRequest<HttpBod
         return redirect(gateway.app_url.as_str());
     }
     let Ok(body) = to_bytes(body, EVENT_LIMIT).await else {
-        return plain(StatusCode::PAYLOAD_TOO_LARGE, "{\"error\":\"payload_too_large\",\"error_description\":\"the body is larger than an event of Lambda can be\"}");
+        return plain(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "{\"error\":\"payload_too_large\",\"error_description\":\"the body is larger than an event of Lambda can be\"}",
+        );
     };
-    let headers = parts.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().iter().map(|b| char::from(*b)).collect()));
+    let headers = parts
+        .headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.as_bytes().iter().map(|b| char::from(*b)).collect()));
     let request_id = Bearer::random(&gateway.app.random).digest().as_str()[..22].to_owned();
     let query = parts.uri.query().unwrap_or_default().to_owned();
     let mut request = Request::new(parts.method.as_str(), path.to_owned(), query, headers.collect(), body, request_id);

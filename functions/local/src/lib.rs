@@ -180,7 +180,11 @@ fn address(listener: &TcpListener, base_path: &str) -> Result<Url, StartError> {
     Url::parse(&format!("http://127.0.0.1:{port}{base_path}")).map_err(other)
 }
 
-async fn serve_dynamodb(folder: &Folder, tasks: &mut JoinSet<()>, stopped: &watch::Receiver<bool>) -> Result<String, StartError> {
+async fn serve_dynamodb(
+    folder: &Folder,
+    tasks: &mut JoinSet<()>,
+    stopped: &watch::Receiver<bool>,
+) -> Result<String, StartError> {
     let database = match folder.file("dynamodb.sqlite") {
         Some(file) => Database::new(&file.to_string_lossy()),
         None => Database::memory(),
@@ -207,7 +211,11 @@ async fn serve_dynamodb(folder: &Folder, tasks: &mut JoinSet<()>, stopped: &watc
     Ok(url)
 }
 
-async fn serve_router(router: axum::Router, tasks: &mut JoinSet<()>, stopped: &watch::Receiver<bool>) -> Result<String, StartError> {
+async fn serve_router(
+    router: axum::Router,
+    tasks: &mut JoinSet<()>,
+    stopped: &watch::Receiver<bool>,
+) -> Result<String, StartError> {
     let listener = TcpListener::bind(loopback(0)).await.map_err(other)?;
     let url = format!("http://{}", listener.local_addr().map_err(other)?);
     serve(listener, router, tasks, stopped);
@@ -242,7 +250,7 @@ async fn keep(app: Arc<App>, stopped: watch::Receiver<bool>) {
 }
 
 async fn every_minute<F: Future<Output = ()>>(stopped: watch::Receiver<bool>, work: impl Fn() -> F) {
-    let mut minute = tokio::time::interval(Duration::from_secs(60));
+    let mut minute = tokio::time::interval(Duration::from_mins(1));
     loop {
         tokio::select! {
             () = until(stopped.clone()) => return,
@@ -286,8 +294,15 @@ fn acme(provider_url: &Url) -> Result<Connector, StartError> {
     Ok(acme)
 }
 
-fn provider(folder: &Folder, options: &Options, url: &Url, demo: &Demo, base_url: &str) -> Result<Arc<Provider>, StartError> {
-    let provider = Provider::open(folder.file("provider.json"), url, demo_clock(options), demo_random()).map_err(other)?;
+fn provider(
+    folder: &Folder,
+    options: &Options,
+    url: &Url,
+    demo: &Demo,
+    base_url: &str,
+) -> Result<Arc<Provider>, StartError> {
+    let provider =
+        Provider::open(folder.file("provider.json"), url, demo_clock(options), demo_random()).map_err(other)?;
     let secret = Secret::new(demo.acme_client_secret());
     let redirect_uri = shared::flow::begin::redirect_uri(base_url);
     provider.register_client(&demo.acme_client_id, &secret, "Orbit CRM", &[redirect_uri]).map_err(other)?;

@@ -80,11 +80,15 @@ pub fn loopback(port: u16) -> SocketAddr {
 }
 
 fn port(name: &'static str) -> Result<Option<u16>, StartError> {
-    variable(name).map(|text| text.parse().map_err(|_| StartError::Option(name, "a port number from 0 to 65535"))).transpose()
+    variable(name)
+        .map(|text| text.parse().map_err(|_| StartError::Option(name, "a port number from 0 to 65535")))
+        .transpose()
 }
 
 fn is_path(text: &str) -> bool {
-    let plain = |segment: &str| !segment.is_empty() && segment.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    let plain = |segment: &str| {
+        !segment.is_empty() && segment.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
     text.strip_prefix('/').is_some_and(|rest| rest.split('/').all(plain))
 }
 

@@ -7,7 +7,15 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use axum::{Json, Router, body::Bytes, extract::State, http::HeaderMap, http::StatusCode, response::{IntoResponse, Response}, routing::post};
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::State,
+    http::HeaderMap,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::post,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -79,7 +87,7 @@ impl Secrets {
         Ok(text)
     }
 
-    fn call(&self, operation: &str, call: Call) -> Result<Value, Refused> {
+    fn call(&self, operation: &str, call: &Call) -> Result<Value, Refused> {
         let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
         let name = call.secret_id.clone().ok_or_else(|| invalid("SecretId is missing"))?;
         if operation == "CreateSecret" && secrets.contains_key(&name) {
@@ -88,12 +96,14 @@ impl Secrets {
         if operation == "CreateSecret" {
             secrets.insert(name.clone(), Secret::default());
         }
-        let secret = secrets.get_mut(&name).ok_or_else(|| Refused("ResourceNotFoundException", "Secrets Manager can't find the specified secret.".to_owned()))?;
+        let secret = secrets.get_mut(&name).ok_or_else(|| {
+            Refused("ResourceNotFoundException", "Secrets Manager can't find the specified secret.".to_owned())
+        })?;
         let answer = match operation {
-            "GetSecretValue" => return secret.read(&name, &call),
+            "GetSecretValue" => return secret.read(&name, call),
             "DescribeSecret" => return Ok(secret.describe(&name)),
-            "CreateSecret" | "PutSecretValue" => secret.put(&name, &call)?,
-            "UpdateSecretVersionStage" => secret.stage(&name, &call)?,
+            "CreateSecret" | "PutSecretValue" => secret.put(&name, call)?,
+            "UpdateSecretVersionStage" => secret.stage(&name, call)?,
             _ => return Err(Refused("UnknownOperationException", format!("{operation} is not served here"))),
         };
         self.save(&secrets).map_err(|error| Refused("InternalServiceError", error.to_string()))?;
@@ -134,8 +144,11 @@ impl Secret {
             Some(id) => self.versions.get_key_value(id),
             None => self.staged(call.version_stage.as_deref().unwrap_or(CURRENT)),
         };
-        let (id, version) = found.ok_or_else(|| Refused("ResourceNotFoundException", "there is no such version".to_owned()))?;
-        Ok(json!({ "ARN": arn(name), "Name": name, "VersionId": id, "SecretString": version.text, "VersionStages": version.stages }))
+        let (id, version) =
+            found.ok_or_else(|| Refused("ResourceNotFoundException", "there is no such version".to_owned()))?;
+        Ok(
+            json!({ "ARN": arn(name), "Name": name, "VersionId": id, "SecretString": version.text, "VersionStages": version.stages }),
+        )
     }
 
     fn describe(&self, name: &str) -> Value {
@@ -149,7 +162,11 @@ impl Secret {
         if let Some(existing) = self.versions.get(&id) {
             // the same request again, or a token used twice
             let same = existing.text == text;
-            return if same { Ok(answer(name, &id, &existing.stages)) } else { Err(Refused("ResourceExistsException", "the version exists with another value".to_owned())) };
+            return if same {
+                Ok(answer(name, &id, &existing.stages))
+            } else {
+                Err(Refused("ResourceExistsException", "the version exists with another value".to_owned()))
+            };
         }
         let stages = call.version_stages.clone().unwrap_or_else(|| vec![CURRENT.to_owned()]);
         self.versions.insert(id.clone(), Version { text, stages: Vec::new() });
@@ -216,5 +233,5 @@ async fn serve(State(secrets): State<Arc<Secrets>>, headers: HeaderMap, body: By
     let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let operation = target.strip_prefix("secretsmanager.").ok_or_else(|| invalid("X-Amz-Target is missing"))?;
     let call: Call = serde_json::from_slice(&body).map_err(|error| invalid(&error.to_string()))?;
-    secrets.call(operation, call).map(Json)
+    secrets.call(operation, &call).map(Json)
 }

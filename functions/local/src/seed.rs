@@ -36,7 +36,13 @@ impl Demo {
         let project = ProjectId::random(&app.random);
         let client = ClientId::random(&project, Environment::Test, &app.random);
         let secret = || Bearer::random(&app.random).expose().to_owned();
-        Self { project, client, acme_client_id: "mooring-demo".to_owned(), secret: secret(), acme_client_secret: secret() }
+        Self {
+            project,
+            client,
+            acme_client_id: "mooring-demo".to_owned(),
+            secret: secret(),
+            acme_client_secret: secret(),
+        }
     }
 
     /// The app client's own secret.
@@ -77,7 +83,8 @@ impl Demo {
         app.settings.set_base_url(base_url).await?;
         let origin = app_url.origin().ascii_serialization();
         let redirect_uris = vec![format!("{origin}/"), format!("{origin}/connected")];
-        let read = app.settings.read(&[Key::Project(self.project.clone()), Key::Client(self.client.clone())], now).await?;
+        let read =
+            app.settings.read(&[Key::Project(self.project.clone()), Key::Client(self.client.clone())], now).await?;
         if read.project(&self.project)?.is_none() {
             let project = Project {
                 id: self.project.clone(),
@@ -116,7 +123,8 @@ impl Demo {
         let client = ProviderClient { client_id: self.acme_client_id.clone(), client_secret: Some(secret) };
         let token = || Bearer::random(&app.random).expose().to_owned();
         app.secrets.put_provider_client(&ClientsSecret::Default, &acme, Some(&client), token).await?;
-        let settings = ConnectorSettings { client_id: Some(client.client_id.clone()), order: 1, ..ConnectorSettings::default() };
+        let settings =
+            ConnectorSettings { client_id: Some(client.client_id.clone()), order: 1, ..ConnectorSettings::default() };
         app.settings.put_connector(&Key::DefaultClient(acme), &settings).await?;
         Ok(())
     }

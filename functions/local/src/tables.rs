@@ -45,7 +45,15 @@ pub fn definitions() -> Vec<Value> {
     let mut connections = table(
         "connections",
         &simple,
-        vec![text("pk"), text("owner"), text("project_shard"), text("account"), text("due"), number("created_at"), number("due_at")],
+        vec![
+            text("pk"),
+            text("owner"),
+            text("project_shard"),
+            text("account"),
+            text("due"),
+            number("created_at"),
+            number("due_at"),
+        ],
     );
     connections["GlobalSecondaryIndexes"] = json!([
         index("owner", "owner", "created_at"),

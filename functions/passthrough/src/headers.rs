@@ -7,25 +7,52 @@ pub const CONNECTION_KEYS: [&str; 3] = ["x-one-connection-key", "x-pica-connecti
 
 /// Between two hops only (RFC 9110 §7.6.1).
 const HOP_BY_HOP: [&str; 10] = [
-    "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
-    "trailers", "transfer-encoding", "upgrade",
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "trailers",
+    "transfer-encoding",
+    "upgrade",
 ];
 
 /// Meant for us, or added on the way to us.
 const OURS: [&str; 13] = [
-    "authorization", "cookie", "content-length", "expect", "forwarded", "host", "origin", "referer", "via",
-    "x-one-secret", "x-pica-secret", "x-real-ip", "x-request-id",
+    "authorization",
+    "cookie",
+    "content-length",
+    "expect",
+    "forwarded",
+    "host",
+    "origin",
+    "referer",
+    "via",
+    "x-one-secret",
+    "x-pica-secret",
+    "x-real-ip",
+    "x-request-id",
 ];
 
 /// Families of the same.
-const OUR_FAMILIES: [&str; 8] = [
-    "access-control-", "cdn-", "cloudfront-", "sec-fetch-", "x-amz-cf-", "x-amzn-", "x-forwarded-", "x-mooring-",
-];
+const OUR_FAMILIES: [&str; 8] =
+    ["access-control-", "cdn-", "cloudfront-", "sec-fetch-", "x-amz-cf-", "x-amzn-", "x-forwarded-", "x-mooring-"];
 
 /// Of an answer: what would set or change something on our own origin, or speaks for it.
 const ORIGIN_WIDE: [&str; 11] = [
-    "alt-svc", "clear-site-data", "content-length", "nel", "public-key-pins", "report-to", "reporting-endpoints",
-    "service-worker-allowed", "set-cookie", "set-cookie2", "strict-transport-security",
+    "alt-svc",
+    "clear-site-data",
+    "content-length",
+    "nel",
+    "public-key-pins",
+    "report-to",
+    "reporting-endpoints",
+    "service-worker-allowed",
+    "set-cookie",
+    "set-cookie2",
+    "strict-transport-security",
 ];
 
 /// The caller's lines that go to the provider.
@@ -60,7 +87,9 @@ pub fn back(headers: &HeaderMap, head: bool) -> Vec<(String, String)> {
     };
     let lines = headers.iter().filter(|(name, _)| !dropped(name.as_str()));
     // ISO-8859-1 is what RFC 9110 §5.5 leaves for bytes beyond ASCII
-    lines.map(|(name, value)| (name.to_string(), value.as_bytes().iter().map(|byte| char::from(*byte)).collect())).collect()
+    lines
+        .map(|(name, value)| (name.to_string(), value.as_bytes().iter().map(|byte| char::from(*byte)).collect()))
+        .collect()
 }
 
 /// Names that `Connection` lists are hop-by-hop too.
@@ -79,10 +108,23 @@ mod tests {
     #[test]
     fn what_is_meant_for_us_stays_here() {
         let sent = lines(&[
-            ("authorization", "Bearer sk_test_x"), ("x-one-secret", "sk"), ("cookie", "a=1"), ("host", "m.example"),
-            ("connection", "close, X-Hop"), ("x-hop", "1"), ("x-one-connection-key", "conn_1"), ("x-forwarded-for", "1.2.3.4"),
-            ("x-amzn-trace-id", "t"), ("content-length", "3"), ("transfer-encoding", "chunked"), ("origin", "https://a.example"),
-            ("content-type", "application/json"), ("x-custom", "1"), ("x-custom", "2"), ("accept-encoding", "gzip"), ("if-none-match", "\"e\""),
+            ("authorization", "Bearer sk_test_x"),
+            ("x-one-secret", "sk"),
+            ("cookie", "a=1"),
+            ("host", "m.example"),
+            ("connection", "close, X-Hop"),
+            ("x-hop", "1"),
+            ("x-one-connection-key", "conn_1"),
+            ("x-forwarded-for", "1.2.3.4"),
+            ("x-amzn-trace-id", "t"),
+            ("content-length", "3"),
+            ("transfer-encoding", "chunked"),
+            ("origin", "https://a.example"),
+            ("content-type", "application/json"),
+            ("x-custom", "1"),
+            ("x-custom", "2"),
+            ("accept-encoding", "gzip"),
+            ("if-none-match", "\"e\""),
         ]);
         let out = out(&sent);
         let names: Vec<_> = out.keys().map(HeaderName::as_str).collect();
@@ -94,8 +136,15 @@ mod tests {
     fn what_would_act_on_our_origin_does_not_come_back() {
         let mut headers = HeaderMap::new();
         for (name, value) in [
-            ("set-cookie", "a=1"), ("strict-transport-security", "max-age=1"), ("clear-site-data", "*"), ("content-length", "5"),
-            ("access-control-allow-origin", "*"), ("connection", "x-hop"), ("x-hop", "1"), ("etag", "\"e\""), ("x-request-id", "theirs"),
+            ("set-cookie", "a=1"),
+            ("strict-transport-security", "max-age=1"),
+            ("clear-site-data", "*"),
+            ("content-length", "5"),
+            ("access-control-allow-origin", "*"),
+            ("connection", "x-hop"),
+            ("x-hop", "1"),
+            ("etag", "\"e\""),
+            ("x-request-id", "theirs"),
         ] {
             headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
         }

@@ -81,7 +81,11 @@ pub async fn session(app: &App, request: &Request) -> Result<Response, Error> {
         })
         .await?;
     let (project, environment) = (&caller.project.id, caller.environment);
-    if subject.identity.iter().any(|user| caller.read.is_deleted(&Key::DeletedUser(project.clone(), environment, user.clone()))) {
+    if subject
+        .identity
+        .iter()
+        .any(|user| caller.read.is_deleted(&Key::DeletedUser(project.clone(), environment, user.clone())))
+    {
         return Err(Error::NotFound(Missing::User));
     }
     for connector in &connectors {

@@ -79,7 +79,7 @@ impl App {
         };
         let authorization_url = request.url(oauth2, &values).map_err(unusable(&connector.id))?;
 
-        let mut attempt = self.attempt(connector, asked, id, values, now);
+        let mut attempt = self.attempt(connector, asked, id, &values, now);
         attempt.authorization_url = authorization_url.into();
         attempt.redirect_uri = redirect_uri;
         attempt.scopes = scopes;
@@ -101,7 +101,7 @@ impl App {
         connector: &ConnectorInUse<'_>,
         asked: Asked<'_>,
         id: AttemptId,
-        values: Values,
+        values: &Values,
         now: Timestamp,
     ) -> Attempt {
         Attempt {

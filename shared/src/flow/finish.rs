@@ -64,16 +64,16 @@ impl App {
         let base_url = self.base_url(self.clock.now()).await?;
         let attempt = &progress.attempt;
         let response = match ending {
-            Ending::Held(Some(code)) => Response::redirect(&with_code(progress, &code)?),
+            Ending::Held(Some(code)) | Ending::Connected(Some(code)) => {
+                Response::redirect(&with_code(progress, &code)?)
+            }
             Ending::Held(None) if attempt.completion == Completion::AppVouches => {
                 self.outcome_page(attempt, &Status::Held, None)
             }
             Ending::Held(None) => Response::redirect(&format!("{base_url}/connect/confirm/{}", attempt.id)),
-            Ending::Connected(Some(code)) => Response::redirect(&with_code(progress, &code)?),
-            Ending::Connected(None) => self.connected(attempt)?,
             Ending::Denied(reason) => self.refused(progress, &Status::Denied, &reason)?,
             Ending::Failed(reason) => self.refused(progress, &Status::Failed, &reason)?,
-            Ending::Before(Status::Connected, _) => self.connected(attempt)?,
+            Ending::Connected(None) | Ending::Before(Status::Connected, _) => self.connected(attempt)?,
             Ending::Before(status, error) => self.outcome_page(attempt, &status, error.as_deref()),
         };
         Ok(response.with("referrer-policy", "no-referrer"))
@@ -133,13 +133,17 @@ fn outcome_words(attempt: &Attempt, status: &Status, error: &str) -> Words {
     let (app, connector) = (&attempt.app_name, &attempt.connector);
     let words = |heading, tone, text| Words { heading, tone, text };
     match status {
-        Status::Connected => {
-            words("Connected", Tone::Good, format!("{app} can now work with your account at {connector}. You can close this window."))
-        }
+        Status::Connected => words(
+            "Connected",
+            Tone::Good,
+            format!("{app} can now work with your account at {connector}. You can close this window."),
+        ),
         Status::Denied if error == "access_denied" || error == "not_confirmed" => words(
             "Not connected",
             Tone::Neutral,
-            format!("You did not agree, so {app} got nothing. If that was a mistake, go back to {app} and start again."),
+            format!(
+                "You did not agree, so {app} got nothing. If that was a mistake, go back to {app} and start again."
+            ),
         ),
         Status::Denied => words(
             "Not connected",
@@ -149,18 +153,24 @@ fn outcome_words(attempt: &Attempt, status: &Status, error: &str) -> Words {
         Status::Failed => words(
             "That did not work",
             Tone::Bad,
-            format!("{connector} did not answer as expected ({error}). Nothing was connected; go back to {app} and try again."),
+            format!(
+                "{connector} did not answer as expected ({error}). Nothing was connected; go back to {app} and try again."
+            ),
         ),
         Status::Expired => words(
             "This took too long",
             Tone::Neutral,
             format!("The time to finish is over and nothing was connected. Go back to {app} and start again."),
         ),
-        Status::Held => words("Almost there", Tone::Neutral, format!("{app} is finishing the connection. You can go back to it.")),
+        Status::Held => {
+            words("Almost there", Tone::Neutral, format!("{app} is finishing the connection. You can go back to it."))
+        }
         Status::Pending | Status::Claimed => words(
             "Still at it",
             Tone::Neutral,
-            format!("The answer of {connector} is being worked on. Reload this page in a moment, or go back to {app} and start again."),
+            format!(
+                "The answer of {connector} is being worked on. Reload this page in a moment, or go back to {app} and start again."
+            ),
         ),
     }
 }

@@ -79,7 +79,7 @@ impl App {
         let mut site = None;
         for lookup in connector.lookups.iter() {
             let (request, origins) =
-                self.with_credential(connector, id, values, credentials, |all| lookup_request(connector, lookup, all))?;
+                with_credential(connector, id, values, credentials, |all| lookup_request(connector, lookup, all))?;
             let response = self.egress.send(request, &origins).await.map_err(|cause| cause.of(id))?;
             let (value, label) = read_lookup(lookup, &response).map_err(|cause| cause.of(id))?;
             keep(connector, id, values, &lookup.name, &value)?;
@@ -105,26 +105,11 @@ impl App {
     ) -> Result<Option<Account>, Error> {
         let Some(profile) = &connector.profile else { return Ok(None) };
         let (request, origins) =
-            self.with_credential(connector, id, values, credentials, |all| profile_request(connector, profile, all))?;
+            with_credential(connector, id, values, credentials, |all| profile_request(connector, profile, all))?;
         let response = self.egress.send(request, &origins).await.map_err(|cause| cause.of(id))?;
         let mut all = values.clone();
         credentials.fill(&mut all);
         read_profile(profile, &response, &all).map(Some).map_err(|cause| cause.of(id))
-    }
-
-    fn with_credential(
-        &self,
-        connector: &Connector,
-        id: &ConnectorId,
-        values: &Values,
-        credentials: &Credentials,
-        build: impl Fn(&Values) -> Result<http::Request<bytes::Bytes>, template::TemplateError>,
-    ) -> Result<(http::Request<bytes::Bytes>, Origins), Error> {
-        let mut all = values.clone();
-        credentials.fill(&mut all);
-        let request = build(&all).map_err(unusable(id))?;
-        let origins = Origins::of(connector, &all).map_err(no_origin(id))?;
-        Ok((request, origins))
     }
 
     /// A grant from what somebody typed: verified by the profile call where the connector has one, and not stored when the
@@ -187,6 +172,21 @@ impl App {
             held_until: now.after(HELD_FOR),
         })
     }
+}
+
+/// A request that carries the credential, and where it may go.
+fn with_credential(
+    connector: &Connector,
+    id: &ConnectorId,
+    values: &Values,
+    credentials: &Credentials,
+    build: impl Fn(&Values) -> Result<http::Request<bytes::Bytes>, template::TemplateError>,
+) -> Result<(http::Request<bytes::Bytes>, Origins), Error> {
+    let mut all = values.clone();
+    credentials.fill(&mut all);
+    let request = build(&all).map_err(unusable(id))?;
+    let origins = Origins::of(connector, &all).map_err(no_origin(id))?;
+    Ok((request, origins))
 }
 
 fn credentials(tokens: Tokens) -> Credentials {

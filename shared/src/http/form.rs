@@ -21,7 +21,13 @@ pub fn token(cookie: &str, purpose: &str) -> String {
 }
 
 /// Fails unless the form comes from our page in this browser. `cookie` is the page's own.
-pub fn must_be_ours(request: &Request, form: &Params, cookie: &str, purpose: &str, base_url: &str) -> Result<(), Error> {
+pub fn must_be_ours(
+    request: &Request,
+    form: &Params,
+    cookie: &str,
+    purpose: &str,
+    base_url: &str,
+) -> Result<(), Error> {
     if !comes_from(request, base_url)? {
         return Err(Error::ForgedForm);
     }

@@ -131,7 +131,7 @@ impl AuthorizationResponse {
         Ok(Self {
             state,
             issuer: params.one("iss")?.map(str::to_owned),
-            error: params.one("error")?.map(|error| printable(error)),
+            error: params.one("error")?.map(printable),
             code: params.one("code")?.map(|code| AuthorizationCode::from(code.to_owned())),
         })
     }

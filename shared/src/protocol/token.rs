@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The longest lifetime that is believed: a year. Beyond lies a wrong unit.
-const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+const LONGEST: Duration = Duration::from_hours(8784);
 
 /// What a provider gave.
 #[derive(Debug)]

@@ -17,10 +17,10 @@ use crate::{
 };
 
 /// How long an authorization may take, from its making to the callback.
-pub const LIFETIME: Duration = Duration::from_secs(600);
+pub const LIFETIME: Duration = Duration::from_mins(10);
 
 /// How long the outcome can be asked for afterwards.
-const REMEMBERED: Duration = Duration::from_secs(3600);
+const REMEMBERED: Duration = Duration::from_hours(1);
 
 /// One person's way to one connection: who asked for it, where it leads, and how it may be completed.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -326,7 +326,11 @@ impl Attempts {
             .number("expires_at", attempt.expires_at().millis())
             .number("ttl", attempt.expires_at().after(REMEMBERED).secs());
         let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(item.0));
-        put.condition_expression("attribute_not_exists(pk)").send().await.map(drop).map_err(self.table.failed("PutItem"))
+        put.condition_expression("attribute_not_exists(pk)")
+            .send()
+            .await
+            .map(drop)
+            .map_err(self.table.failed("PutItem"))
     }
 
     /// Gives an attempt to the browser that starts it. The first one has it; the same one may start again; to any other it
@@ -357,7 +361,9 @@ impl Attempts {
     /// Claims an attempt, so that a `state` works once. State, cookie and issuer are part of the condition: a wrong one
     /// changes nothing. The same request may claim again (the SDK retries); the same browser later gets the outcome.
     pub async fn claim(&self, state: &State, proof: &Proof, now: Timestamp) -> Result<Claim, Error> {
-        let update = self.update(&state.attempt).update_expression("SET claimed_by = :request, #status = :claimed, spent_state = :spent");
+        let update = self
+            .update(&state.attempt)
+            .update_expression("SET claimed_by = :request, #status = :claimed, spent_state = :spent");
         let update = update
             .condition_expression(
                 "state_hash = :state AND browser = :browser AND expires_at > :now AND (attribute_not_exists(issuer) OR issuer = :issuer) \
@@ -419,7 +425,13 @@ impl Attempts {
             .expression_attribute_values(":error", string(reason));
         match update.send().await {
             Ok(_) => Ok(()),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(()),
+            Err(error)
+                if error.as_service_error().is_some_and(
+                    aws_sdk_dynamodb::operation::update_item::UpdateItemError::is_conditional_check_failed_exception,
+                ) =>
+            {
+                Ok(())
+            }
             Err(error) => Err(self.table.failed("UpdateItem")(error)),
         }
     }
@@ -448,7 +460,14 @@ impl Attempts {
             stored => stored,
         };
         let text = |name| item.get_text(name).map(str::to_owned);
-        Ok(Progress { attempt, status, error: text("error"), account: text("account"), browser: text("browser"), state: text("spent_state") })
+        Ok(Progress {
+            attempt,
+            status,
+            error: text("error"),
+            account: text("account"),
+            browser: text("browser"),
+            state: text("spent_state"),
+        })
     }
 
     fn update(&self, id: &AttemptId) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// How long a completion code can be redeemed.
-pub const LIFETIME: Duration = Duration::from_secs(300);
+pub const LIFETIME: Duration = Duration::from_mins(5);
 
 /// A completion code that was found.
 #[derive(Clone, Debug)]
@@ -69,7 +69,11 @@ impl Codes {
             .expression_attribute_values(":now", number(now.millis()));
         match update.send().await {
             Ok(_) => Ok(true),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
+            Err(error)
+                if error.as_service_error().is_some_and(
+                    aws_sdk_dynamodb::operation::update_item::UpdateItemError::is_conditional_check_failed_exception,
+                ) =>
+            {
                 Ok(false)
             }
             Err(error) => Err(self.table.failed("UpdateItem")(error)),

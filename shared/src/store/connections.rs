@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// How long a held grant waits to be completed; then it is forgotten.
-pub const HELD_FOR: Duration = Duration::from_secs(600);
+pub const HELD_FOR: Duration = Duration::from_mins(10);
 
 /// The content name of sealed credentials.
 pub const CREDENTIALS: &str = "credentials";
@@ -523,7 +523,7 @@ impl Connections {
                 .expression_attribute_values(":before", string(before));
             match update.send().await {
                 Ok(_) => return Ok(Some((connection, health(&item)))),
-                Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {}
+                Err(error) if error.as_service_error().is_some_and(aws_sdk_dynamodb::operation::update_item::UpdateItemError::is_conditional_check_failed_exception) => {}
                 Err(error) => return Err(self.table.failed("UpdateItem")(error).into()),
             }
         }
@@ -666,7 +666,13 @@ impl Connections {
             .expression_attribute_values(":owner", string(&lease.owner));
         match update.send().await {
             Ok(_) => Ok(()),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(()),
+            Err(error)
+                if error.as_service_error().is_some_and(
+                    aws_sdk_dynamodb::operation::update_item::UpdateItemError::is_conditional_check_failed_exception,
+                ) =>
+            {
+                Ok(())
+            }
             Err(error) => Err(self.table.failed("UpdateItem")(error)),
         }
     }

@@ -14,10 +14,10 @@ use crate::{
 };
 
 /// How long a one-time token and a connect session can be used.
-pub const LIFETIME: Duration = Duration::from_secs(300);
+pub const LIFETIME: Duration = Duration::from_mins(5);
 
 /// How long the page of a claimed link can be used by the browser that claimed it: somebody has to find an API key first.
-pub const PAGE_LIFETIME: Duration = Duration::from_secs(900);
+pub const PAGE_LIFETIME: Duration = Duration::from_mins(15);
 
 /// Unclaimed and in time, or claimed by this browser before.
 const CLAIMABLE: &str = "attribute_exists(pk) AND ((attribute_not_exists(claimed_by) AND expires_at > :now) OR (claimed_by = :browser AND page_until > :now))";

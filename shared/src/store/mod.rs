@@ -54,7 +54,10 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::{Client, error::SdkError, primitives::Blob, types::AttributeValue};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{error::{StoreError, chain}, vault::Sealed};
+use crate::{
+    error::{StoreError, chain},
+    vault::Sealed,
+};
 
 /// A table and the client that speaks to it.
 #[derive(Clone)]

@@ -176,6 +176,9 @@ fn partition(project: &ProjectId) -> String {
     format!("project#{project}")
 }
 
+/// What a read found: that there is nothing is worth keeping too.
+type Found = Option<Item>;
+
 /// Settings that were read together.
 #[derive(Default)]
 pub struct Read {
@@ -186,7 +189,7 @@ pub struct Read {
 /// The settings table.
 pub struct Settings {
     table: Table,
-    kept: Mutex<HashMap<Key, (Timestamp, Option<Item>)>>,
+    kept: Mutex<HashMap<Key, (Timestamp, Found)>>,
 }
 
 impl Settings {
@@ -344,7 +347,10 @@ impl Settings {
                     self.forget(&Key::Project(id.clone()));
                     return Ok(Some(project));
                 }
-                Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {}
+                Err(error)
+                    if error.as_service_error().is_some_and(
+                        aws_sdk_dynamodb::operation::put_item::PutItemError::is_conditional_check_failed_exception,
+                    ) => {}
                 Err(error) => return Err(self.table.failed("PutItem")(error).into()),
             }
         }
@@ -391,7 +397,11 @@ impl Settings {
         self.forget(&Key::Client(id.clone()));
         match update.send().await {
             Ok(_) => Ok(true),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
+            Err(error)
+                if error.as_service_error().is_some_and(
+                    aws_sdk_dynamodb::operation::update_item::UpdateItemError::is_conditional_check_failed_exception,
+                ) =>
+            {
                 Ok(false)
             }
             Err(error) => Err(self.table.failed("UpdateItem")(error)),
@@ -419,7 +429,11 @@ impl Settings {
         self.forget(key);
         match delete.condition_expression("attribute_exists(pk)").send().await {
             Ok(_) => Ok(true),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
+            Err(error)
+                if error.as_service_error().is_some_and(
+                    aws_sdk_dynamodb::operation::delete_item::DeleteItemError::is_conditional_check_failed_exception,
+                ) =>
+            {
                 Ok(false)
             }
             Err(error) => Err(self.table.failed("DeleteItem")(error)),
@@ -504,7 +518,7 @@ impl Settings {
         }
     }
 
-    fn kept(&self, key: &Key, now: Timestamp) -> Option<Option<Item>> {
+    fn kept(&self, key: &Key, now: Timestamp) -> Option<Found> {
         let kept = self.kept.lock().ok()?;
         kept.get(key).filter(|(since, _)| since.until(now) < KEPT).map(|(_, item)| item.clone())
     }

@@ -77,7 +77,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     app.connections.create(&connection, &sealed).await?;
 
     let key = secret_key(&client.id, &AppSecret::from(secret.clone()));
-    let seeded = json!({ "client_id": client.id, "client_secret": secret, "secret_key": key, "connection": connection.key });
+    let seeded =
+        json!({ "client_id": client.id, "client_secret": secret, "secret_key": key, "connection": connection.key });
     println!("{seeded}");
     Ok(())
 }

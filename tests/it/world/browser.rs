@@ -1,0 +1,111 @@
+//! A browser: it keeps cookies as a real one does, and follows no redirect by itself.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use super::{Answer, Call, Form};
+
+/// A browser with its cookies. Cookies know no ports, and everything here is one host, so there is one jar.
+#[derive(Clone)]
+pub struct Browser {
+    http: reqwest::Client,
+    jar: Arc<Mutex<BTreeMap<String, String>>>,
+}
+
+impl Browser {
+    pub fn new(http: reqwest::Client) -> Self {
+        Self { http, jar: Arc::default() }
+    }
+
+    /// What an address answers when a person goes there. No redirect is followed.
+    pub async fn open(&self, url: &str) -> Answer {
+        let call = Call::new(&self.http, "GET", url).header("sec-fetch-site", "cross-site");
+        self.send(call.header("sec-fetch-mode", "navigate").header("sec-fetch-dest", "document")).await
+    }
+
+    /// What it answers inside a frame of another site's page, where no cookie of ours is sent.
+    pub async fn open_framed(&self, url: &str) -> Answer {
+        let call = Call::new(&self.http, "GET", url).header("sec-fetch-site", "cross-site");
+        call.header("accept", "text/html").header("sec-fetch-dest", "iframe").send().await
+    }
+
+    /// Opens an address and goes wherever it leads, to the first answer without `Location`.
+    pub async fn follow(&self, url: &str) -> Answer {
+        let mut answer = self.open(url).await;
+        for _ in 0..10 {
+            if answer.header("location").is_none() {
+                return answer;
+            }
+            answer = self.open(&answer.location()).await;
+        }
+        panic!("{url} goes round in circles");
+    }
+
+    /// Sends a form of a page that it shows. Our pages send no referrer, so their forms name no origin.
+    pub async fn submit(&self, form: Form) -> Answer {
+        self.submit_from(form, &[("sec-fetch-site", "same-origin"), ("origin", "null")]).await
+    }
+
+    /// Sends a form with what the browser says of where it stood.
+    pub async fn submit_from(&self, form: Form, said: &[(&str, &str)]) -> Answer {
+        let fields: Vec<_> = form.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let mut call = Call::new(&self.http, "POST", form.action.as_str()).form(&fields);
+        for (name, value) in said {
+            call = call.header(name, value);
+        }
+        self.send(call).await
+    }
+
+    /// Sends a request as a script of our own page would: with the cookies.
+    pub async fn fetch(&self, url: &str) -> Answer {
+        self.send(Call::new(&self.http, "GET", url)).await
+    }
+
+    async fn send(&self, call: Call) -> Answer {
+        let line: Vec<_> = self.cookies().into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let mut call = call.header("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+        if !line.is_empty() {
+            call = call.header("cookie", &line.join("; "));
+        }
+        let answer = call.send().await;
+        for (_, line) in answer.headers.iter().filter(|(name, _)| name == "set-cookie") {
+            self.keep(line);
+        }
+        answer
+    }
+
+    fn keep(&self, line: &str) {
+        let mut parts = line.split(';').map(str::trim);
+        let (name, value) = parts.next().and_then(|pair| pair.split_once('=')).unwrap();
+        let attributes: Vec<String> = parts.map(str::to_ascii_lowercase).collect();
+        let has = |wanted: &str| attributes.iter().any(|attribute| attribute == wanted);
+        let host_only = has("secure") && has("path=/") && !attributes.iter().any(|a| a.starts_with("domain"));
+        if name.starts_with("__Host-") && !host_only {
+            return; // RFC 6265bis §5.7: such a cookie is ignored
+        }
+        let mut jar = self.jar.lock().unwrap();
+        if has("max-age=0") {
+            jar.remove(name);
+        } else {
+            jar.insert(name.to_owned(), value.to_owned());
+        }
+    }
+
+    /// Every cookie.
+    pub fn cookies(&self) -> Vec<(String, String)> {
+        self.jar.lock().unwrap().iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
+    /// Puts a cookie there, whoever sent it.
+    pub fn plant(&self, name: &str, value: &str) {
+        self.jar.lock().unwrap().insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Another browser with the same cookies.
+    pub fn copy(&self) -> Self {
+        let jar = self.jar.lock().unwrap().clone();
+        Self { http: self.http.clone(), jar: Arc::new(Mutex::new(jar)) }
+    }
+}

@@ -125,7 +125,7 @@ impl App {
                 );
             }
         } else {
-            tracing::warn!("the prefetch took longer than a second and is tried again at first use")
+            tracing::warn!("the prefetch took longer than a second and is tried again at first use");
         }
     }
 

@@ -90,7 +90,7 @@ class World:
 
     async def run(self, program, events=(), counted=False, local=False):
         """Runs a function over these events. The count of instructions ends where it waits for one more."""
-        for _ in range(3):
+        for _ in range(10):
             ran, log = await self.run_once(program, events, counted, local)
             if "took longer than a second" not in log:  # the prefetch: this machine was busy
                 break

@@ -3,5 +3,10 @@
 //! Each test has a world of its own, so there is no order between them; time is turned, never waited for.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
-mod connect;
+mod emulator;
+mod refresh;
+mod store_world;
+mod credentials;
+mod front_end;
+mod link;
 mod world;

@@ -61,6 +61,12 @@ struct Field<'a> {
 /// The list of what this link may connect. With a single one, its page.
 pub async fn choose(app: &App, request: &Request) -> Result<Response, Error> {
     let visit = Visit::open(app, request).await?;
+    let list = list_page(app, request, &visit).await;
+    Ok(visit.answer(app, request, list))
+}
+
+async fn list_page(app: &App, request: &Request, visit: &Visit) -> Result<Response, Error> {
+    visit.must_fit(request)?;
     let base_path = app.base_path();
     let mut connectors: Vec<Entry> = Vec::new();
     for connector in offered(app, &visit.link).await? {
@@ -69,7 +75,7 @@ pub async fn choose(app: &App, request: &Request) -> Result<Response, Error> {
     }
     let project = project(app, &visit.link).await?;
     let template = Choose { app_name: &project.name, connectors: &connectors, base_path: &base_path };
-    Ok(Response::html(page::render(&template)).with("set-cookie", &visit.set_cookie()))
+    Ok(Response::html(page::render(&template)))
 }
 
 /// What a link may connect, in the project's order.
@@ -85,12 +91,17 @@ pub async fn page(app: &App, request: &Request, edit: bool) -> Result<Response, 
         return framed(app, request).await;
     }
     let visit = Visit::open(app, request).await?;
+    let first = first_page(app, request, &visit, edit).await;
+    Ok(visit.answer(app, request, first))
+}
+
+async fn first_page(app: &App, request: &Request, visit: &Visit, edit: bool) -> Result<Response, Error> {
+    visit.must_fit(request)?;
     let connector = connector(app, request, &visit.link).await?;
     if edit {
         existing(app, &visit.link, &connector.id).await?;
     }
-    let response = form_page(app, &visit, &connector, edit, &BTreeMap::new(), None).await?;
-    Ok(response.with("set-cookie", &visit.set_cookie()))
+    form_page(app, visit, &connector, edit, &BTreeMap::new(), None).await
 }
 
 /// The page inside a customer's page: framable by the project's own origins alone, and without authority. The token is left

@@ -3,7 +3,8 @@
 use shared::{
     app::App,
     error::Error,
-    http::{Request, cookie},
+    http::{Request, Response, cookie, failure},
+    routes::Voice,
     secret::{Bearer, Digest, digest},
     store::links::{Link, PAGE_LIFETIME},
 };
@@ -22,15 +23,24 @@ impl Visit {
     /// Opens the link that the address names: by its token the first time, by its name afterwards.
     pub async fn open(app: &App, request: &Request) -> Result<Self, Error> {
         let query = request.query()?;
-        let visit = match query.one("token")? {
-            Some(token) => Self::claim(app, request, digest(token)).await?,
-            None => Self::again(app, request, query.one("link")?).await?,
-        };
-        let said = query.one("organizationId")?;
-        if said.is_some_and(|said| said != visit.link.project.as_str()) {
-            return Err(Error::UnknownState);
+        match query.one("token")? {
+            Some(token) => Self::claim(app, request, digest(token)).await,
+            None => Self::again(app, request, query.one("link")?).await,
         }
-        Ok(visit)
+    }
+
+    /// Fails if the address names another project than the link's.
+    pub fn must_fit(&self, request: &Request) -> Result<(), Error> {
+        let query = request.query()?;
+        let said = query.one("organizationId")?;
+        if said.is_some_and(|said| said != self.link.project.as_str()) { Err(Error::UnknownState) } else { Ok(()) }
+    }
+
+    /// The answer, a failure too, with the cookie that says so the next time: the link is this browser's from now on, and
+    /// a mistake in the address must not lose it.
+    pub fn answer(&self, app: &App, request: &Request, result: Result<Response, Error>) -> Response {
+        let response = result.unwrap_or_else(|error| failure(app, request, Voice::Page, &error));
+        response.with("set-cookie", &cookie(&cookie_name(&self.name), self.cookie.expose(), PAGE_LIFETIME.as_secs()))
     }
 
     async fn claim(app: &App, request: &Request, name: Digest) -> Result<Self, Error> {
@@ -48,12 +58,6 @@ impl Visit {
         let cookie = Bearer::from(request.cookie(&cookie_name(&name)).ok_or(Error::UnknownState)?.to_owned());
         let link = app.links.reopen(&name, &cookie.digest(), app.clock.now()).await?;
         Ok(Self { link, name, cookie })
-    }
-
-    /// The cookie that says so the next time.
-    #[must_use]
-    pub fn set_cookie(&self) -> String {
-        cookie(&cookie_name(&self.name), self.cookie.expose(), PAGE_LIFETIME.as_secs())
     }
 
     /// What a form of this visit is for.

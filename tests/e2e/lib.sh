@@ -1,0 +1,39 @@
+# What the steps share. Sourced; the caller has set -euo pipefail.
+
+E2E=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+ROOT=$(cd "$E2E/../.." && pwd)
+WORK=$E2E/.work
+export AWS_DEFAULT_REGION=eu-central-1 PIP_DISABLE_PIP_VERSION_CHECK=1 SAM_CLI_TELEMETRY=0
+
+# venv <name> <requirements>: prints the folder of a virtual environment that has exactly these packages.
+venv() {
+  local folder=$WORK/$1
+  if ! cmp --silent "$2" "$folder/requirements.txt"; then
+    rm -rf "$folder"
+    mkdir -p "$WORK"
+    python3 -m venv "$folder" >&2
+    "$folder/bin/pip" install --quiet --requirement "$2" >&2
+    cp "$2" "$folder/requirements.txt"
+  fi
+  echo "$folder"
+}
+
+# node_modules <name> <package@version>…: prints a folder whose node_modules has these packages.
+node_modules() {
+  local folder=$WORK/$1
+  shift
+  if [ "$*" != "$(cat "$folder/installed" 2>/dev/null)" ]; then
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    npm install --prefix "$folder" --no-audit --no-fund --no-package-lock --no-save --silent "$@" >&2
+    echo "$*" >"$folder/installed"
+  fi
+  echo "$folder"
+}
+
+# binaries: prints the folder of every function's release binary for this machine, built once.
+binaries() {
+  (cd "$ROOT" && cargo build --release --quiet $(for f in $FUNCTIONS; do echo "--package $f"; done) >&2)
+  echo "${CARGO_TARGET_DIR:-$ROOT/target}/release"
+}
+FUNCTIONS="token authorize callback passthrough connections connect admin keeper"

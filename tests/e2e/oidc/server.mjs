@@ -1,0 +1,50 @@
+// A certified authorization server (oidc-provider), started on any free port of this machine, as a provider that is not ours:
+//
+//   node server.mjs --redirect-uri https://… [--access-token-ttl seconds]
+//
+// Prints one line of JSON, `{"issuer", "client_id", "client_secret"}`, and runs until it is stopped. It asks for PKCE, rotates
+// refresh tokens and revokes the whole family when an old one comes again. Anybody logs in with any password.
+
+import { randomBytes } from 'node:crypto'
+import { createServer } from 'node:http'
+import { createRequire } from 'node:module'
+import { pathToFileURL } from 'node:url'
+import { parseArgs } from 'node:util'
+
+const { values } = parseArgs({
+  options: { 'redirect-uri': { type: 'string' }, 'access-token-ttl': { type: 'string', default: '3600' } },
+})
+if (!values['redirect-uri']) throw new Error('--redirect-uri is missing')
+
+// its notices go to standard error, so that standard output is the one line
+console.info = console.log = console.warn = console.error
+const modules = createRequire(new URL('../.work/oidc/', import.meta.url))
+const { Provider } = await import(pathToFileURL(modules.resolve('oidc-provider')))
+
+const server = createServer()
+await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+const issuer = `http://127.0.0.1:${server.address().port}`
+const client = { client_id: 'mooring', client_secret: randomBytes(24).toString('base64url') }
+
+const provider = new Provider(issuer, {
+  clients: [
+    {
+      ...client,
+      redirect_uris: [values['redirect-uri']],
+      grant_types: ['authorization_code', 'refresh_token'],
+      response_types: ['code'],
+      token_endpoint_auth_method: 'client_secret_basic',
+    },
+  ],
+  claims: { openid: ['sub'], email: ['email'] },
+  cookies: { keys: [randomBytes(24).toString('base64url')] },
+  conformIdTokenClaims: false,
+  features: { introspection: { enabled: true }, revocation: { enabled: true } },
+  findAccount: (_context, id) => ({ accountId: id, claims: () => ({ sub: id, email: `${id}@oidc.example` }) }),
+  issueRefreshToken: () => true, // without being asked for offline_access, as most providers do
+  pkce: { required: () => true },
+  rotateRefreshToken: true,
+  ttl: { AccessToken: Number(values['access-token-ttl']), AuthorizationCode: 60, Grant: 86400, Interaction: 600, RefreshToken: 86400, Session: 3600 },
+})
+server.on('request', provider.callback())
+process.stdout.write(`${JSON.stringify({ issuer, ...client })}\n`)

@@ -37,3 +37,9 @@ binaries() {
   echo "${CARGO_TARGET_DIR:-$ROOT/target}/release"
 }
 FUNCTIONS="token authorize callback passthrough connections connect admin keeper"
+
+# local_server: prints the local server's binary, built once as the tests build it.
+local_server() {
+  (cd "$ROOT" && cargo build --quiet --package local >&2)
+  echo "${CARGO_TARGET_DIR:-$ROOT/target}/debug/local"
+}

@@ -1,0 +1,65 @@
+"""The flow against oidc-provider as a custom connector: PKCE, iss, rotation, refresh by passthrough, revocation."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from driver import Local, Mooring, connect, make_project, oidc_provider, wait_for_line  # noqa: E402
+
+TTL = 12  # seconds; renewed when ten or fewer are left, so every call after two seconds renews
+
+
+def definition(issuer):
+    return {
+        "name": "Certified",
+        "oauth2": {
+            "authorization_endpoint": f"{issuer}/auth",
+            "token_endpoint": f"{issuer}/token",
+            "issuer": issuer,
+            "authorization_response_iss_parameter_supported": True,
+            "scopes": ["openid", "email"],
+        },
+        "api": {"base_url": issuer},
+        "profile": {"url": f"{issuer}/me", "account_id": "sub", "email": "email"},
+        "revoke": {"url": f"{issuer}/token/revocation", "params": {"token": "{refresh_token}"}, "effect": "token"},
+    }
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder, Local(sys.argv[1], folder) as local:
+        mooring = Mooring(local.env["BASE_URL"], local.env["ROOT_KEY"])
+        project, key = make_project(mooring, "Certified flow")
+        redirect_uri = mooring.admin("GET", "/connectors/acme")["redirect_uri"]
+        command = ["node", str(HERE / "server.mjs"), "--redirect-uri", redirect_uri, "--access-token-ttl", str(TTL)]
+        server = subprocess.Popen(command, stdout=subprocess.PIPE)
+        try:
+            flow(mooring, project, key, json.loads(wait_for_line(server)))
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+def flow(mooring, project, key, provider):
+    mooring.admin("PUT", f"/projects/{project}/connectors/certified", definition(provider["issuer"]))
+    client = {"client_id": provider["client_id"], "client_secret": provider["client_secret"]}
+    mooring.admin("PUT", f"/projects/{project}/environments/test/connectors/certified", client)
+
+    connection = connect(mooring, project, key, "certified", oidc_provider, "alice@oidc.example")
+    for renewal in range(3):
+        status, profile = mooring.api("certified/me", key, connection)
+        assert (status, profile["sub"]) == (200, "alice"), (renewal, status, profile)
+        time.sleep(3)
+    receipt = mooring.call("DELETE", f"/v1/vault/connections/{connection}", key)
+    assert receipt["revocation"] == "revoked", receipt
+    status, gone = mooring.api("certified/me", key, connection)
+    assert (status, gone["error"]) == (404, "connection_not_found"), (status, gone)
+    print("the flow with oidc-provider: connected, renewed by rotation twice, revoked")
+
+
+main()

@@ -47,6 +47,7 @@ pub struct App {
     pub secrets: Secrets,
     /// The way to providers.
     pub egress: Egress,
+    http: reqwest::Client,
     ring: Once<Ring>,
     signing_key: Once<SigningKey>,
 }
@@ -58,6 +59,8 @@ pub enum Ahead {
     Ring,
     /// The signing key, for the one that signs.
     SigningKey,
+    /// Another connection to DynamoDB, for the one that reads two items at once.
+    SecondConnection,
 }
 
 /// Why a function can't start.
@@ -97,6 +100,7 @@ impl App {
             journal: Journal::new(table(&config.tables.journal)),
             secrets: Secrets::new(aws::secrets_manager(&config.aws, &http), config.secrets.clients_prefix.clone()),
             egress: Egress::new(tls, config.loopback_egress)?,
+            http,
             ring: Once::new(),
             signing_key: Once::new(),
             random: Random::system(),
@@ -111,14 +115,23 @@ impl App {
     pub async fn prefetch(&self, ahead: &[Ahead]) {
         let now = self.clock.now();
         // on the heap: calls to AWS are large futures, and this one is awaited in every `main`
-        let settings = Box::pin(async { self.settings.deployment(now).await.map(drop).map_err(Error::from) });
         let ring = Box::pin(async { if ahead.contains(&Ahead::Ring) { self.ring().await.map(drop) } else { Ok(()) } });
         let key = Box::pin(async {
             if ahead.contains(&Ahead::SigningKey) { self.signing_key().await.map(drop) } else { Ok(()) }
         });
-        let all = async { tokio::join!(settings, ring, key) };
-        if let Ok((settings, ring, key)) = tokio::time::timeout(PREFETCH_LIMIT, all).await {
-            for error in [settings.err(), ring.err(), key.err()].into_iter().flatten() {
+        let second = Box::pin(async {
+            if ahead.contains(&Ahead::SecondConnection) { self.second_connection().await } else { Ok(()) }
+        });
+        // ring and key read the settings themselves
+        let settings = Box::pin(async {
+            if ahead.iter().any(|ahead| matches!(ahead, Ahead::Ring | Ahead::SigningKey)) {
+                return Ok(());
+            }
+            self.settings.deployment(now).await.map(drop).map_err(Error::from)
+        });
+        let all = async { tokio::join!(settings, ring, key, second) };
+        if let Ok((settings, ring, key, second)) = tokio::time::timeout(PREFETCH_LIMIT, all).await {
+            for error in [settings.err(), ring.err(), key.err(), second.err()].into_iter().flatten() {
                 tracing::warn!(
                     cause = crate::error::chain(&error),
                     "a prefetch failed and is tried again at first use"
@@ -127,6 +140,11 @@ impl App {
         } else {
             tracing::warn!("the prefetch took longer than a second and is tried again at first use");
         }
+    }
+
+    /// Of two reads at once the second would have to connect, TLS included: this makes the connection beforehand.
+    async fn second_connection(&self) -> Result<(), Error> {
+        Ok(aws::connect_to_dynamodb(&self.config.aws, &self.http).await?)
     }
 
     /// The public address, without a trailing slash.
@@ -152,7 +170,11 @@ impl App {
 
     /// Opens what was sealed.
     pub async fn open(&self, belongs: &Belongs<'_>, sealed: &Sealed) -> Result<Vec<u8>, Error> {
-        Ok(self.ring().await?.open(belongs, sealed)?)
+        match self.ring().await?.open(belongs, sealed) {
+            // a rotation added a version since the ring was read
+            Err(VaultError::UnknownRingVersion(_)) => Ok(self.ring.set(self.fetch_ring().await?).open(belongs, sealed)?),
+            opened => Ok(opened?),
+        }
     }
 
     /// Opens a connection's credentials.
@@ -173,12 +195,14 @@ impl App {
 
     async fn fetch_ring(&self) -> Result<Ring, Error> {
         let names = &self.config.secrets;
-        let (seed, later) =
-            tokio::try_join!(self.secrets.text(&names.ring_seed), self.secrets.text(&names.ring_versions))?;
+        let (seed, later, deployment) = tokio::try_join!(
+            async { Ok(self.secrets.text(&names.ring_seed).await?) },
+            async { Ok(self.secrets.text(&names.ring_versions).await?) },
+            async { Ok::<_, Error>(self.settings.deployment(self.clock.now()).await?) },
+        )?;
         let ring = Ring::new(&seed, &later)?;
         let check = ring.check_value();
-        let known = self.settings.deployment(self.clock.now()).await?.ring_check;
-        let known = match known {
+        let known = match deployment.ring_check {
             Some(known) => known,
             None => self.settings.claim_ring(&check).await?,
         };
@@ -195,9 +219,12 @@ impl App {
 
     /// The signing key, once its public half is published where every function reads it.
     async fn fetch_signing_key(&self) -> Result<SigningKey, Error> {
-        let key = SigningKey::of_seed(&self.secrets.text(&self.config.secrets.signing_seed).await?)?;
-        let published = self.settings.deployment(self.clock.now()).await?.jwks;
-        if published.as_deref() != Some(key.jwks().as_str()) {
+        let (seed, deployment) = tokio::try_join!(
+            async { Ok(self.secrets.text(&self.config.secrets.signing_seed).await?) },
+            async { Ok::<_, Error>(self.settings.deployment(self.clock.now()).await?) },
+        )?;
+        let key = SigningKey::of_seed(&seed)?;
+        if deployment.jwks.as_deref() != Some(key.jwks().as_str()) {
             self.settings.publish_keys(&key.jwks()).await?;
         }
         Ok(key)

@@ -15,7 +15,7 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_smithy_types::{body::SdkBody, retry::RetryConfig, timeout::TimeoutConfig};
 
-use crate::config::Aws;
+use crate::{config::Aws, error::StoreError};
 
 /// A TLS configuration with the Web PKI's roots compiled in.
 ///
@@ -106,6 +106,23 @@ pub fn dynamodb(aws: &Aws, http: &reqwest::Client) -> aws_sdk_dynamodb::Client {
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     config.set_endpoint_url(aws.dynamodb_endpoint.clone());
     aws_sdk_dynamodb::Client::from_conf(config.build())
+}
+
+/// Makes a connection to DynamoDB and leaves it to the pool. A plain GET needs no signature: the answer is a word on the
+/// service's health, and not looked at.
+pub async fn connect_to_dynamodb(aws: &Aws, http: &reqwest::Client) -> Result<(), StoreError> {
+    use aws_sdk_dynamodb::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
+    let failed = |error: &(dyn std::error::Error + 'static)| StoreError::Connect(crate::error::chain(error));
+    let url = if let Some(url) = &aws.dynamodb_endpoint {
+        url.clone()
+    } else {
+        let params = Params::builder().region(aws.region.clone()).build().map_err(|error| failed(&error))?;
+        let endpoint = DefaultResolver::new().resolve_endpoint(&params).await.map_err(|error| failed(&*error))?;
+        endpoint.url().to_owned()
+    };
+    let response = http.get(url).send().await.map_err(|error| failed(&error))?;
+    // a connection goes back to the pool once its answer was read
+    response.bytes().await.map(drop).map_err(|error| failed(&error))
 }
 
 /// A Secrets Manager client.

@@ -13,6 +13,7 @@ use crate::{
     protocol::jwt,
     secret::{AppSecret, RootKey, digest},
     store::settings::{AppClient, Key, Project, Read},
+    subject::Subject,
 };
 
 /// An app client that proved itself, with what was read along the way.
@@ -39,6 +40,8 @@ pub enum Presented {
         secret: AppSecret,
         /// The environment that the key names; one without a key names none.
         environment: Option<Environment>,
+        /// Whether they came by HTTP Basic, and so may be challenged (RFC 6749 §5.2).
+        by_basic: bool,
     },
     /// A JWT of ours.
     Jwt(String),
@@ -54,9 +57,10 @@ impl Presented {
         if let Some(header) = request.single_header("authorization")? {
             if let Some((id, secret)) = basic_credentials(header) {
                 let id = ClientId::parse(&id).ok_or(Error::Unauthenticated { why: UNKNOWN, challenge: true })?;
-                return Ok(Some(Self::Secret { id, secret: secret.into(), environment: None }));
+                return Ok(Some(Self::Secret { id, secret: secret.into(), environment: None, by_basic: true }));
             }
-            keys.push(bearer_token(header).ok_or(Error::Unauthenticated { why: MISSING, challenge: false })?);
+            let challenge = header.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("basic"));
+            keys.push(bearer_token(header).ok_or(Error::Unauthenticated { why: MISSING, challenge })?);
         }
         for name in ["x-one-secret", "x-pica-secret"] {
             keys.extend(request.single_header(name)?);
@@ -84,6 +88,7 @@ impl Presented {
             id: ClientId::parse(id)?,
             secret: secret.to_owned().into(),
             environment: Some(Environment::parse(environment)?),
+            by_basic: false,
         })
     }
 }
@@ -103,6 +108,26 @@ impl App {
             connector.iter().flat_map(|connector| connector_keys(project, environment, connector)).collect()
         })
         .await
+    }
+
+    /// The same, for a request that is for somebody: fails if that user was deleted.
+    pub async fn caller_for(
+        &self,
+        request: &Request,
+        roles: &'static [Role],
+        subject: &Subject,
+    ) -> Result<Caller, Error> {
+        let connector = request.param("connector").ok().and_then(ConnectorId::parse);
+        let caller = self
+            .caller_reading(request, roles, |project, environment| {
+                let user = subject.identity.iter();
+                let user = user.map(|user| Key::DeletedUser(project.clone(), environment, user.clone()));
+                let connector = connector.iter().flat_map(|connector| connector_keys(project, environment, connector));
+                user.chain(connector).collect()
+            })
+            .await?;
+        self.must_not_be_deleted(&caller.project.id, caller.environment, subject.identity.as_ref()).await?;
+        Ok(caller)
     }
 
     /// The same, with further settings of the caller's project and environment read in the same round.
@@ -132,9 +157,8 @@ impl App {
         let now = self.clock.now();
         let unknown = |challenge| Error::Unauthenticated { why: UNKNOWN, challenge };
         match presented {
-            Presented::Secret { id, secret, environment } => {
-                let caller = self.app_client(id, further, now).await?;
-                let challenge = environment.is_none();
+            Presented::Secret { id, secret, environment, by_basic: challenge } => {
+                let (challenge, caller) = (*challenge, self.app_client(id, further, now).await?);
                 let (caller, hash) = caller.ok_or(unknown(challenge))?;
                 // digests are compared: what the time of comparing them tells leads to no secret of 256 random bits
                 let same = digest(secret.expose()).as_str() == hash;
@@ -232,7 +256,7 @@ mod tests {
         match Presented::from_headers(&request(headers)) {
             Ok(None) => "nobody".to_owned(),
             Ok(Some(Presented::Jwt(token))) => format!("jwt {token}"),
-            Ok(Some(Presented::Secret { id, secret, environment })) => {
+            Ok(Some(Presented::Secret { id, secret, environment, .. })) => {
                 format!("{id} {} {environment:?}", secret.expose())
             }
             Err(error) => format!("error {error}"),

@@ -40,6 +40,9 @@ pub enum Error {
     /// An app client asks for what only the deployment's operator may do.
     #[error("this route needs the root key")]
     RootKeyMissing,
+    /// The app client is one of the test environment, and what it wants to change is live too.
+    #[error("this changes the live environment too: it takes the root key, or an app client of the live environment")]
+    LiveKeyMissing,
     /// What was named does not exist, or belongs to another project or environment, which is not told apart.
     #[error("{0}")]
     NotFound(Missing),
@@ -258,6 +261,9 @@ impl ProviderError {
 /// Why storage failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    /// DynamoDB could not be reached.
+    #[error("no connection to DynamoDB: {0}")]
+    Connect(String),
     /// DynamoDB refused or did not answer.
     #[error("{operation} on {table} failed: {cause}")]
     Call {

@@ -114,7 +114,8 @@ fn words(error: &Error) -> (&'static str, String) {
         ),
         Error::BaseUrlUnknown | Error::RetryLater { .. } => ("Not just now", format!("{}.", sentence(&error.to_string()))),
         Error::MethodNotAllowed(_) | Error::TooLarge(_) | Error::UnsupportedMediaType(_) => ("This can't be read", format!("{}. {AGAIN}", sentence(&error.to_string()))),
-        Error::Unauthenticated { .. } | Error::RoleMissing(_) | Error::RootKeyMissing | Error::Conflict(_) | Error::NeedsReauth => ("That was not possible", format!("{}. {AGAIN}", sentence(&error.to_string()))),
+        Error::Unauthenticated { .. } | Error::RoleMissing(_) | Error::RootKeyMissing
+        | Error::LiveKeyMissing | Error::Conflict(_) | Error::NeedsReauth => ("That was not possible", format!("{}. {AGAIN}", sentence(&error.to_string()))),
         Error::Storage(_) | Error::Vault(_) => ("Something went wrong on our side", "Nothing was connected. Please try again in a few minutes; if it stays so, pass on the number below.".to_owned()),
     }
 }

@@ -6,7 +6,10 @@
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use ring::digest::{SHA256, digest as ring_digest};
+use ring::{
+    digest::{SHA256, digest as ring_digest},
+    hmac,
+};
 use serde::Deserialize;
 
 use crate::clock::Random;
@@ -64,6 +67,13 @@ impl Bearer {
     #[must_use]
     pub fn random(random: &Random) -> Self {
         Self(URL_SAFE_NO_PAD.encode(random.bytes::<32>()))
+    }
+
+    /// Another one, made of this for a purpose: the same each time, and telling nothing of this one.
+    #[must_use]
+    pub fn derived(&self, purpose: &str) -> Self {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.as_bytes());
+        Self(URL_SAFE_NO_PAD.encode(hmac::sign(&key, purpose.as_bytes())))
     }
 
     /// What is stored in its place.

@@ -25,8 +25,9 @@ use crate::{
 /// How long a provider client's secret is used before it is read again. A changed secret is in use everywhere after this.
 const KEPT: Duration = Duration::from_secs(30);
 
-/// How often a write is repeated when another admin saved in between.
-const ATTEMPTS: usize = 8;
+/// How often a write is repeated when another admin saved in between. Each time one of them went through, so this many may
+/// save at once.
+const ATTEMPTS: usize = 25;
 
 /// Whose client of a provider is used.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Deserialize, serde::Serialize)]
@@ -98,21 +99,23 @@ impl Secrets {
         Ok(value.0)
     }
 
-    /// A project's client of this provider, with its secret.
+    /// The client of this provider that has this id, with its secret. What one client was given is never redeemed with
+    /// another: a client that was exchanged is not configured any more, and no grant is lost by asking with the wrong one.
     pub async fn provider_client(
         &self,
         secret: &ClientsSecret,
         connector: &ConnectorId,
+        client_id: &str,
         now: Timestamp,
     ) -> Result<ProviderClient, Error> {
-        let clients = if let Some(clients) = self.kept(secret, now) {
-            clients
-        } else {
-            let (clients, _) = self.clients(secret).await?;
-            self.keep(secret.clone(), clients.clone(), now);
-            clients
-        };
-        entry(&clients, connector).ok_or_else(|| Error::ClientNotConfigured(connector.clone()))
+        let same = |clients: &Map<String, Value>| entry(clients, connector).filter(|client| client.client_id == client_id);
+        if let Some(client) = self.kept(secret, now).as_ref().and_then(same) {
+            return Ok(client);
+        }
+        // not kept, or exchanged since
+        let (clients, _) = self.clients(secret).await?;
+        self.keep(secret.clone(), clients.clone(), now);
+        same(&clients).ok_or_else(|| Error::ClientNotConfigured(connector.clone()))
     }
 
     /// The client of this provider as it is stored now, past what is kept: whoever changes it wants to know.

@@ -24,6 +24,10 @@ impl Subject {
             Some(text) => IdentityType::parse(text)
                 .ok_or_else(|| Error::invalid("identityType is one of user, team, organization, project"))?,
         };
+        // an app that lost its user's id must not act for everybody in it
+        if let Some(name) = ["identity", "userId", "user_id"].into_iter().find(|name| params.is_blank(name)) {
+            return Err(Error::invalid(format!("{name} is empty; leave it out if this is for the project itself")));
+        }
         let mut named = Vec::new();
         if let Some(identity) = params.one("identity")? {
             named.push(parse(identity, identity_type)?);
@@ -44,7 +48,7 @@ impl Subject {
         }
         if label.as_deref().is_some_and(|label| !is_label(label)) {
             return Err(Error::invalid(
-                "identityLabel is a name: at most 256 characters, none of them control characters",
+                "a label is a name: at most 256 characters, none of them control characters",
             ));
         }
         Ok(Self { identity: named.into_iter().next(), label })
@@ -71,6 +75,8 @@ mod tests {
             ("user_id=a&userId=b", None),
             ("userId=a&identity=a&identityType=team", None),
             ("identity=a&identityType=robot", None),
+            ("userId=", None),
+            ("identity=%20", None),
             ("userId=a%0Ab", None),
             ("userId=a&userLabel=a%E2%80%AEb", None),
         ];

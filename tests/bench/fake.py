@@ -102,6 +102,8 @@ class Tables:
         self.items[self.place(put["TableName"], put["Item"])] = put["Item"]
 
     async def answer(self, method, target, headers, body, trailers):
+        if method == "GET":
+            return 200, {}, b"healthy: dynamodb"
         operation = headers["x-amz-target"].partition(".")[2]
         return 200, {"content-type": "application/x-amz-json-1.0"}, json.dumps(self.call(operation, json.loads(body))).encode()
 

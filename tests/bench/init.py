@@ -94,14 +94,15 @@ class World:
             ran, log = await self.run_once(program, events, counted, local)
             if "took longer than a second" not in log:  # the prefetch: this machine was busy
                 break
-        complaints = [line for line in log.split("\n") if line and "local mode" not in line]
+        complaints = [line for line in log.split("\n") if line and '"level":"INFO"' not in line and "local mode" not in line]
         self.check(f"{program.name} says: {complaints}" if complaints else None)
         return ran
 
     async def run_once(self, program, events, counted, local):
         runtime = fake.Runtime(events, deadline_ms=int(time.time() * 1000) + 600_000)
         server = await fake.Server(runtime.answer).start()
-        connections, calls = [], 0
+        connections, calls = [], []
+        before = [server.connections for server in self.aws]
         with tempfile.NamedTemporaryFile() as counts, tempfile.TemporaryFile("w+") as log:
             valgrind = ["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={counts.name}"] if counted else []
             environment = self.environment(server.address, local)
@@ -110,7 +111,7 @@ class World:
             try:
                 for turn in range(len(events) + 1):
                     asked = await self.asked(runtime, process, log, server)
-                    connections.append([server.connections for server in self.aws])
+                    connections.append([server.connections - b for server, b in zip(self.aws, before)])
                     if turn == 0:
                         ended, rss, calls = asked, high_water_mark(process.pid), [len(server.requests) for server in self.aws]
                 await settled(process.pid)
@@ -202,14 +203,19 @@ async def settled(pid):
 def machine():
     """Instruction counts hold for a CPU's features, a C library and a compiler: libraries choose code by them."""
     cpu = Path("/proc/cpuinfo").read_text()
-    said = lambda name: (re.search(rf"^{name}\s*: (.*)$", cpu, re.M) or ["", "unknown"])[1]
-    output = lambda *command: subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")[0]
-    flags = " ".join(sorted((said("flags") + " " + said("Features")).split()))
+
+    def said(name):
+        return (re.search(rf"^{name}\s*: (.*)$", cpu, re.M) or ["", "unknown"])[1]
+
+    def first_line(*command):
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")[0]
+
+    flags = " ".join(sorted(said("flags" if "\nflags" in cpu else "Features").split()))
     return {
         "cpu": said("model name"),
         "cpu_flags_sha256": hashlib.sha256(flags.encode()).hexdigest()[:16],
-        "rustc": output("rustc", "--version"),
-        "valgrind": output("valgrind", "--version"),
+        "rustc": first_line("rustc", "--version"),
+        "valgrind": first_line("valgrind", "--version"),
         "libc": os.confstr("CS_GNU_LIBC_VERSION"),
     }
 
@@ -223,13 +229,12 @@ async def measure(programs, seed):
         counted = await world.run(program, counted=True)
         timed = [await world.run(program) for _ in range(TIMED_RUNS)]
         ran = min(timed, key=lambda ran: ran.init_ms)
-        connections = [b - a for a, b in zip([0, 0], ran.connections[0])]
         starts[function] = {
             "mb": program.stat().st_size / 1e6,
             "init_ms": ran.init_ms,
             "rss_mb": max(ran.rss_mb for ran in timed),
             "instructions": counted.instructions,
-            "connections": connections,
+            "connections": counted.connections[0],
         }
         print(".", end="", file=sys.stderr, flush=True)
     for function in [name for name in ("token", "passthrough") if name in programs]:
@@ -288,6 +293,8 @@ def main():
     parser.add_argument("--seed", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("functions", nargs="*", help="only these; all if none is named")
     arguments = parser.parse_args()
+    if unknown := set(arguments.functions) - set(FUNCTIONS):
+        parser.error(f"no such function: {', '.join(sorted(unknown))}")
     names = [name for name in FUNCTIONS if name in (arguments.functions or FUNCTIONS)]
     programs = {name: arguments.binaries / name for name in ["hello", *names]}
     here = machine()

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What the steps share. Sourced; the caller has set -euo pipefail.
 
 E2E=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -33,10 +34,13 @@ node_modules() {
 
 # binaries: prints the folder of every function's release binary for this machine, built once.
 binaries() {
-  (cd "$ROOT" && cargo build --release --quiet $(for f in $FUNCTIONS; do echo "--package $f"; done) >&2)
+  local packages=()
+  for function in token authorize callback passthrough connections connect admin keeper; do
+    packages+=(--package "$function")
+  done
+  (cd "$ROOT" && cargo build --release --quiet "${packages[@]}" >&2)
   echo "${CARGO_TARGET_DIR:-$ROOT/target}/release"
 }
-FUNCTIONS="token authorize callback passthrough connections connect admin keeper"
 
 # local_server: prints the local server's binary, built once as the tests build it.
 local_server() {

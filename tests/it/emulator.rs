@@ -5,6 +5,7 @@
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -61,6 +62,17 @@ struct Planned {
     fault: Fault,
 }
 
+/// A call that was made.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// What was asked of what: `GetItem connections`.
+    pub name: String,
+    /// When it arrived.
+    pub from: Instant,
+    /// When its answer left.
+    pub until: Instant,
+}
+
 /// A proxy before an AWS JSON endpoint.
 pub struct Proxy {
     /// Its address.
@@ -71,7 +83,9 @@ pub struct Proxy {
 struct Inner {
     upstream: String,
     http: reqwest::Client,
-    calls: Mutex<Vec<String>>,
+    calls: Mutex<Vec<Call>>,
+    /// How long an answer takes.
+    pace: Mutex<Duration>,
     planned: Mutex<Vec<Planned>>,
     /// Where indexes are asked while they lag.
     lagging: Mutex<Option<String>>,
@@ -88,6 +102,7 @@ impl Proxy {
             upstream: upstream.to_owned(),
             http: shared::aws::http_client(shared::aws::tls()).unwrap(),
             calls: Mutex::default(),
+            pace: Mutex::default(),
             planned: Mutex::default(),
             lagging: Mutex::default(),
         });
@@ -105,11 +120,21 @@ impl Proxy {
         lock(&self.inner.planned).clear();
     }
 
-    /// What was asked since the last time, sorted: `GetItem connections`. A retry counts as a call.
+    /// The names of the calls since the last time, sorted. A retry counts as a call.
     pub fn take_calls(&self) -> Vec<String> {
-        let mut calls = std::mem::take(&mut *lock(&self.inner.calls));
-        calls.sort();
-        calls
+        let mut names: Vec<_> = self.take_timed_calls().into_iter().map(|call| call.name).collect();
+        names.sort();
+        names
+    }
+
+    /// The calls since the last time.
+    pub fn take_timed_calls(&self) -> Vec<Call> {
+        std::mem::take(&mut *lock(&self.inner.calls))
+    }
+
+    /// From now on every answer takes so long.
+    pub fn pace(&self, pace: Duration) {
+        *lock(&self.inner.pace) = pace;
     }
 
     /// From now on the indexes of a table answer from its present state, whatever is written.
@@ -180,11 +205,18 @@ impl Inner {
 }
 
 async fn pass(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) -> Response<Body> {
-    let target = headers.get("x-amz-target").map(HeaderValue::to_str).unwrap().unwrap();
+    let Some(target) = headers.get("x-amz-target").and_then(|value| value.to_str().ok()) else {
+        return Response::new(Body::from("healthy")); // a connection that is made beforehand
+    };
     let operation = target.rsplit('.').next().unwrap().to_owned();
     let text = String::from_utf8_lossy(&body).into_owned();
     let request: Value = serde_json::from_slice(&body).unwrap();
-    lock(&inner.calls).push(format!("{operation} {}", subject(&request)));
+    let (from, pace) = (Instant::now(), *lock(&inner.pace));
+    let until = from + pace;
+    lock(&inner.calls).push(Call { name: format!("{operation} {}", subject(&request)), from, until });
+    if !pace.is_zero() {
+        tokio::time::sleep(pace).await;
+    }
 
     let lagging = lock(&inner.lagging).clone().filter(|_| operation == "Query" && !request["IndexName"].is_null());
     let endpoint = lagging.unwrap_or_else(|| inner.upstream.clone());

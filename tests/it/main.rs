@@ -3,10 +3,24 @@
 //! Each test has a world of its own, so there is no order between them; time is turned, never waited for.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
-mod emulator;
-mod refresh;
-mod store_world;
+mod attack_callback;
+mod attack_code;
+mod attack_link;
 mod credentials;
+mod emulator;
 mod front_end;
+mod held;
 mod link;
+mod openapi;
+mod refresh;
+mod router;
+mod status;
+mod store_claims;
+mod store_expiry;
+mod store_grants;
+mod store_journal;
+mod store_seals;
+mod store_settings;
+mod store_world;
+mod typed_key;
 mod world;

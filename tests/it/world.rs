@@ -5,6 +5,7 @@ mod browser;
 mod dump;
 mod fake;
 mod flow;
+mod instance;
 mod raw;
 
 use std::{
@@ -28,6 +29,7 @@ pub use self::{
     browser::Browser,
     fake::{Fake, Seen},
     flow::{Attempt, Shape, query},
+    instance::{instance, list_connections},
     raw::Raw,
 };
 
@@ -199,7 +201,7 @@ impl World {
 
     /// The keeper's round of a minute.
     pub async fn keep(&self) -> keeper::Round {
-        keeper::keep(&self.server.app).await.unwrap()
+        keeper::keep(&self.server.app, None).await.unwrap()
     }
 }
 

@@ -6,6 +6,7 @@ import re
 import calls
 import checks
 import pytest
+import yaml
 from template import ROOT, source, transformed
 
 
@@ -30,6 +31,14 @@ def test_tables_are_those_of_the_local_server():
         assert re.search(rf'\btable\(\s*"{name}",\s*{keys},', text), name
         expected = ["pk:S", "sk:S"] if keys == "&composite" else ["pk:S"]
         assert checks.DOCUMENTED[checks.TABLES[name]]["keys"] == expected
+
+
+def test_openapi_has_every_route_and_no_other():
+    described = yaml.safe_load((ROOT / "openapi.yaml").read_text())["paths"]
+    methods = {"get", "head", "post", "put", "patch", "delete"}
+    found = {(m.upper(), path) for path, item in described.items() for m in item if m in methods}
+    wanted = {(method, path.replace("+}", "}")) for method, path in checks.routes()}
+    assert found == wanted
 
 
 # Ways to break it: a name, the check that has to notice, and what to do to the template as written.

@@ -1,7 +1,9 @@
 //! Who administers what.
 //!
 //! The root key opens everything. An app client with the role `admin` opens its own project, and of what differs by
-//! environment its own half alone: to it the other one is not there.
+//! environment its own half alone: to it the other one is not there. What both environments share (the project itself, its
+//! custom connectors) an app client changes only if it is one of the live environment: whoever holds a test key must not
+//! decide where live users are sent.
 
 use shared::{
     app::App,
@@ -48,6 +50,11 @@ impl Authority {
     #[must_use]
     pub fn covers(&self, environment: Environment) -> bool {
         self.only.is_none_or(|own| own == environment)
+    }
+
+    /// Fails unless they may change what both environments share.
+    pub fn must_cover_live(&self) -> Result<(), Error> {
+        if self.covers(Environment::Live) { Ok(()) } else { Err(Error::LiveKeyMissing) }
     }
 
     /// The environment that the path names, if they may act in it.

@@ -1,7 +1,7 @@
 //! A project's own connectors, in the catalogue's schema.
 //!
-//! A definition serves both environments. It says where credentials go, so an app client may change it only while the other
-//! environment does not use it: else a key for development could send the customers' credentials elsewhere.
+//! A definition serves both environments and says where credentials go, so an app client of the test environment may not
+//! change it: else a key for development could send the customers' credentials elsewhere.
 
 use serde_json::{Value, json};
 use shared::{
@@ -42,9 +42,9 @@ pub async fn read(app: &App, request: &Request) -> Result<Response, Error> {
 /// Makes a connector, or puts it in the place of the one with its id.
 pub async fn put(app: &App, request: &Request) -> Result<Response, Error> {
     let authority = Authority::over_project(app, request).await?;
+    authority.must_cover_live()?;
     let redirect_uri = to_register(app).await?;
     let connector = definition(app, request, &named(request)?)?;
-    must_be_unused_elsewhere(app, &authority, &ConnectorId::of(&connector)).await?;
     app.settings.put_custom(&authority.project.id, &connector).await?;
     Ok(Response::json(&record(&connector, &redirect_uri)))
 }
@@ -53,9 +53,9 @@ pub async fn put(app: &App, request: &Request) -> Result<Response, Error> {
 /// neither used nor revoked.
 pub async fn delete(app: &App, request: &Request) -> Result<Response, Error> {
     let authority = Authority::over_project(app, request).await?;
+    authority.must_cover_live()?;
     let id = named(request)?;
     find(app, &authority, &id).await?;
-    must_be_unused_elsewhere(app, &authority, &id).await?;
     for environment in ENVIRONMENTS {
         if is_connected(app, &authority, environment, &id).await? {
             return Err(Error::refused(
@@ -95,21 +95,6 @@ fn definition(app: &App, request: &Request, id: &ConnectorId) -> Result<Connecto
     connector.evidence = Evidence::default(); // its facts are the operator's own word
     connector.check(app.config.loopback_egress).map_err(|error| refused(error.to_string()))?;
     Ok(connector)
-}
-
-async fn must_be_unused_elsewhere(app: &App, authority: &Authority, id: &ConnectorId) -> Result<(), Error> {
-    for environment in ENVIRONMENTS.into_iter().filter(|environment| !authority.covers(*environment)) {
-        let key = Key::Connector(authority.project.id.clone(), environment, id.clone());
-        let decided = app.settings.read_fresh(std::slice::from_ref(&key)).await?.connector(&key)?;
-        let has_client = decided.is_some_and(|settings| settings.client_id.is_some());
-        if has_client || is_connected(app, authority, environment, id).await? {
-            return Err(Error::refused(
-                Refusal::ConnectorInUse,
-                format!("{id} is used in {environment}: changing it takes the root key"),
-            ));
-        }
-    }
-    Ok(())
 }
 
 /// Whether there are connections. The list is eventually consistent: one of the last second may be overlooked.

@@ -83,7 +83,9 @@ pub async fn read(app: &App, request: &Request) -> Result<Response, Error> {
 
 /// Changes what the body names and leaves the rest. A list is replaced as a whole.
 pub async fn update(app: &App, request: &Request) -> Result<Response, Error> {
-    let id = Authority::over_project(app, request).await?.project.id;
+    let authority = Authority::over_project(app, request).await?;
+    authority.must_cover_live()?;
+    let id = authority.project.id;
     let change: Change = request.json()?;
     let changed = app.settings.update_project(&id, |project| change.apply(project)).await?;
     let project = changed.ok_or(Error::NotFound(Missing::Project))?;

@@ -32,9 +32,9 @@ struct Wanted {
 /// answers `{"connectionId", "credentialId", "status"}`.
 pub async fn create(app: &App, request: &Request) -> Result<Response, Error> {
     let version = ApiVersion::of(request)?;
-    let caller = app.caller(request, &[Role::Connect]).await?;
     let wanted: Wanted = request.json()?;
     let subject = Subject::from_params(&Params::from_json(&request.body)?)?;
+    let caller = app.caller_for(request, &[Role::Connect], &subject).await?;
     let id = ConnectorId::parse(request.param("connector")?).ok_or(Error::NotFound(Missing::Connector))?;
     if wanted.connector_id.as_deref().is_some_and(|said| said != id.as_str()) {
         return Err(Error::invalid("connectorId differs from the connector in the path"));

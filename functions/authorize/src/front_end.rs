@@ -15,9 +15,9 @@ use url::Url;
 
 /// Answers `{"success": true, "authorizationUrl", "state"}`. The URL is ours, and the same `state` stands in it.
 pub async fn authorize(app: &App, request: &Request) -> Result<Response, Error> {
-    let caller = app.caller(request, &[Role::Connect]).await?;
     let query = request.query()?;
     let subject = Subject::from_params(&query)?;
+    let caller = app.caller_for(request, &[Role::Connect], &subject).await?;
     let base_url = query.one("baseUrl")?.map(|text| front_end(&caller, text)).transpose()?;
     let id = ConnectorId::parse(request.param("connector")?).ok_or(Error::NotFound(Missing::Connector))?;
     let connector = app.connector_from(&caller.read, &caller.project.id, caller.environment, &id)?;
@@ -56,7 +56,11 @@ fn front_end(caller: &Caller, text: &str) -> Result<String, Error> {
         )
     };
     let url = Url::parse(text).map_err(|_| refused())?;
-    let plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+    // a blob: URL has the origin of the page that made it, and is no place to go to
+    let plain = matches!(url.scheme(), "http" | "https")
+        && url.username().is_empty()
+        && url.password().is_none()
+        && url.fragment().is_none();
     let origin = url.origin().ascii_serialization();
     if plain && caller.project.allowed_origins.contains(&origin) {
         return Ok(url.into());

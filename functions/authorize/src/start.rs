@@ -4,6 +4,7 @@ use shared::{
     app::App,
     error::Error,
     http::{Request, Response, cookie},
+    protocol::authorization::with_state,
     secret::{Bearer, digest},
     store::attempts::{LIFETIME, State, cookie_name},
 };
@@ -24,7 +25,8 @@ pub async fn start(app: &App, request: &Request) -> Result<Response, Error> {
     let attempt = app.attempts.start(&state, &digest(browser.expose()), app.clock.now()).await?;
     // as long as the answer may take and the outcome be looked at
     let cookie = cookie(&name, browser.expose(), 3 * LIFETIME.as_secs());
-    Ok(Response::redirect(&attempt.authorization_url)
+    let provider = with_state(&attempt.authorization_url, &state).map_err(|_| Error::UnknownState)?;
+    Ok(Response::redirect(provider.as_str())
         .with("set-cookie", &cookie)
         .with("referrer-policy", "no-referrer")
         .with("content-security-policy", "default-src 'none'; frame-ancestors 'none'")

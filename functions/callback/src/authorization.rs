@@ -3,10 +3,10 @@
 use shared::{
     app::App,
     error::{self, Error},
-    flow::finish::Ending,
+    flow::finish::{Ending, completion_code},
     http::{Request, Response},
     protocol::authorization::{AuthorizationResponse, Verdict},
-    secret::{Bearer, digest},
+    secret::Bearer,
     store::attempts::{Claim, Claimed, Completion, Proof, cookie_name},
 };
 
@@ -16,11 +16,12 @@ pub async fn receive(app: &App, request: &Request) -> Result<Response, Error> {
     let query = request.query()?;
     let answer = AuthorizationResponse::from_params(&query)?;
     let cookie = request.cookie(&cookie_name(&answer.state.attempt)).ok_or(Error::UnknownState)?;
+    let cookie = Bearer::from(cookie.to_owned());
     let proof =
-        Proof { browser: digest(cookie), issuer: answer.issuer.clone(), request_id: request.request_id.clone() };
+        Proof { browser: cookie.digest(), issuer: answer.issuer.clone(), request_id: request.request_id.clone() };
     let claimed = match app.attempts.claim(&answer.state, &proof, app.clock.now()).await? {
         Claim::Won(claimed) => claimed,
-        Claim::Before(progress) => return app.end(&progress, Ending::of(&progress)).await,
+        Claim::Before(progress) => return app.end(&progress, Ending::of(&progress, &cookie)).await,
     };
 
     let (progress, attempt) = (&claimed.progress, claimed.attempt());
@@ -36,9 +37,10 @@ pub async fn receive(app: &App, request: &Request) -> Result<Response, Error> {
         Err(error) => return give_up(app, &claimed, error).await,
     };
 
-    let completion_code = (attempt.completion == Completion::AppVouches).then(|| Bearer::random(&app.random));
-    app.connections.hold(&app.attempts, &app.codes, &held, completion_code.as_ref(), app.clock.now()).await?;
-    app.end(progress, Ending::Held(completion_code)).await
+    let vouched = attempt.completion == Completion::AppVouches;
+    let code = completion_code(attempt, &cookie).filter(|_| vouched);
+    app.connections.hold(&app.attempts, &app.codes, &held, code.as_ref(), app.clock.now()).await?;
+    app.end(progress, Ending::Held(code)).await
 }
 
 /// The provider's failure is an outcome of the attempt: it reaches the front end, and the log says why.

@@ -12,6 +12,7 @@ use shared::{
         attempts::{Completion, Progress, State, Status},
         connections::Completer,
     },
+    subject::Subject,
 };
 
 /// Redeems a completion code: `{"code", "state", "userId"}` in, the connection out. Everything is checked before the code is
@@ -22,7 +23,7 @@ pub async fn redeem(app: &App, request: &Request) -> Result<Response, Error> {
     let form = request.form()?;
     let code = digest(form.required("code")?);
     let state = State::parse(form.required("state")?).ok_or_else(unknown)?;
-    let user = form.one("userId")?.or(form.one("user_id")?);
+    let named = Subject::from_params(&form)?.identity;
 
     let now = app.clock.now();
     let found = app.codes.find(&code).await?.filter(|found| found.expires_at > now).ok_or_else(unknown)?;
@@ -33,7 +34,7 @@ pub async fn redeem(app: &App, request: &Request) -> Result<Response, Error> {
     if !belongs(&progress, &caller, request.param("connector")?, &state) {
         return Err(unknown());
     }
-    same_identity(&progress, user)?;
+    same_identity(&progress, named.as_ref())?;
     if found.claimed_by.as_ref().is_some_and(|by| *by != request.request_id) {
         return Err(unknown());
     }
@@ -48,7 +49,7 @@ pub async fn redeem(app: &App, request: &Request) -> Result<Response, Error> {
     } else {
         let held = app.connections.held(&attempt.id).await?.ok_or_else(unknown)?;
         let by = Completer::App { code, request_id: &request.request_id };
-        let completed = app.connections.complete(&app.attempts, &app.codes, &held, attempt.reconnect, &by, now).await;
+        let completed = app.complete(&held, attempt.reconnect, &by).await;
         completed.map_err(|error| if matches!(error, Error::AlreadyUsed) { unknown() } else { error })?;
     }
     let key = &attempt.connection;
@@ -79,15 +80,15 @@ fn belongs(progress: &Progress, caller: &Caller, connector: &str, state: &State)
 
 /// An app that vouches has to say who its own session says is logged in, and that has to be who started. Any other may leave
 /// it out, but never name somebody else.
-fn same_identity(progress: &Progress, user: Option<&str>) -> Result<(), Error> {
+fn same_identity(progress: &Progress, named: Option<&Identity>) -> Result<(), Error> {
     let attempt = &progress.attempt;
-    match (user, &attempt.identity) {
+    match (named, &attempt.identity) {
         (None, _) if attempt.completion == Completion::AppVouches => Err(Error::refused(
             Refusal::UserIdRequired,
             "this project vouches for its users: send the userId that your own session says is logged in",
         )),
         (None, _) => Ok(()),
-        (Some(user), Some(Identity { identity, .. })) if identity == user => Ok(()),
+        (Some(named), Some(identity)) if identity == named => Ok(()),
         (Some(_), _) => Err(Error::refused(
             Refusal::IdentityMismatch,
             "userId is not the user for whom this connection was started",

@@ -4,13 +4,13 @@ use askama::Template;
 use shared::{
     app::App,
     error::Error,
-    flow::finish::Ending,
+    flow::finish::{Ending, completion_code},
     http::{Request, Response, form},
     id::AttemptId,
     page,
     secret::{Bearer, digest},
     store::{
-        attempts::{Attempt, Completion, Progress, Shape, Status, cookie_name},
+        attempts::{Attempt, Completion, Progress, Status, cookie_name},
         connections::Completer,
     },
 };
@@ -58,7 +58,7 @@ impl Own {
 pub async fn page(app: &App, request: &Request) -> Result<Response, Error> {
     let own = Own::of(app, request).await?;
     if !own.waits_for_the_person() {
-        return app.end(&own.progress, Ending::of(&own.progress)).await;
+        return app.end(&own.progress, Ending::of(&own.progress, &own.cookie)).await;
     }
     let attempt = &own.progress.attempt;
     let connector = app.connector_data(&attempt.project, &attempt.connector).await?;
@@ -92,11 +92,11 @@ pub async fn decide(app: &App, request: &Request) -> Result<Response, Error> {
     let base_url = app.base_url(app.clock.now()).await?;
     form::must_be_ours(request, &form, own.cookie.expose(), &purpose(attempt), &base_url)?;
     if !own.waits_for_the_person() {
-        return Ok(after_form(app.end(&own.progress, Ending::of(&own.progress)).await?, &base_url, attempt));
+        return Ok(after_form(app.end(&own.progress, Ending::of(&own.progress, &own.cookie)).await?, &base_url, attempt));
     }
     let ending = match form.required("decision")? {
         "confirm" => confirm(app, &own).await?,
-        "cancel" => cancel(app, attempt).await?,
+        "cancel" => cancel(app, &own).await?,
         _ => return Err(Error::invalid("decision is confirm or cancel")),
     };
     Ok(after_form(app.end(&own.progress, ending).await?, &base_url, attempt))
@@ -104,17 +104,27 @@ pub async fn decide(app: &App, request: &Request) -> Result<Response, Error> {
 
 async fn confirm(app: &App, own: &Own) -> Result<Ending, Error> {
     let attempt = &own.progress.attempt;
-    let held = app.connections.held(&attempt.id).await?.ok_or(Error::Expired)?;
-    let code = matches!(attempt.shape, Shape::Credentials { .. }).then(|| Bearer::random(&app.random));
+    let Some(held) = app.connections.held(&attempt.id).await? else { return ended(app, own).await };
+    let code = completion_code(attempt, &own.cookie);
     let by = Completer::Person { browser: own.cookie.digest(), code: code.as_ref() };
-    app.connections.complete(&app.attempts, &app.codes, &held, attempt.reconnect, &by, app.clock.now()).await?;
-    Ok(Ending::Connected(code))
+    match app.complete(&held, attempt.reconnect, &by).await {
+        Ok(_) => Ok(Ending::Connected(code)),
+        Err(Error::AlreadyUsed) => ended(app, own).await,
+        Err(error) => Err(error),
+    }
 }
 
-async fn cancel(app: &App, attempt: &Attempt) -> Result<Ending, Error> {
+/// How it ended meanwhile: by a second click, in another tab, or by the keeper.
+async fn ended(app: &App, own: &Own) -> Result<Ending, Error> {
+    let progress = app.attempts.progress_of(&own.progress.attempt.id, app.clock.now()).await?;
+    if progress.status == Status::Held { Err(Error::AlreadyUsed) } else { Ok(Ending::of(&progress, &own.cookie)) }
+}
+
+async fn cancel(app: &App, own: &Own) -> Result<Ending, Error> {
+    let attempt = &own.progress.attempt;
     // confirmed in another tab a moment ago: then it is connected, and stays so
     if app.abandon(&attempt.id).await?.is_none() {
-        return Err(Error::AlreadyUsed);
+        return ended(app, own).await;
     }
     app.attempts.deny(&attempt.id, "access_denied").await?;
     Ok(Ending::Denied("access_denied".to_owned()))

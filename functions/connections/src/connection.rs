@@ -108,8 +108,9 @@ impl Change {
 pub async fn delete(app: &App, request: &Request) -> Result<Response, Error> {
     let caller = app.caller(request, &[Role::Connect]).await?;
     let stored = own(app, &caller, ConnectionKey::parse(request.param("id")?)).await?;
-    let Stored { connection, sealed, .. } = stored.ok_or(Error::NotFound(Missing::Connection))?;
-    let revocation = app.delete_connection(&connection, &sealed).await?.ok_or(Error::NotFound(Missing::Connection))?;
+    let stored = stored.ok_or(Error::NotFound(Missing::Connection))?;
+    let connection = stored.connection.clone();
+    let revocation = app.delete_connection(stored).await?.ok_or(Error::NotFound(Missing::Connection))?;
     Ok(Response::json(&receipt(&connection, revocation, request)))
 }
 

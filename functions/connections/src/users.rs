@@ -26,8 +26,9 @@ pub async fn delete(app: &App, request: &Request) -> Result<Response, Error> {
     // one after the other: of two connections on one grant, the last to go is the one that revokes it
     for (connection, _) in app.connections.of_owner(project, environment, Some(&user)).await? {
         let Some(stored) = own(app, &caller, Some(connection.key)).await? else { continue };
-        if let Some(revocation) = app.delete_connection(&stored.connection, &stored.sealed).await? {
-            receipts.push(receipt(&stored.connection, revocation, request));
+        let connection = stored.connection.clone();
+        if let Some(revocation) = app.delete_connection(stored).await? {
+            receipts.push(receipt(&connection, revocation, request));
         }
     }
     let answer = json!({

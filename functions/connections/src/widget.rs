@@ -1,5 +1,6 @@
 //! What the widget shows, and the session it connects with.
 
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use shared::{
     app::App,
@@ -50,8 +51,11 @@ pub async fn list(app: &App, request: &Request) -> Result<Response, Error> {
 
 /// Some clients send no body where there is nothing to say.
 fn subject(request: &Request) -> Result<Subject, Error> {
-    let params = if request.body.is_empty() { Params::default() } else { Params::from_json(&request.body)? };
-    Subject::from_params(&params)
+    if request.body.is_empty() {
+        return Ok(Subject::default());
+    }
+    request.json::<IgnoredAny>()?; // the content type counts here too
+    Subject::from_params(&Params::from_json(&request.body)?)
 }
 
 fn must_be_there(caller: &Caller, subject: &Subject) -> Result<(), Error> {

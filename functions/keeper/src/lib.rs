@@ -1,6 +1,8 @@
 //! Scheduled work: every minute, forget what nobody claimed and send what could not be sent.
 
-use shared::{app::App, error::Error};
+use std::time::Duration;
+
+use shared::{app::App, clock::Timestamp, error::Error};
 
 /// What a round did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,11 +15,18 @@ pub struct Round {
     pub failed: usize,
 }
 
-/// One round: held grants whose ten minutes are over, then the revoke queue. One that fails does not stop the others.
-pub async fn keep(app: &App) -> Result<Round, Error> {
+/// What one item can take: a revocation within the provider's limit, and the writes around it.
+const ITEM: Duration = Duration::from_secs(20);
+
+/// One round: held grants whose ten minutes are over, then the revoke queue. One that fails does not stop the
+/// others; what no time is left for before the deadline is left to the next round.
+pub async fn keep(app: &App, deadline: Option<Timestamp>) -> Result<Round, Error> {
     let now = app.clock.now();
     let mut round = Round::default();
     for attempt in app.connections.overdue(now).await? {
+        if is_late(app, deadline) {
+            break;
+        }
         match app.abandon(&attempt).await {
             // completed in its last moment, while the index still showed it
             Ok(None) => {}
@@ -29,6 +38,9 @@ pub async fn keep(app: &App) -> Result<Round, Error> {
         }
     }
     for queued in app.journal.due(app.clock.now()).await? {
+        if is_late(app, deadline) {
+            break;
+        }
         match app.work_off(&queued).await {
             Ok(_) => round.tried += 1,
             Err(error) => {
@@ -41,4 +53,8 @@ pub async fn keep(app: &App) -> Result<Round, Error> {
         tracing::info!(forgotten = round.forgotten, tried = round.tried, failed = round.failed, "kept");
     }
     Ok(round)
+}
+
+fn is_late(app: &App, deadline: Option<Timestamp>) -> bool {
+    deadline.is_some_and(|deadline| app.clock.now().after(ITEM) > deadline)
 }

@@ -4,6 +4,7 @@
 //! The handlers and the AWS SDK are the deployed ones: only the endpoints differ. Everything listens on 127.0.0.1.
 
 pub mod demo;
+pub mod deployed;
 pub mod gateway;
 pub mod options;
 pub mod secrets;
@@ -129,10 +130,9 @@ impl Server {
         if options.keeper {
             tasks.spawn(keep(Arc::clone(&app), stopped));
         }
-        if let Some(file) = folder.file("demo.env") {
-            let env = demo.env(&base, &app_url, &provider_url, &root_key);
-            secrets::write_private(&file, env.as_bytes()).map_err(|error| StartError::folder(&file, error))?;
-        }
+        let env = demo.env(&base, &app_url, &provider_url, &root_key);
+        folder.write("demo.env", &env)?;
+        folder.write("lambda.env", &deployed::env(&app.config))?;
         Ok(Self { base_url, app_url, provider_url, app, provider, demo, root_key, dynamodb_url, stop, tasks })
     }
 
@@ -168,6 +168,12 @@ impl Folder {
 
     fn file(&self, name: &str) -> Option<PathBuf> {
         self.0.as_ref().map(|folder| folder.join(name))
+    }
+
+    /// A file to be sourced by a shell.
+    fn write(&self, name: &str, lines: &str) -> Result<(), StartError> {
+        let Some(file) = self.file(name) else { return Ok(()) };
+        secrets::write_private(&file, lines.as_bytes()).map_err(|error| StartError::folder(&file, error))
     }
 }
 
@@ -241,7 +247,7 @@ async fn keep(app: Arc<App>, stopped: watch::Receiver<bool>) {
     every_minute(stopped, move || {
         let app = Arc::clone(&app);
         async move {
-            if let Err(error) = keeper::keep(&app).await {
+            if let Err(error) = keeper::keep(&app, None).await {
                 tracing::error!(cause = shared::error::chain(&error), "the keeper's round failed");
             }
         }

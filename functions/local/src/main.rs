@@ -41,6 +41,7 @@ fn greet(server: &Server, data: &Data) {
     match data {
         Data::Folder(folder) => {
             println!("\n  For curl          source {}", folder.join("demo.env").display());
+            println!("  For cargo lambda  source {} (see events/README.md)", folder.join("lambda.env").display());
             println!("  State             {} (remove it to start afresh)", folder.display());
         }
         Data::Memory => println!("\n  State             in memory: it ends with this process"),

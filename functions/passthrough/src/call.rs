@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use shared::{
     app::App,
-    error::{Error, Missing, ProviderError, Refusal},
+    error::{Error, ProviderError, Refusal},
     flow::refresh::Open,
     http::Request,
     protocol::{account, connector::Connector, origins::Origins, template},
@@ -13,17 +13,10 @@ use url::Url;
 
 use crate::headers;
 
-/// The provider's part of the path, still as it was sent. The first segment names the platform where it is a connector's id;
-/// it then has to be the connection's own.
-pub fn path<'a>(app: &App, connection: &Connection, raw: &'a str) -> Result<&'a str, Error> {
+/// The provider's part of the path, still as it was sent: what follows the platform segment, where there is one.
+pub fn path<'a>(connection: &Connection, raw: &'a str) -> &'a str {
     let (first, rest) = raw.split_once('/').unwrap_or((raw, ""));
-    if first == connection.connector.as_str() {
-        return Ok(rest);
-    }
-    if app.catalog.connector(first).is_some() {
-        return Err(Error::NotFound(Missing::Connection));
-    }
-    Ok(raw)
+    if first == connection.connector.as_str() { rest } else { raw }
 }
 
 /// The request to the provider, and where it may go.

@@ -15,10 +15,10 @@ use shared::{
     error::{Error, Missing, Refusal},
     flow::refresh::Open,
     http::{Body, Handler, Request, Response},
-    id::{ConnectionKey, Role},
+    id::{ConnectionKey, ConnectorId, Role},
     protocol::connector::Connector,
     routes::{Function, Operation},
-    store::connections::Stored,
+    store::{connections::Stored, settings::Key},
 };
 
 /// The function `passthrough`.
@@ -38,7 +38,13 @@ impl Handler for Passthrough {
 /// Calls the provider with a token that is good, and once more with a renewed one if the provider says 401.
 async fn pass(app: &Arc<App>, request: &Request) -> Result<Response, Error> {
     let key = connection_key(request)?;
-    let (caller, stored) = tokio::join!(app.caller(request, &[Role::Use]), app.connections.find(&key));
+    let raw = request.param("path")?;
+    // whether the first segment names one of the project's own connectors is read in the same round
+    let first = ConnectorId::parse(raw.split('/').next().unwrap_or_default());
+    let caller = app.caller_reading(request, &[Role::Use], |project, _| {
+        first.iter().map(|id| Key::Custom(project.clone(), id.clone())).collect()
+    });
+    let (caller, stored) = tokio::join!(caller, app.connections.find(&key));
     let caller = caller?;
     let stored = stored?.filter(|stored| {
         stored.connection.project == caller.project.id && stored.connection.environment == caller.environment
@@ -48,7 +54,15 @@ async fn pass(app: &Arc<App>, request: &Request) -> Result<Response, Error> {
         return Err(Error::refused(Refusal::ConnectionInactive, "this connection is switched off; PATCH it to active"));
     }
     let connector = app.connector_data(&stored.connection.project, &stored.connection.connector).await?;
-    let path = call::path(app, &stored.connection, request.param("path")?)?;
+    let is_connector = |id: &ConnectorId| {
+        let custom = caller.read.custom(&caller.project.id, id);
+        Ok::<_, Error>(app.catalog.connector(id.as_str()).is_some() || custom?.is_some())
+    };
+    let other = first.filter(|id| *id != stored.connection.connector);
+    if other.as_ref().map(is_connector).transpose()?.unwrap_or_default() {
+        return Err(Error::NotFound(Missing::Connection));
+    }
+    let path = call::path(&stored.connection, raw);
 
     let open = app.fresh(stored, request.deadline).await?;
     let response = send(app, &connector, &open, request, path).await?;

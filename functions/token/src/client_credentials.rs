@@ -16,7 +16,7 @@ use shared::{
 pub async fn issue(app: &App, request: &Request) -> Result<Response, Error> {
     let form = request.form()?;
     if form.required("grant_type")? != "client_credentials" {
-        return Err(Error::refused(Refusal::UnsupportedGrantType, "grant_type is client_credentials"));
+        return Err(Error::refused(Refusal::UnsupportedGrantType, "grant_type has to be client_credentials"));
     }
     let caller = app.identify(&presented(request, &form)?, |_, _| Vec::new()).await?;
     let roles = granted(&caller, form.one("scope")?)?;
@@ -44,7 +44,7 @@ fn presented(request: &Request, form: &Params) -> Result<Presented, Error> {
         (Some(id), Some(secret)) => {
             let unknown = Error::Unauthenticated { why: "the client is unknown or was revoked", challenge: false };
             let id = ClientId::parse(id).ok_or(unknown)?;
-            Some(Presented::Secret { id, secret: secret.to_owned().into(), environment: None })
+            Some(Presented::Secret { id, secret: secret.to_owned().into(), environment: None, by_basic: false })
         }
         _ => None,
     };

@@ -15,13 +15,13 @@ use crate::protocol::{
 };
 
 /// Placeholders that need no declaration.
-const GIVEN: [&str; 5] = ["access_token", "app_name", "client_id", "client_secret", "refresh_token"];
+const GIVEN: [&str; 4] = ["access_token", "app_name", "client_id", "refresh_token"];
 
 /// Those of them that are secrets.
-const SECRET: [&str; 3] = ["access_token", "client_secret", "refresh_token"];
+const SECRET: [&str; 2] = ["access_token", "refresh_token"];
 
 /// Parameters of the protocol itself (RFC 6749 §4.1, RFC 7636 §4): ours to set.
-const PROTOCOL: [&str; 12] = [
+const PROTOCOL: [&str; 16] = [
     "client_id",
     "client_secret",
     "code",
@@ -29,8 +29,12 @@ const PROTOCOL: [&str; 12] = [
     "code_challenge_method",
     "code_verifier",
     "grant_type",
+    "nonce",
     "redirect_uri",
     "refresh_token",
+    "request",
+    "request_uri",
+    "response_mode",
     "response_type",
     "scope",
     "state",
@@ -191,6 +195,11 @@ impl<'a> Check<'a> {
 
     fn inputs(&self) -> Checked {
         let Connector { inputs, settings, .. } = self.connector;
+        require(
+            !settings.iter().any(|setting| setting.secret),
+            "settings",
+            "none can be secret: settings are not kept sealed",
+        )?;
         for (list, field) in [(inputs, "inputs"), (settings, "settings")] {
             for input in list.iter() {
                 let field = format!("{field}.{}", input.name);
@@ -234,7 +243,7 @@ impl<'a> Check<'a> {
         require(
             !typed_secret,
             "inputs",
-            "with oauth2 a person consents and types no secret: make it a setting, or leave oauth2 out",
+            "with oauth2 a person consents and types no secret: leave it or oauth2 out",
         )?;
         self.address("oauth2.authorization_endpoint", &oauth2.authorization_endpoint, Moment::Authorization)?;
         self.address("oauth2.token_endpoint", &oauth2.token_endpoint, Moment::Token)?;
@@ -298,13 +307,11 @@ impl<'a> Check<'a> {
                 format!("`{unknown}` is not known at a call: write the name of an input or of a token, without braces"),
             );
         }
-        let granted =
-            |name: &str| name == "access_token" || self.connector.captures.token_response.value(name).is_some();
         match &self.connector.oauth2 {
             Some(_) => require(
-                values.iter().any(|name| granted(name)),
+                values.contains(&"access_token"),
                 field,
-                "has to carry `access_token`, or a token that is captured",
+                "has to carry `access_token`: only that is kept sealed (`oauth2.token_response` says where it stands)",
             ),
             None => require(
                 values.iter().any(|name| self.is_secret(name)),
@@ -391,9 +398,6 @@ impl<'a> Check<'a> {
             return known;
         }
         known.extend(names(&captures.authorization_response));
-        if matches!(moment, Moment::Token | Moment::Revocation) {
-            known.insert("client_secret");
-        }
         if matches!(moment, Moment::Token) {
             return known;
         }
@@ -696,7 +700,7 @@ mod tests {
             "inputs": [{"name": "shop", "label": "Shop", "pattern": "[a-z0-9-]+"}],
             "settings": [
                 {"name": "login_host", "label": "Host", "values": ["login.vendor.com", "test.vendor.com"]},
-                {"name": "app_key", "label": "Key", "secret": true},
+                {"name": "app_key", "label": "Key"},
             ],
             "oauth2": {
                 "authorization_endpoint": "https://{login_host}/authorize",
@@ -741,7 +745,7 @@ mod tests {
             ("/profile/url", json!("https://anything.vendor.com/me")),
             ("/profile/tenant", json!("team.id")),
             ("/revoke/url", json!("https://{login_host}/tokens/{refresh_token}")),
-            ("/revoke/params", json!({"token": "{access_token}", "client_secret": "{client_secret}"})),
+            ("/revoke/params", json!({"token": "{access_token}", "key": "{app_key}"})),
             ("/oauth2/authorization_params", json!({"access_type": "offline"})),
         ];
         for (member, value) in table {
@@ -791,13 +795,10 @@ mod tests {
                 json!("https://login.vendor.com/{company}"),
                 "oauth2.authorization_endpoint",
             ),
-            (
-                "/oauth2/authorization_endpoint",
-                json!("https://login.vendor.com/?k={app_key}"),
-                "oauth2.authorization_endpoint",
-            ),
+            ("/settings", json!([{"name": "app_key", "label": "Key", "secret": true}]), "settings"),
             ("/oauth2/authorization_params", json!({"state": "mine"}), "oauth2.authorization_params"),
-            ("/oauth2/authorization_params", json!({"key": "{app_key}"}), "oauth2.authorization_params"),
+            ("/oauth2/authorization_params", json!({"response_mode": "form_post"}), "oauth2.authorization_params"),
+            ("/oauth2/token_params", json!({"secret": "{client_secret}"}), "oauth2.token_params"),
             ("/oauth2/token_params", json!({"grant_type": "password"}), "oauth2.token_params"),
             ("/oauth2/token_headers", json!({"Host": "evil.example"}), "oauth2.token_headers"),
             ("/oauth2/scopes", json!(["read write"]), "oauth2.scopes"),

@@ -143,7 +143,7 @@ structs! {
 
 enums! {
     EvidenceLevel { Verified, Agreed, Single, Custom }
-    Pkce { S256, Plain, None }
+    Pkce { S256, None }
     ClientAuthentication { ClientSecretBasic, ClientSecretPost, None }
     BodyFormat { Form, Json }
     RefreshKind { RefreshToken, None }

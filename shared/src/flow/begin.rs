@@ -74,7 +74,6 @@ impl App {
             scopes: &scopes,
             second_scopes: &second_scopes,
             extra: &connector.settings().authorization_params,
-            state: &state,
             verifier: &verifier,
         };
         let authorization_url = request.url(oauth2, &values).map_err(unusable(&connector.id))?;
@@ -109,6 +108,7 @@ impl App {
             project: asked.project.id.clone(),
             environment: asked.environment,
             connector: connector.id.clone(),
+            connector_name: connector.data.name.to_string(),
             completion: completion(asked.project, &asked),
             identity: asked.identity,
             identity_label: asked.identity_label,

@@ -33,15 +33,29 @@ pub enum Ending {
     Before(Status, Option<String>),
 }
 
+/// What the app's back end redeems, in the shape that has it. It is derived from the attempt's cookie: a second click or a
+/// reload brings the same code again, and nobody without the cookie can tell it.
+#[must_use]
+pub fn completion_code(attempt: &Attempt, cookie: &Bearer) -> Option<Bearer> {
+    match attempt.shape {
+        Shape::Credentials { .. } => Some(cookie.derived(&format!("completion code {}", attempt.id))),
+        Shape::Link { .. } | Shape::FrontEnd { .. } => None,
+    }
+}
+
 impl Ending {
-    /// What became of an attempt, for a browser that comes again.
+    /// What became of an attempt, for its own browser when that comes again.
     #[must_use]
-    pub fn of(progress: &Progress) -> Self {
-        match progress.status {
-            Status::Held => Self::Held(None),
-            Status::Denied => Self::Denied(progress.error.clone().unwrap_or_default()),
-            Status::Failed => Self::Failed(progress.error.clone().unwrap_or_default()),
-            Status::Pending | Status::Claimed | Status::Connected | Status::Expired => {
+    pub fn of(progress: &Progress, cookie: &Bearer) -> Self {
+        let code = || completion_code(&progress.attempt, cookie);
+        let error = || progress.error.clone().unwrap_or_default();
+        match (&progress.status, progress.attempt.completion) {
+            (Status::Held, Completion::AppVouches) => Self::Held(code()),
+            (Status::Held, Completion::PersonConfirms) => Self::Held(None),
+            (Status::Connected, _) => Self::Connected(code()),
+            (Status::Denied, _) => Self::Denied(error()),
+            (Status::Failed, _) => Self::Failed(error()),
+            (Status::Pending | Status::Claimed | Status::Expired, _) => {
                 Self::Before(progress.status.clone(), progress.error.clone())
             }
         }
@@ -73,7 +87,7 @@ impl App {
             Ending::Held(None) => Response::redirect(&format!("{base_url}/connect/confirm/{}", attempt.id)),
             Ending::Denied(reason) => self.refused(progress, &Status::Denied, &reason)?,
             Ending::Failed(reason) => self.refused(progress, &Status::Failed, &reason)?,
-            Ending::Connected(None) | Ending::Before(Status::Connected, _) => self.connected(attempt)?,
+            Ending::Connected(None) => self.connected(attempt)?,
             Ending::Before(status, error) => self.outcome_page(attempt, &status, error.as_deref()),
         };
         Ok(response.with("referrer-policy", "no-referrer"))
@@ -130,7 +144,7 @@ struct Words {
 }
 
 fn outcome_words(attempt: &Attempt, status: &Status, error: &str) -> Words {
-    let (app, connector) = (&attempt.app_name, &attempt.connector);
+    let (app, connector) = (&attempt.app_name, &attempt.connector_name);
     let words = |heading, tone, text| Words { heading, tone, text };
     match status {
         Status::Connected => words(

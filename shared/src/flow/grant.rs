@@ -29,14 +29,19 @@ impl App {
     /// Redeems a code (RFC 6749 §4.1.3), learns what the connector needs and whose account it is, and seals the tokens.
     pub async fn redeem(&self, claimed: &Claimed, code: &ClaimedCode, response: &Params) -> Result<Held, Error> {
         let attempt = claimed.attempt();
-        let connector = self.connector_data(&attempt.project, &attempt.connector).await?;
-        let oauth2 = connector.oauth2.as_ref().ok_or(Error::UnknownState)?;
         let client_source =
             attempt.client.as_ref().ok_or_else(|| Error::ClientNotConfigured(attempt.connector.clone()))?;
+        let client_id = attempt.client_id.as_deref().unwrap_or_default();
         let secret = ClientsSecret::of(client_source, &attempt.project, attempt.environment);
         let now = self.clock.now();
-        let (client, verifier) =
-            tokio::try_join!(self.secrets.provider_client(&secret, &attempt.connector, now), self.verifier(claimed))?;
+        // one round: the address is for the answer at the end, and read again then if it fails here
+        let (connector, client, verifier, _) = tokio::try_join!(
+            Box::pin(self.connector_data(&attempt.project, &attempt.connector)),
+            Box::pin(self.secrets.provider_client(&secret, &attempt.connector, client_id, now)),
+            Box::pin(self.verifier(claimed)),
+            Box::pin(async { Ok(self.base_url(now).await.ok()) }),
+        )?;
+        let oauth2 = connector.oauth2.as_ref().ok_or(Error::UnknownState)?;
 
         let mut values: Values = attempt.values.clone().into_iter().collect();
         capture(&connector, &attempt.connector, &mut values, |from| {

@@ -25,6 +25,7 @@ use crate::{
     clock::Timestamp,
     egress::PROVIDER_LIMIT,
     error::{Error, Missing, StoreError},
+    id::ConnectionKey,
     protocol::{
         connector::{Connector, RefreshKind},
         credentials::Credentials,
@@ -33,7 +34,7 @@ use crate::{
         token,
     },
     secret::Bearer,
-    secrets::ClientsSecret,
+    secrets::{ClientsSecret, ProviderClient},
     store::{
         connections::{Connection, Fenced, Health, Lease, Leasing, Stored},
         journal::{Queued, Revocation},
@@ -44,8 +45,8 @@ use crate::{
 /// What the writes after a redemption may take, their retries included.
 const WRITE_BUDGET: Duration = Duration::from_secs(10);
 
-/// How long a lease lasts: longer than the provider's limit and the writes after it, so that it is never taken from a
-/// holder that is still at work.
+/// How long a lease lasts: longer than the call that takes it, the provider's limit and the writes after it, so that it is
+/// never taken from a holder that is still at work.
 const LEASE: Duration = Duration::from_secs(30);
 
 /// A token that has this long to live is renewed before it is used.
@@ -98,14 +99,28 @@ impl App {
         deadline: Option<Timestamp>,
     ) -> Result<Open, Error> {
         let generation = open.stored.generation;
+        let mut client = None;
         // waits are counted and not timed, so that the loop ends whatever the clock does
         for wait in waits() {
             let now = self.clock.now();
-            let affordable = deadline.is_none_or(|deadline| now.after(PROVIDER_LIMIT).after(WRITE_BUDGET) <= deadline);
-            if affordable {
+            let affordable = is_affordable(now, deadline);
+            // while a lease is seen to run, asking for it would only wear out the item
+            let taken = open.stored.leased_until.is_some_and(|until| until > now);
+            if affordable && !taken {
+                // before the lease: under it every second counts
+                let client = match &client {
+                    Some(client) => client,
+                    None => client.insert(self.client_of(&open.stored.connection).await?),
+                };
                 let owner = Bearer::random(&self.random).digest().as_str().to_owned();
                 match self.connections.lease(&open.stored, &owner, now.after(LEASE), now).await? {
-                    Leasing::Ours(lease) => return self.redeem_detached(open, connector, lease).await,
+                    Leasing::Ours(lease) if !is_affordable(self.clock.now(), deadline) => {
+                        self.give_back(&lease).await;
+                        return Err(RETRY_LATER);
+                    }
+                    Leasing::Ours(lease) => {
+                        return self.redeem_detached(open, connector, client.clone(), lease).await;
+                    }
                     Leasing::Theirs => {}
                     Leasing::Gone => return Err(Error::NotFound(Missing::Connection)),
                 }
@@ -131,29 +146,38 @@ impl App {
     }
 
     /// Redeems in a task of its own: the caller may go away, the redemption may not.
-    async fn redeem_detached(self: &Arc<Self>, open: Open, connector: Connector, lease: Lease) -> Result<Open, Error> {
+    async fn redeem_detached(
+        self: &Arc<Self>,
+        open: Open,
+        connector: Connector,
+        client: ProviderClient,
+        lease: Lease,
+    ) -> Result<Open, Error> {
         let app = Arc::clone(self);
-        let task = tokio::spawn(async move { app.redeem_under(open, &connector, &lease).await });
+        let task = tokio::spawn(async move { app.redeem_under(open, &connector, &client, &lease).await });
         // a panic in there is a bug of ours; the lease then runs out by itself
         task.await.unwrap_or(Err(RETRY_LATER))
     }
 
-    async fn redeem_under(&self, open: Open, connector: &Connector, lease: &Lease) -> Result<Open, Error> {
-        let redeemed = self.exchange(&open, connector).await;
+    async fn redeem_under(
+        &self,
+        open: Open,
+        connector: &Connector,
+        client: &ProviderClient,
+        lease: &Lease,
+    ) -> Result<Open, Error> {
+        let redeemed = self.exchange(&open, connector, client).await;
         let (credentials, token_expires_at) = match redeemed {
             Ok(redeemed) => redeemed,
             Err(Error::Provider { cause, .. }) if token::ends_the_grant(&cause) => {
                 tracing::info!(connection = %open.stored.connection.key, %cause, "the provider no longer honours the refresh token");
-                self.persist(|| self.connections.needs_reauth(lease)).await?;
-                return Err(Error::NeedsReauth);
+                return match self.persist(|| self.connections.needs_reauth(lease)).await? {
+                    Fenced::Written => Err(Error::NeedsReauth),
+                    Fenced::Lost | Fenced::Gone => self.read_again(&open.stored.connection.key).await,
+                };
             }
             Err(error) => {
-                if let Err(error) = self.connections.release(lease).await {
-                    tracing::warn!(
-                        cause = crate::error::chain(&error),
-                        "a lease could not be given back and runs out by itself"
-                    );
-                }
+                self.give_back(lease).await;
                 return Err(error);
             }
         };
@@ -161,15 +185,12 @@ impl App {
         let sealed = self.seal(&connection.belongs(), &credentials.plaintext()).await?;
         match self.persist(|| self.connections.renew(lease, &open.stored.sealed, &sealed, token_expires_at)).await? {
             Fenced::Written => {
-                let stored = Stored { sealed, generation: open.stored.generation + 1, token_expires_at, ..open.stored };
+                let generation = open.stored.generation + 1;
+                let stored = Stored { sealed, generation, token_expires_at, leased_until: None, ..open.stored };
                 Ok(Open { stored, credentials })
             }
             // reconnected meanwhile: what stands there is newer than what we hold
-            Fenced::Lost => {
-                let key = connection.key.clone();
-                let stored = self.connections.find(&key).await?.ok_or(Error::NotFound(Missing::Connection))?;
-                self.open_stored(stored).await
-            }
+            Fenced::Lost => self.read_again(&connection.key).await,
             // deleted meanwhile: what was just issued must not live on
             Fenced::Gone => {
                 self.journal.put(&self.orphan(connection, sealed)).await?;
@@ -179,18 +200,18 @@ impl App {
     }
 
     /// The exchange itself (RFC 6749 §6). An absent `refresh_token` keeps the old one.
-    async fn exchange(&self, open: &Open, connector: &Connector) -> Result<(Credentials, Option<Timestamp>), Error> {
-        let connection = &open.stored.connection;
-        let id = &connection.connector;
-        let (Some(oauth2), Some(refresh_token), Some(source)) =
-            (&connector.oauth2, &open.credentials.refresh_token, &connection.client)
-        else {
+    async fn exchange(
+        &self,
+        open: &Open,
+        connector: &Connector,
+        client: &ProviderClient,
+    ) -> Result<(Credentials, Option<Timestamp>), Error> {
+        let id = &open.stored.connection.connector;
+        let (Some(oauth2), Some(refresh_token)) = (&connector.oauth2, &open.credentials.refresh_token) else {
             return Err(Error::NeedsReauth);
         };
-        let secret = ClientsSecret::of(source, &connection.project, connection.environment);
-        let client = self.secrets.provider_client(&secret, id, self.clock.now()).await?;
         let values = self.values_of(open);
-        let request = token::refresh_request(oauth2, &client, refresh_token, &values).map_err(unusable(id))?;
+        let request = token::refresh_request(oauth2, client, refresh_token, &values).map_err(unusable(id))?;
         let origins = Origins::of(connector, &values).map_err(no_origin(id))?;
         let response = self.egress.send(request, &origins).await.map_err(|cause| cause.of(id))?;
         let tokens = token::read(oauth2, &response, self.clock.now()).map_err(|cause| cause.of(id))?;
@@ -202,6 +223,23 @@ impl App {
         Ok((credentials, tokens.expires_at))
     }
 
+    /// The client that a connection was made with.
+    async fn client_of(&self, connection: &Connection) -> Result<ProviderClient, Error> {
+        let Some(source) = &connection.client else { return Err(Error::NeedsReauth) };
+        let secret = ClientsSecret::of(source, &connection.project, connection.environment);
+        let client_id = connection.client_id.as_deref().unwrap_or_default();
+        self.secrets.provider_client(&secret, &connection.connector, client_id, self.clock.now()).await
+    }
+
+    async fn give_back(&self, lease: &Lease) {
+        if let Err(error) = self.connections.release(lease).await {
+            tracing::warn!(
+                cause = crate::error::chain(&error),
+                "a lease could not be given back and runs out by itself"
+            );
+        }
+    }
+
     /// What fills a connector's placeholders for this connection, its secrets included.
     #[must_use]
     pub fn values_of(&self, open: &Open) -> Values {
@@ -210,28 +248,44 @@ impl App {
         values
     }
 
+    /// The connection as it stands now.
+    async fn read_again(&self, key: &ConnectionKey) -> Result<Open, Error> {
+        let stored = self.connections.find(key).await?.ok_or(Error::NotFound(Missing::Connection))?;
+        self.open_stored(stored).await
+    }
+
     /// Opens a connection's credentials.
     pub async fn open_stored(&self, stored: Stored) -> Result<Open, Error> {
         let credentials = self.open_credentials(&stored.connection.belongs(), &stored.sealed).await?;
         Ok(Open { stored, credentials })
     }
 
-    /// A write after a redemption is worth more than one try: what it holds exists nowhere else.
+    /// A write after a redemption is worth more than one try: what it holds exists nowhere else. It ends with
+    /// [`WRITE_BUDGET`], before the lease does: whoever has the lease next must not meet a holder that is still at work.
     async fn persist<F: Future<Output = Result<Fenced, StoreError>>>(
         &self,
         write: impl Fn() -> F,
     ) -> Result<Fenced, StoreError> {
-        let mut wait = Duration::from_millis(50);
-        let mut result = write().await;
-        for _ in 0..4 {
-            if result.is_ok() {
-                return result;
+        let tries = async {
+            let mut wait = Duration::from_millis(50);
+            let mut result = write().await;
+            for _ in 0..4 {
+                if result.is_ok() {
+                    return result;
+                }
+                tokio::time::sleep(wait).await;
+                wait *= 3;
+                result = write().await;
             }
-            tokio::time::sleep(wait).await;
-            wait *= 3;
-            result = write().await;
-        }
-        result
+            result
+        };
+        tokio::time::timeout(WRITE_BUDGET, tries).await.unwrap_or_else(|_| {
+            Err(StoreError::Call {
+                operation: "UpdateItem",
+                table: self.config.tables.connections.clone(),
+                cause: "no answer within the time for the write after a redemption".to_owned(),
+            })
+        })
     }
 
     fn orphan(&self, connection: &Connection, sealed: Sealed) -> Queued {
@@ -255,6 +309,11 @@ impl App {
             since: now,
         }
     }
+}
+
+/// Whether the invocation lasts long enough to redeem a token and to write what comes of it.
+fn is_affordable(now: Timestamp, deadline: Option<Timestamp>) -> bool {
+    deadline.is_none_or(|deadline| now.after(PROVIDER_LIMIT).after(WRITE_BUDGET) <= deadline)
 }
 
 const RETRY_LATER: Error = Error::RetryLater {

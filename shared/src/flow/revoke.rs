@@ -13,7 +13,7 @@ use crate::{
     protocol::{connector::RevokeEffect, origins::Origins, revocation, template::Values},
     secrets::ClientsSecret,
     store::{
-        connections::{Connection, held_key, is_shared_by_account},
+        connections::{Connection, Stored, held_key, is_shared_by_account},
         journal::{Queued, TRIES},
     },
     vault::Sealed,
@@ -37,19 +37,25 @@ pub enum Revocation {
     Failed,
 }
 
+/// How often a deletion is tried anew when the credentials were renewed in between.
+const DELETIONS: usize = 5;
+
 impl App {
     /// Deletes a connection and revokes its grant. `None` if there is no such connection any more.
-    pub async fn delete_connection(
-        &self,
-        connection: &Connection,
-        sealed: &Sealed,
-    ) -> Result<Option<Revocation>, Error> {
-        let queued = self.queued(connection, connection.key.as_str(), sealed);
-        // first the queue and the deletion together, then the try: a crash between the two leaves the rest to the keeper
-        if !self.connections.delete(&connection.key, Some((&self.journal, &queued))).await? {
-            return Ok(None);
+    pub async fn delete_connection(&self, stored: Stored) -> Result<Option<Revocation>, Error> {
+        let key = stored.connection.key.clone();
+        let mut read = Some(stored);
+        for _ in 0..DELETIONS {
+            let Some(stored) = read else { return Ok(None) };
+            let queued = self.queued(&stored.connection, key.as_str(), &stored.sealed);
+            // first the queue and the deletion together, then the try: a crash between the two leaves the rest to the keeper
+            if self.connections.delete(&stored, (&self.journal, &queued)).await? {
+                return self.work_off(&queued).await.map(Some);
+            }
+            // renewed meanwhile: the tokens that were read are not the ones that live
+            read = self.connections.find(&key).await?;
         }
-        self.work_off(&queued).await.map(Some)
+        Err(Error::Conflict("the connection"))
     }
 
     /// Forgets a held grant and revokes it, if it is known whose it is. `None` if it was completed meanwhile.
@@ -99,7 +105,8 @@ impl App {
         let client = match &job.client {
             Some(source) => {
                 let secret = ClientsSecret::of(source, &job.project, job.environment);
-                Some(self.secrets.provider_client(&secret, &job.connector, self.clock.now()).await?)
+                let client_id = job.values.get("client_id").map(String::as_str).unwrap_or_default();
+                Some(self.secrets.provider_client(&secret, &job.connector, client_id, self.clock.now()).await?)
             }
             None => None,
         };

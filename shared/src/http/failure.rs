@@ -70,7 +70,7 @@ fn kind(error: &Error) -> (u16, &'static str) {
         Error::InvalidRequest(_) => (400, "invalid_request"),
         Error::Refused { code, .. } => (refusal_status(*code), code.code()),
         Error::Unauthenticated { .. } => (401, "invalid_client"),
-        Error::RoleMissing(_) | Error::RootKeyMissing => (403, "insufficient_role"),
+        Error::RoleMissing(_) | Error::RootKeyMissing | Error::LiveKeyMissing => (403, "insufficient_role"),
         Error::NotFound(missing) => (404, missing.code()),
         Error::MethodNotAllowed(_) => (405, "method_not_allowed"),
         Error::TooLarge(_) => (413, "payload_too_large"),

@@ -7,9 +7,9 @@ use crate::error::Error;
 /// The most parameters one request may have.
 const COUNT_LIMIT: usize = 100;
 
-/// Decoded parameters in the order they came.
+/// Decoded parameters in the order they came. One without a value is no text: it may be there, and may not be asked for.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Params(Vec<(String, String)>);
+pub struct Params(Vec<(String, Option<String>)>);
 
 impl std::fmt::Debug for Params {
     /// Names only: a code or a token may stand in a value.
@@ -28,25 +28,26 @@ impl Params {
             let (Some(name), Some(value)) = (decode_form(name), decode_form(value)) else {
                 return Err(Error::invalid("a parameter is not valid percent-encoded UTF-8"));
             };
-            params.push((name, value));
+            params.push((name, Some(value)));
         }
         Self::limited(params)
     }
 
-    /// From a JSON object whose members are strings, numbers or booleans; others are left out, as unknown parameters are.
+    /// From a JSON object. A number is read as text and null as empty; what is none of these is an error only where a text is
+    /// asked for: an identity that is overlooked would be somebody else's.
     pub fn from_json(bytes: &[u8]) -> Result<Self, Error> {
         let object: serde_json::Map<String, serde_json::Value> =
             serde_json::from_slice(bytes).map_err(|_| Error::invalid("the body is not a JSON object"))?;
-        let scalar = |value: serde_json::Value| match value {
+        let text = |value: serde_json::Value| match value {
             serde_json::Value::String(text) => Some(text),
             serde_json::Value::Number(number) => Some(number.to_string()),
-            serde_json::Value::Bool(truth) => Some(truth.to_string()),
+            serde_json::Value::Null => Some(String::new()),
             _ => None,
         };
-        Self::limited(object.into_iter().filter_map(|(name, value)| Some((name, scalar(value)?))).collect())
+        Self::limited(object.into_iter().map(|(name, value)| (name, text(value))).collect())
     }
 
-    fn limited(params: Vec<(String, String)>) -> Result<Self, Error> {
+    fn limited(params: Vec<(String, Option<String>)>) -> Result<Self, Error> {
         if params.len() > COUNT_LIMIT {
             return Err(Error::invalid(format!("more than {COUNT_LIMIT} parameters")));
         }
@@ -55,11 +56,18 @@ impl Params {
 
     /// A parameter, which must not be repeated (RFC 6749 §3.1); an empty one counts as absent.
     pub fn one(&self, name: &str) -> Result<Option<&str>, Error> {
-        let mut values = self.0.iter().filter(|(n, _)| n == name).map(|(_, value)| value.as_str());
+        let mut values = self.0.iter().filter(|(n, _)| n == name).map(|(_, value)| value.as_deref());
         match (values.next(), values.next()) {
-            (first, None) => Ok(first.filter(|value| !value.is_empty())),
+            (Some(None), None) => Err(Error::invalid(format!("the parameter {name} is not a text"))),
+            (first, None) => Ok(first.flatten().filter(|value| !value.is_empty())),
             _ => Err(Error::invalid(format!("the parameter {name} was sent more than once"))),
         }
+    }
+
+    /// Whether a parameter was sent without a value: a mistake where absence would mean something else.
+    #[must_use]
+    pub fn is_blank(&self, name: &str) -> bool {
+        self.0.iter().any(|(n, value)| n == name && value.as_deref().is_some_and(|value| value.trim().is_empty()))
     }
 
     /// A parameter that has to be there.
@@ -67,9 +75,9 @@ impl Params {
         self.one(name)?.ok_or_else(|| Error::invalid(format!("the parameter {name} is missing")))
     }
 
-    /// Every parameter.
+    /// Every parameter that is a text.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.0.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?)))
     }
 }
 
@@ -117,5 +125,15 @@ mod tests {
         let params = Params::from_form(b"a=1&a=2").unwrap();
         assert!(params.one("a").is_err());
         assert_eq!(params.one("b").unwrap(), None);
+    }
+    #[test]
+    fn a_member_that_is_no_text_is_refused_where_a_text_is_asked_for() {
+        let params = Params::from_json(br#"{"a": "1", "b": 2, "c": null, "d": ["x"], "e": {"f": "x"}, "g": true}"#).unwrap();
+        let asked = |name| params.one(name).map_err(|error| error.to_string());
+        assert_eq!(["a", "b", "c", "z"].map(asked), [Ok(Some("1")), Ok(Some("2")), Ok(None), Ok(None)]);
+        for name in ["d", "e", "g"] {
+            assert_eq!(asked(name), Err(format!("the parameter {name} is not a text")));
+        }
+        assert_eq!(params.iter().collect::<Vec<_>>(), [("a", "1"), ("b", "2"), ("c", "")]);
     }
 }

@@ -28,8 +28,6 @@ pub struct AuthorizationRequest<'a> {
     pub second_scopes: &'a [String],
     /// Further parameters of the operator's. None of those that carry the flow.
     pub extra: &'a BTreeMap<String, String>,
-    /// What ties the answer to the attempt.
-    pub state: &'a State,
     /// What ties the code to the attempt (RFC 7636).
     pub verifier: &'a CodeVerifier,
 }
@@ -49,7 +47,8 @@ pub const RESERVED_PARAMS: [&str; 10] = [
 ];
 
 impl AuthorizationRequest<'_> {
-    /// The address that the browser is sent to.
+    /// The address that the browser is sent to, but for the `state`: that is kept as a digest, and comes with the browser
+    /// ([`with_state`]).
     pub fn url(&self, oauth2: &OAuth2, values: &Values) -> Result<Url, TemplateError> {
         let mut url = template::url(&oauth2.authorization_endpoint, values)?;
         let fixed: Vec<(&str, String)> = oauth2
@@ -68,15 +67,10 @@ impl AuthorizationRequest<'_> {
             if let Some(name) = oauth2.second_scope_parameter.as_ref().filter(|_| !self.second_scopes.is_empty()) {
                 query.append_pair(name, &self.second_scopes.join(&oauth2.scope_separator));
             }
-            query.append_pair("state", &self.state.expose());
             match oauth2.pkce {
                 Pkce::S256 => {
                     query.append_pair("code_challenge", &self.verifier.challenge());
                     query.append_pair("code_challenge_method", "S256");
-                }
-                Pkce::Plain => {
-                    query.append_pair("code_challenge", self.verifier.expose());
-                    query.append_pair("code_challenge_method", "plain");
                 }
                 Pkce::None => {}
             }
@@ -89,6 +83,13 @@ impl AuthorizationRequest<'_> {
         }
         Ok(url)
     }
+}
+
+/// An authorization request's address with the `state` that ties the answer to the attempt (RFC 6749 §10.12).
+pub fn with_state(authorization_url: &str, state: &State) -> Result<Url, TemplateError> {
+    let mut url = Url::parse(authorization_url).map_err(|_| TemplateError::Broken("the address is no URL".to_owned()))?;
+    url.query_pairs_mut().append_pair("state", &state.expose());
+    Ok(url)
 }
 
 /// What came back to the redirection endpoint.
@@ -165,7 +166,6 @@ mod tests {
     use crate::{
         clock::Random,
         id::{AttemptId, ConnectorId},
-        protocol::connector::{Connector, Pairs},
     };
 
     fn oauth2(json: serde_json::Value) -> OAuth2 {
@@ -174,28 +174,20 @@ mod tests {
         serde_json::from_value(all).unwrap()
     }
 
-    fn state() -> State {
-        State::parse("acme.att_1.secret").unwrap()
-    }
-
     #[test]
     fn the_request_is_what_the_rfc_says_and_the_data_varies() {
-        let state = state();
         let verifier = CodeVerifier::from("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".to_owned());
         let scopes = ["a b".to_owned(), "c".to_owned()];
         let table = [
             (
                 serde_json::json!({}),
-                "scope=a+b+c&state=acme.att_1.secret&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256",
+                "scope=a+b+c&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256",
             ),
-            (serde_json::json!({"scope_separator": ",", "pkce": "none"}), "scope=a+b%2Cc&state=acme.att_1.secret"),
-            (
-                serde_json::json!({"scope_parameter": "", "pkce": "plain"}),
-                "state=acme.att_1.secret&code_challenge=dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk&code_challenge_method=plain",
-            ),
+            (serde_json::json!({"scope_separator": ",", "pkce": "none"}), "scope=a+b%2Cc"),
+            (serde_json::json!({"scope_parameter": ""}), "code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256"),
             (
                 serde_json::json!({"pkce": "none", "authorization_params": {"access_type": "offline"}}),
-                "scope=a+b+c&state=acme.att_1.secret&access_type=offline",
+                "scope=a+b+c&access_type=offline",
             ),
         ];
         for (data, expected) in table {
@@ -205,7 +197,6 @@ mod tests {
                 scopes: &scopes,
                 second_scopes: &[],
                 extra: &BTreeMap::new(),
-                state: &state,
                 verifier: &verifier,
             };
             let url = request.url(&oauth2(data.clone()), &Values::default()).unwrap();
@@ -217,6 +208,13 @@ mod tests {
     }
 
     #[test]
+    fn the_state_comes_with_the_browser() {
+        let state = State::parse("acme.att_1.secret").unwrap();
+        let url = with_state("https://auth.acme.example/authorize?client_id=id", &state).unwrap();
+        assert_eq!(url.as_str(), "https://auth.acme.example/authorize?client_id=id&state=acme.att_1.secret");
+    }
+
+    #[test]
     fn an_operator_can_replace_a_fixed_parameter_but_none_that_carries_the_flow() {
         let data = oauth2(serde_json::json!({"authorization_params": {"prompt": "consent"}, "pkce": "none"}));
         let extra = BTreeMap::from([
@@ -224,22 +222,20 @@ mod tests {
             ("state".to_owned(), "mine".to_owned()),
             ("redirect_uri".to_owned(), "https://evil.example".to_owned()),
         ]);
-        let (state, verifier) = (state(), CodeVerifier::from(String::new()));
+        let verifier = CodeVerifier::from(String::new());
         let request = AuthorizationRequest {
             client_id: "id",
             redirect_uri: "https://m.example/cb",
             scopes: &[],
             second_scopes: &[],
             extra: &extra,
-            state: &state,
             verifier: &verifier,
         };
         let url = request.url(&data, &Values::default()).unwrap();
         let pairs: Vec<_> = url.query_pairs().into_owned().collect();
-        assert_eq!(pairs.iter().filter(|(name, _)| name == "state").count(), 1);
+        assert_eq!(pairs.iter().filter(|(name, _)| name == "state").count(), 0);
         assert_eq!(pairs.iter().filter(|(name, _)| name == "redirect_uri").count(), 1);
         assert_eq!(pairs.iter().find(|(name, _)| name == "prompt").map(|(_, value)| value.as_str()), Some("none"));
-        let _ = (Pairs::default(), std::marker::PhantomData::<Connector>);
     }
 
     #[test]

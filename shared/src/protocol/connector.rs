@@ -26,7 +26,7 @@ pub struct Pairs(pub List<(Text, Text)>);
 ///
 /// Everything in braces, like `{tenant}`, is a placeholder. It is filled from [`Connector::inputs`] (typed by the person),
 /// [`Connector::settings`] (chosen by the operator), [`Connector::captures`] and [`Connector::lookups`] (learnt while
-/// connecting), or from the closed set `{client_id}`, `{client_secret}`, `{access_token}`, `{refresh_token}`, `{app_name}`.
+/// connecting), or from the closed set `{client_id}`, `{access_token}`, `{refresh_token}`, `{app_name}`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Connector {
@@ -207,9 +207,6 @@ pub enum Pkce {
     /// The SHA-256 of the verifier: the default, since a server without PKCE ignores the parameter (RFC 6749 §3.1).
     #[default]
     S256,
-    /// The verifier itself, for a provider that knows nothing else.
-    #[serde(rename = "plain")]
-    Plain,
     /// Nothing, for a provider that refuses the parameter.
     #[serde(rename = "none")]
     None,

@@ -174,13 +174,22 @@ pub fn read(oauth2: &OAuth2, response: &http::Response<Bytes>, now: Timestamp) -
         return Err(text("error")
             .map_or(ProviderError::InvalidResponse("no access token"), |error| ProviderError::Refused(code(&error))));
     };
+    let refresh_token = text(&paths.refresh_token);
+    if [Some(&access_token), refresh_token.as_ref()].into_iter().flatten().any(|token| !is_token(token)) {
+        return Err(ProviderError::InvalidResponse("a token is longer than 16 KiB or holds other than printable ASCII"));
+    }
     Ok(Tokens {
         access_token: AccessToken::from(access_token),
-        refresh_token: text(&paths.refresh_token).map(RefreshToken::from),
+        refresh_token: refresh_token.map(RefreshToken::from),
         expires_at: lifetime(oauth2, &answer).map(|lifetime| now.after(lifetime)),
         scopes: scopes(oauth2, &answer),
         answer,
     })
+}
+
+/// Printable ASCII (RFC 6749 Appendix A.12 and A.17), and not more than can be kept and sent in a header.
+fn is_token(text: &str) -> bool {
+    text.len() <= 16 * 1024 && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// Seconds as a number or as digits; nothing is an expiry that never comes, and zero is one that has.
@@ -314,6 +323,7 @@ mod tests {
             ("a negative expiry", 200, r#"{"access_token":"a","expires_in":-1}"#, "a - - -"),
             ("an error with 200", 200, r#"{"error":"bad_verification_code"}"#, "refused bad_verification_code"),
             ("an empty token", 200, r#"{"access_token":""}"#, "invalid no access token"),
+            ("a token that no header can carry", 200, "{\"access_token\":\"a\\r\\nb\"}", "invalid a token is longer than 16 KiB or holds other than printable ASCII"),
             ("an error with 400", 400, r#"{"error":"invalid_grant","error_description":"x"}"#, "refused invalid_grant"),
             ("an error to print", 400, "{\"error\":\"a\\nb<c>\"}", "refused abc"),
             ("401 without JSON", 401, "<html>", "refused status 401"),

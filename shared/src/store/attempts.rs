@@ -11,7 +11,7 @@ use crate::{
     clock::{Random, Timestamp},
     error::{Error, Missing, StoreError},
     id::{AttemptId, ConnectionKey, ConnectorId, Environment, Identity, ProjectId},
-    secret::{Bearer, CodeVerifier, Digest},
+    secret::{Bearer, CodeVerifier, Digest, digest},
     secrets::ClientSource,
     vault::{Belongs, Sealed},
 };
@@ -33,6 +33,8 @@ pub struct Attempt {
     pub environment: Environment,
     /// To which provider.
     pub connector: ConnectorId,
+    /// How that provider is called.
+    pub connector_name: String,
     /// For whom; absent means for the project itself.
     pub identity: Option<Identity>,
     /// How the app's back end calls them.
@@ -51,7 +53,7 @@ pub struct Attempt {
     pub client: Option<ClientSource>,
     /// That client's public half.
     pub client_id: Option<String>,
-    /// Where the provider is asked: made once, so that starting reads nothing.
+    /// Where the provider is asked, but for the `state`: made once, so that starting reads nothing.
     pub authorization_url: String,
     /// The `redirect_uri` in it, which the token request repeats (RFC 6749 §4.1.3).
     pub redirect_uri: String,
@@ -237,6 +239,12 @@ impl State {
     pub fn expose(&self) -> String {
         format!("{}.{}.{}", self.connector, self.attempt, self.proof.expose())
     }
+
+    /// What is stored in its place: of the whole, so that connector and attempt can't be exchanged.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        digest(&self.expose())
+    }
 }
 
 /// What an answer has to bring besides its `state` to be believed.
@@ -302,7 +310,7 @@ impl Attempts {
         let item = Item::new()
             .text("pk", attempt.id.as_str())
             .doc(attempt)
-            .text("state_hash", state.proof.digest().as_str())
+            .text("state_hash", state.digest().as_str())
             .text("status", Status::Pending.as_stored())
             .text_if("issuer", attempt.issuer.as_deref())
             .sealed("verifier", verifier)
@@ -341,7 +349,7 @@ impl Attempts {
             .condition_expression("state_hash = :state AND expires_at > :now AND #status = :pending AND (attribute_not_exists(browser) OR browser = :browser)")
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":pending", string(Status::Pending.as_stored()))
-            .expression_attribute_values(":state", string(state.proof.digest().as_str()))
+            .expression_attribute_values(":state", string(state.digest().as_str()))
             .expression_attribute_values(":browser", string(browser.as_str()))
             .expression_attribute_values(":now", number(now.millis()));
         match update.send().await {
@@ -350,7 +358,7 @@ impl Attempts {
                 let found = error.as_service_error().and_then(condition_failed).map(Item);
                 match found {
                     None => Err(self.table.failed("UpdateItem")(error).into()),
-                    Some(item) if !is(&item, "state_hash", &state.proof.digest()) => Err(Error::UnknownState),
+                    Some(item) if !is(&item, "state_hash", &state.digest()) => Err(Error::UnknownState),
                     Some(item) if item.get_number("expires_at") <= Some(now.millis()) => Err(Error::Expired),
                     Some(_) => Err(Error::AlreadyUsed),
                 }
@@ -372,7 +380,7 @@ impl Attempts {
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":claimed", string(Status::Claimed.as_stored()))
             .expression_attribute_values(":spent", string(state.expose()))
-            .expression_attribute_values(":state", string(state.proof.digest().as_str()))
+            .expression_attribute_values(":state", string(state.digest().as_str()))
             .expression_attribute_values(":browser", string(proof.browser.as_str()))
             .expression_attribute_values(":issuer", string(proof.issuer.clone().unwrap_or_else(|| "none".to_owned())))
             .expression_attribute_values(":request", string(&proof.request_id))
@@ -395,7 +403,7 @@ impl Attempts {
 
     /// Why a claim failed. What a stranger learns does not depend on what became of the attempt.
     fn not_claimed(&self, item: &Item, state: &State, proof: &Proof, now: Timestamp) -> Result<Claim, Error> {
-        if !is(item, "state_hash", &state.proof.digest()) || !is(item, "browser", &proof.browser) {
+        if !is(item, "state_hash", &state.digest()) || !is(item, "browser", &proof.browser) {
             return Err(Error::UnknownState);
         }
         if item.get_text("claimed_by").is_some() {

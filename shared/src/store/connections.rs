@@ -176,12 +176,14 @@ pub struct Stored {
     pub connection: Connection,
     /// Its credentials.
     pub sealed: Sealed,
-    /// How many times they were renewed.
+    /// Another number for all that were ever here: one more with each renewal, and the time where the person connected again.
     pub generation: u64,
     /// When the access token expires, where that is known.
     pub token_expires_at: Option<Timestamp>,
     /// Whether they are still good.
     pub health: Health,
+    /// Until when somebody has the right to renew them.
+    pub leased_until: Option<Timestamp>,
 }
 
 /// A grant that waits to be completed.
@@ -331,10 +333,12 @@ impl Connections {
         by: &Completer<'_>,
         now: Timestamp,
     ) -> Result<Connection, Error> {
-        let mut connection = held.connection.clone();
+        let (mut connection, mut generation) = (held.connection.clone(), 1);
         if reconnect {
             let Some(old) = self.find(&connection.key).await? else { return Err(Error::NotFound(Missing::Connection)) };
             connection = renewed(connection, &old.connection, now);
+            // never one of the old grant's: whoever has read that and asks for the lease now must not get it
+            generation = now.millis().max(old.generation + 1);
         }
         let mut item = described(&connection)
             .text("pk", connection.key.as_str())
@@ -342,7 +346,7 @@ impl Connections {
             .text("project_shard", connection.project_shard())
             .number("created_at", connection.created_at.millis())
             .text("status", Health::Connected.as_str())
-            .number("generation", 1)
+            .number("generation", generation)
             .number_if("token_expires_at", held.token_expires_at.map(Timestamp::millis))
             .sealed("sealed", &held.sealed);
         // a fence far above the old one: a refresh that is under way on the old credentials can't write over the new ones
@@ -359,8 +363,7 @@ impl Connections {
     }
 
     fn drop_held(&self, attempt: &AttemptId, now: Timestamp) -> Result<TransactWriteItem, StoreError> {
-        let delete = delete_if(&self.table, &held_key(attempt), "expires_at > :now");
-        let mut delete = delete.map_err(|error| self.table.malformed(error.to_string()))?;
+        let mut delete = self.delete_if(&held_key(attempt), "expires_at > :now")?;
         delete.expression_attribute_values = Some([(":now".to_owned(), number(now.millis()))].into());
         Ok(TransactWriteItem::builder().delete(delete).build())
     }
@@ -423,6 +426,7 @@ impl Connections {
             generation: item.get_number("generation").unwrap_or_default(),
             token_expires_at: item.get_number("token_expires_at").map(Timestamp::from_millis),
             health: health(&item),
+            leased_until: item.get_number("lease_until").map(Timestamp::from_millis),
         }))
     }
 
@@ -494,10 +498,21 @@ impl Connections {
     }
 
     /// Whether another connection, live or held, shares this grant at the provider; `gone` is the key of an item that was
-    /// just deleted, which the index may still show: it is eventually consistent.
+    /// just deleted.
+    ///
+    /// The index is eventually consistent, so what it shows is looked up: an entry may be gone by now, or be a held grant
+    /// that was completed since. What it does not show yet at all can't be known: a grant that was first held within the
+    /// index's lag, usually less than a second, before this question.
     pub async fn shares_grant(&self, grant_owner: &str, gone: &str) -> Result<bool, StoreError> {
-        let items = self.query("account", "account", grant_owner, None).await?;
-        Ok(items.iter().filter_map(|item| item.get_text("pk")).any(|pk| pk != gone))
+        for item in self.query("account", "account", grant_owner, None).await? {
+            let shown: Connection = item.get_doc(&self.table)?;
+            for pk in [item.get_text("pk").unwrap_or_default(), shown.key.as_str()] {
+                if pk != gone && self.get(pk).await?.is_some_and(|item| item.get_text("account") == Some(grant_owner)) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// Changes what an app may change: name, tags, whether it is active. Returns the record, or `None` if there is none.
@@ -530,14 +545,14 @@ impl Connections {
         Err(Error::Conflict("the connection"))
     }
 
-    /// Deletes a connection and queues its revocation, in one transaction: a crash afterwards leaves the revocation to the
-    /// keeper. False if it was gone. The item key goes with the item, so what was sealed under it can't be opened again.
-    pub async fn delete(
-        &self,
-        key: &ConnectionKey,
-        queue: Option<(&Journal, &super::journal::Queued)>,
-    ) -> Result<bool, StoreError> {
-        self.remove(key.as_str(), "attribute_exists(pk)", queue).await
+    /// Deletes a connection as it was read and queues its revocation, in one transaction: a crash afterwards leaves the
+    /// revocation to the keeper. False if it is gone, or its credentials were renewed meanwhile: those are the ones to
+    /// revoke then. The item key goes with the item, so what was sealed under it can't be opened again.
+    pub async fn delete(&self, stored: &Stored, queue: (&Journal, &super::journal::Queued)) -> Result<bool, StoreError> {
+        let key = stored.connection.key.as_str();
+        let mut delete = self.delete_if(key, "generation = :generation")?;
+        delete.expression_attribute_values = Some([(":generation".to_owned(), number(stored.generation))].into());
+        self.remove(delete, Some(queue)).await
     }
 
     /// Forgets a held grant and queues its revocation, if it may be revoked. False if it was completed meanwhile.
@@ -546,16 +561,14 @@ impl Connections {
         attempt: &AttemptId,
         queue: Option<(&Journal, &super::journal::Queued)>,
     ) -> Result<bool, StoreError> {
-        self.remove(&held_key(attempt), "attribute_exists(pk)", queue).await
+        self.remove(self.delete_if(&held_key(attempt), "attribute_exists(pk)")?, queue).await
     }
 
     async fn remove(
         &self,
-        pk: &str,
-        condition: &str,
+        delete: Delete,
         queue: Option<(&Journal, &super::journal::Queued)>,
     ) -> Result<bool, StoreError> {
-        let delete = delete_if(&self.table, pk, condition).map_err(|error| self.table.malformed(error.to_string()))?;
         let mut writes = vec![TransactWriteItem::builder().delete(delete).build()];
         if let Some((journal, queued)) = queue {
             writes.push(journal.put_write(queued)?);
@@ -704,6 +717,11 @@ impl Connections {
         }
     }
 
+    fn delete_if(&self, pk: &str, condition: &str) -> Result<Delete, StoreError> {
+        let delete = Delete::builder().table_name(&self.table.name).key("pk", string(pk)).condition_expression(condition);
+        delete.build().map_err(|error| self.table.malformed(error.to_string()))
+    }
+
     fn put(&self, item: Item, condition: &str) -> Result<TransactWriteItem, StoreError> {
         let put =
             Put::builder().table_name(&self.table.name).set_item(Some(item.0)).condition_expression(condition).build();
@@ -712,20 +730,17 @@ impl Connections {
     }
 }
 
-fn delete_if(table: &Table, pk: &str, condition: &str) -> Result<Delete, aws_sdk_dynamodb::error::BuildError> {
-    Delete::builder().table_name(&table.name).key("pk", string(pk)).condition_expression(condition).build()
-}
-
 /// What held grants and connections have in common.
 fn described(connection: &Connection) -> Item {
     Item::new().doc(connection).text_if("account", connection.grant_owner())
 }
 
-/// A connection that is renewed keeps its age, its name and its labels.
+/// A connection that is renewed keeps its age, its name, its labels, and that it was switched off.
 fn renewed(new: Connection, old: &Connection, now: Timestamp) -> Connection {
     Connection {
         name: old.name.clone(),
         tags: old.tags.clone(),
+        active: old.active,
         created_at: old.created_at,
         updated_at: now,
         version: old.version + 1,

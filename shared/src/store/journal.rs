@@ -77,7 +77,7 @@ impl Queued {
     /// The same, to be tried later: after half a minute, then ever longer, at most six hours.
     #[must_use]
     pub fn later(&self, now: Timestamp) -> Self {
-        let wait = Duration::from_secs(30 << self.tries.min(9)).min(Duration::from_hours(6));
+        let wait = Duration::from_secs(30 << self.tries.min(10)).min(Duration::from_hours(6));
         Self { due: now.after(wait), tries: self.tries + 1, ..self.clone() }
     }
 }

@@ -40,7 +40,7 @@
 //!
 //! | pk | sk | item |
 //! |---|---|---|
-//! | `revoke` | `<due, 16 digits>#<id>` | a revocation to be sent: `doc` [`journal::Revocation`], `sealed`, `attempts` |
+//! | `revoke` | `<due, 16 digits>#<id>` | a revocation to be sent: `doc` [`journal::Revocation`], `sealed`, `tries` |
 
 pub mod attempts;
 pub mod codes;

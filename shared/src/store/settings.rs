@@ -1,7 +1,7 @@
 //! What the operator decides: projects, app clients, connectors, and the deployment's own facts.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Mutex,
     time::Duration,
 };
@@ -24,6 +24,10 @@ pub const KEPT: Duration = Duration::from_secs(30);
 
 /// How often a batch's unprocessed keys are asked for again.
 const ROUNDS: u64 = 5;
+
+/// How often a change is made anew when somebody else's came between. Each time one change went through, so this many admins
+/// may save at once.
+const CHANGES: usize = 25;
 
 /// A customer's product: what app clients, settings and connections belong to.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -227,7 +231,9 @@ impl Settings {
 
     async fn fetch(&self, keys: Vec<Key>) -> Result<Vec<(Key, Option<Item>)>, StoreError> {
         let mut found: HashMap<(String, String), Item> = HashMap::new();
-        let mut wanted: Vec<_> = keys.iter().map(Key::attributes).collect();
+        // DynamoDB refuses a batch that names a key twice
+        let distinct: HashSet<&Key> = keys.iter().collect();
+        let mut wanted: Vec<_> = distinct.into_iter().map(Key::attributes).collect();
         for round in 0..ROUNDS {
             if wanted.is_empty() {
                 break;
@@ -260,7 +266,7 @@ impl Settings {
                 cause: "keys stay unprocessed".to_owned(),
             });
         }
-        Ok(keys.into_iter().map(|key| (key.clone(), found.remove(&key.parts()))).collect())
+        Ok(keys.into_iter().map(|key| (key.clone(), found.get(&key.parts()).cloned())).collect())
     }
 
     /// Reads the deployment's facts.
@@ -329,7 +335,7 @@ impl Settings {
         id: &ProjectId,
         change: impl Fn(&mut Project),
     ) -> Result<Option<Project>, Error> {
-        for _ in 0..ROUNDS {
+        for _ in 0..CHANGES {
             let Some(item) = self.fetch(vec![Key::Project(id.clone())]).await?.pop().and_then(|(_, item)| item) else {
                 return Ok(None);
             };

@@ -210,3 +210,13 @@ class Deployment:
         """One round of the keeper."""
         answer = self.stack.client("lambda").invoke(FunctionName=self.resources["KeeperFunction"], Payload=b"{}")
         assert "FunctionError" not in answer, answer["Payload"].read()
+
+    def logs(self):
+        """What the functions wrote, warnings and worse."""
+        logs, lines = self.stack.client("logs"), []
+        for group in logs.describe_log_groups()["logGroups"]:
+            name = group["logGroupName"]
+            for stream in logs.describe_log_streams(logGroupName=name)["logStreams"]:
+                events = logs.get_log_events(logGroupName=name, logStreamName=stream["logStreamName"])["events"]
+                lines += [f"{name} {e['message']}" for e in events if '"ERROR"' in e["message"] or '"WARN"' in e["message"]]
+        return "\n".join(lines)

@@ -55,6 +55,7 @@ struct Books {
     redeemed: usize,
     api_calls: usize,
     revocations: Vec<String>,
+    revocation_answers: VecDeque<StatusCode>,
     /// Whether the last spent token is still honoured, as some providers do for a while.
     grace: bool,
 }
@@ -115,6 +116,11 @@ impl Provider {
     /// The status codes of the next API calls, whatever token they bring.
     pub fn api_answers_next(&self, statuses: &[u16]) {
         self.books().api_answers.extend(statuses);
+    }
+
+    /// The status codes of the next revocations; one that is none of success revokes nothing.
+    pub fn revocations_answer_next(&self, statuses: &[StatusCode]) {
+        self.books().revocation_answers.extend(statuses);
     }
 
     /// Every access token that was issued so far stops working.
@@ -229,7 +235,11 @@ async fn token(State(books): State<Arc<Mutex<Books>>>, form: String) -> Response
 
 async fn revoke(State(books): State<Arc<Mutex<Books>>>, form: String) -> StatusCode {
     let token = url::form_urlencoded::parse(form.as_bytes()).find(|(name, _)| name == "token");
-    books.lock().unwrap().revocations.push(token.map(|(_, token)| token.into_owned()).unwrap_or_default());
+    let mut books = books.lock().unwrap();
+    if let Some(status) = books.revocation_answers.pop_front() {
+        return status;
+    }
+    books.revocations.push(token.map(|(_, token)| token.into_owned()).unwrap_or_default());
     StatusCode::OK
 }
 

@@ -1,0 +1,160 @@
+//! A request of each route, with all that has to be there before it.
+
+use std::time::Duration;
+
+use serde_json::json;
+use shared::{
+    http::{Request, form},
+    id::Environment,
+    secret::Bearer,
+    store::{
+        attempts::{Attempt, Completion, Proof, State, cookie_name},
+        links::Link,
+    },
+};
+
+use crate::store_world::World;
+
+impl World {
+    /// A request of this route that will be granted.
+    pub async fn request(&self, route: &str) -> Request {
+        match route {
+            "token" => self.posting("/oauth2/token", "grant_type=client_credentials"),
+            "one-time token" => {
+                let path = format!("/org/{}/generateOneTimeConnectorToken", self.project);
+                self.posting(&path, "user_id=ada&connector_id=vendor")
+            }
+            "session" => self.posting_json("/v1/connect/sessions", &json!({ "identity": "ada", "connectors": ["vendor"] })),
+            "authorize" => self.getting("/connectors/vendor/oauth/authorize", "userId=ada", &[]),
+            "authorize, the project's own connector" => self.getting("/connectors/custom/oauth/authorize", "userId=ada", &[]),
+            "credentials" => {
+                let body = json!({ "credentialType": "oauth2", "userId": "ada", "redirectUri": "https://orbit.example/connected" });
+                self.posting_json("/connectors/vendor/credentials", &body)
+            }
+            "the link's page" => {
+                let (token, _) = self.link(false).await;
+                self.getting("/connect/vendor", &format!("token={}", token.expose()), &[])
+            }
+            "the link's form" => self.submission().await,
+            "start" => {
+                let attempt = self.attempt("vendor");
+                let state = self.put(&attempt).await;
+                self.getting(&format!("/connect/start/{}", attempt.id), &format!("state={}", state.expose()), &[])
+            }
+            "callback, the app vouches" => self.answer_of_the_provider(self.attempt("vendor")).await,
+            "callback, the person confirms" => {
+                self.answer_of_the_provider(Attempt { completion: Completion::PersonConfirms, ..self.attempt("vendor") }).await
+            }
+            "callback, the project's own connector" => self.answer_of_the_provider(self.attempt("custom")).await,
+            "the app completes" => self.completion().await,
+            "the person confirms" => self.confirmation().await,
+            "status" => {
+                let attempt = self.attempt("vendor");
+                let (_, browser) = self.held(&attempt, None).await;
+                let cookie = format!("{}={}", cookie_name(&attempt.id), browser.expose());
+                let mut request = self.getting(&format!("/v1/connect/attempts/{}", attempt.id), "", &[("cookie", cookie)]);
+                request.headers.retain(|(name, _)| name != "authorization");
+                request
+            }
+            "passthrough" => self.passing("vendor", Some(3600)).await,
+            "passthrough, the project's own connector" => self.passing("custom", Some(3600)).await,
+            "passthrough with a renewal" => self.passing("vendor", Some(0)).await,
+            "one connection" => {
+                let key = self.connection("vendor").await.connection.key;
+                self.getting(&format!("/v1/vault/connections/{key}"), "", &[])
+            }
+            other => panic!("no request for {other}"),
+        }
+    }
+
+    fn sending(&self, method: &str, path: &str, query: &str, headers: &[(&str, String)], body: String) -> Request {
+        let mut lines: Vec<(String, String)> = headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        lines.push(("authorization".to_owned(), format!("Bearer {}", self.key)));
+        Request::new(method, path.to_owned(), query.to_owned(), lines, body.into(), self.token())
+    }
+
+    fn getting(&self, path: &str, query: &str, headers: &[(&str, String)]) -> Request {
+        self.sending("GET", path, query, headers, String::new())
+    }
+
+    fn posting(&self, path: &str, form: &str) -> Request {
+        self.sending("POST", path, "", &[("content-type", "application/x-www-form-urlencoded".to_owned())], form.to_owned())
+    }
+
+    fn posting_json(&self, path: &str, body: &serde_json::Value) -> Request {
+        self.sending("POST", path, "", &[("content-type", "application/json".to_owned())], body.to_string())
+    }
+
+    /// A one-time token, and the cookie of the browser that opened it.
+    async fn link(&self, opened: bool) -> (Bearer, Bearer) {
+        let (token, browser) = (Bearer::random(&self.app.random), Bearer::random(&self.app.random));
+        let link = Link {
+            project: self.project.clone(),
+            environment: Environment::Test,
+            identity: self.attempt("vendor").identity,
+            identity_label: None,
+            connectors: Vec::new(),
+            return_to: None,
+            session: None,
+            created_at: self.hands.now(),
+        };
+        self.app.links.put(&token, &link).await.unwrap();
+        if opened {
+            self.app.links.claim(&token.digest(), &browser.digest(), self.hands.now()).await.unwrap();
+        }
+        (token, browser)
+    }
+
+    async fn submission(&self) -> Request {
+        let (token, browser) = self.link(true).await;
+        let name = token.digest();
+        let cookie = format!("__Host-mooring_link_{}={}", name.as_str(), browser.expose());
+        let proof = form::token(browser.expose(), &format!("connect {}", name.as_str()));
+        let body = format!("link={}&{}={proof}", name.as_str(), form::TOKEN_FIELD);
+        let mut request = self.posting("/connect/vendor", &body);
+        request.headers.push(("cookie".to_owned(), cookie));
+        request
+    }
+
+    /// An attempt that its browser has started.
+    async fn started(&self, attempt: &Attempt) -> (State, Bearer) {
+        let (state, browser) = (self.put(attempt).await, Bearer::random(&self.app.random));
+        self.app.attempts.start(&state, &browser.digest(), self.hands.now()).await.unwrap();
+        (state, browser)
+    }
+
+    async fn answer_of_the_provider(&self, attempt: Attempt) -> Request {
+        let (state, browser) = self.started(&attempt).await;
+        let cookie = format!("{}={}", cookie_name(&attempt.id), browser.expose());
+        let query = format!("code=c&state={}", state.expose());
+        self.getting("/connectors/oauth/callback", &query, &[("cookie", cookie)])
+    }
+
+    async fn completion(&self) -> Request {
+        let (attempt, code) = (self.attempt("vendor"), Bearer::random(&self.app.random));
+        let (state, browser) = self.started(&attempt).await;
+        let proof = Proof { browser: browser.digest(), issuer: None, request_id: "r".to_owned() };
+        self.app.attempts.claim(&state, &proof, self.hands.now()).await.unwrap();
+        let held = self.grant(&attempt, &self.provider.consent(), Some(Duration::from_secs(3600))).await;
+        let (attempts, codes) = (&self.app.attempts, &self.app.codes);
+        self.app.connections.hold(attempts, codes, &held, Some(&code), self.hands.now()).await.unwrap();
+        let body = json!({ "code": code.expose(), "state": state.expose(), "userId": "ada" });
+        self.posting_json("/connectors/vendor/credentials/callback", &body)
+    }
+
+    async fn confirmation(&self) -> Request {
+        let attempt = Attempt { completion: Completion::PersonConfirms, ..self.attempt("vendor") };
+        let (_, browser) = self.held(&attempt, None).await;
+        let proof = form::token(browser.expose(), &format!("confirm {}", attempt.id));
+        let mut request = self.posting(&format!("/connect/confirm/{}", attempt.id), &format!("decision=confirm&{}={proof}", form::TOKEN_FIELD));
+        request.headers.push(("cookie".to_owned(), format!("{}={}", cookie_name(&attempt.id), browser.expose())));
+        request
+    }
+
+    async fn passing(&self, connector: &str, expires_in: Option<u64>) -> Request {
+        let tokens = self.provider.consent();
+        let stored = self.connection_with(connector, &tokens, expires_in.map(Duration::from_secs)).await;
+        let path = format!("/v1/passthrough/{connector}/things");
+        self.getting(&path, "", &[("x-one-connection-key", stored.connection.key.to_string())])
+    }
+}

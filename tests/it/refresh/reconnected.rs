@@ -1,0 +1,72 @@
+//! The connection changes while its token is being renewed.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::Semaphore;
+
+use super::{provider::Answer, until};
+use crate::store_world::World;
+
+#[tokio::test]
+async fn what_is_deleted_while_it_is_renewed_is_revoked_with_the_new_token() {
+    let world = World::new().await;
+    let (key, gate) = (world.expired().await, Arc::new(Semaphore::new(0)));
+    world.provider.answer_next([Answer::HeldAnswer(Arc::clone(&gate))]);
+    let caller = tokio::spawn(world.call(&world.app, &key));
+    until(async || world.provider.redeemed() == 1).await;
+    let stored = world.stored(&key).await;
+    world.app.delete_connection(stored).await.unwrap().unwrap();
+    gate.add_permits(1);
+    let told = caller.await.unwrap();
+    assert_eq!((told.status, told.error()), (404, "connection_not_found"));
+    assert_eq!(world.provider.revocations(), ["rt-0-0"], "so far the one that was stored");
+    keeper::keep(&world.app, None).await.unwrap();
+    assert_eq!(world.provider.revocations(), ["rt-0-0", "rt-0-1"]);
+}
+
+#[tokio::test]
+async fn what_is_deleted_as_it_was_before_a_renewal_is_revoked_as_it_is_now() {
+    let world = World::new().await;
+    let key = world.expired().await;
+    let stale = world.stored(&key).await;
+    assert_eq!(world.call(&world.app, &key).await.status, 200);
+    world.app.delete_connection(stale).await.unwrap().unwrap();
+    assert_eq!(world.provider.revocations(), ["rt-0-1"]);
+}
+
+#[tokio::test]
+async fn who_connects_again_while_the_old_token_is_renewed_keeps_the_new_grant() {
+    let world = World::new().await;
+    let (key, gate) = (world.expired().await, Arc::new(Semaphore::new(0)));
+    world.provider.answer_next([Answer::HeldAnswer(Arc::clone(&gate))]);
+    let caller = tokio::spawn(world.call(&world.app, &key));
+    until(async || world.provider.redeemed() == 1).await;
+    world.hands.turn(Duration::from_secs(1));
+    world.reconnect(&key).await;
+    gate.add_permits(1);
+    let told = caller.await.unwrap();
+    assert_eq!((told.status, told.token()), (200, "at-1-0"));
+    assert_eq!(world.stands(&key).await.0, "at-1-0");
+}
+
+#[tokio::test]
+async fn who_read_the_old_grant_does_not_renew_it_over_the_new_one() {
+    let world = World::new().await;
+    let key = world.expired().await;
+    for renewals in [0, 1] {
+        // a caller reads the connection, and before it asks for the lease the person has connected again
+        let stale = world.stored(&key).await;
+        assert!(stale.token_expires_at.is_some());
+        world.hands.turn(Duration::from_secs(1));
+        world.reconnect(&key).await;
+        for _ in 0..renewals {
+            let stored = world.stored(&key).await;
+            world.app.renewed(stored, None).await.unwrap();
+        }
+        let (asked, stands) = (world.provider.asked(), world.stands(&key).await);
+        let open = world.app.renewed(stale, None).await.unwrap();
+        assert_eq!(open.credentials.access_token.unwrap().expose(), stands.0);
+        assert_eq!(world.stands(&key).await, stands, "after {renewals} renewals");
+        assert_eq!(world.provider.asked(), asked, "the old grant's token is not redeemed");
+    }
+}

@@ -1,0 +1,249 @@
+//! What can happen once has one winner, however many try at once; what is wrong changes nothing.
+
+use std::{sync::Arc, time::Duration};
+
+use shared::{
+    app::App,
+    error::Error,
+    id::{Environment, ProjectId},
+    secret::{Bearer, Digest},
+    store::{
+        attempts::{Attempt, Claim, Proof, State, Status},
+        connections::{Completer, Leasing},
+        links::Link,
+    },
+};
+
+use crate::{store_grants::race, store_world::World};
+
+const CALLERS: usize = 200;
+
+fn browser(world: &World) -> Digest {
+    Bearer::random(&world.app.random).digest()
+}
+
+/// The one index at which there is something, and that everything else is as it should be.
+fn only<T, E>(results: Vec<Result<T, E>>, loser: impl Fn(&E) -> bool) -> T
+where
+    E: std::fmt::Debug,
+{
+    let (won, lost): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+    assert_eq!(won.len(), 1, "winners; of the others, one got {:?}", lost.into_iter().next().and_then(Result::err));
+    for error in lost.into_iter().filter_map(Result::err) {
+        assert!(loser(&error), "{error:?}");
+    }
+    won.into_iter().next().and_then(Result::ok).unwrap()
+}
+
+fn already_used(error: &Error) -> bool {
+    matches!(error, Error::AlreadyUsed)
+}
+
+fn link(project: &ProjectId, world: &World) -> Link {
+    Link {
+        project: project.clone(),
+        environment: Environment::Test,
+        identity: None,
+        identity_label: None,
+        connectors: Vec::new(),
+        return_to: None,
+        session: None,
+        created_at: world.hands.now(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_is_opened_by_one_of_two_hundred_browsers_and_by_that_one_again() {
+    let world = World::new().await;
+    let token = Bearer::random(&world.app.random);
+    world.app.links.put(&token, &link(&world.project, &world)).await.unwrap();
+
+    let claims = race(CALLERS, |_| {
+        let (app, name, browser, now) = (Arc::clone(&world.app), token.digest(), browser(&world), world.hands.now());
+        async move { app.links.claim(&name, &browser, now).await.map(|_| browser) }
+    })
+    .await;
+    let winner = only(claims, already_used);
+
+    let now = world.hands.now();
+    assert!(world.app.links.claim(&token.digest(), &winner, now).await.is_ok());
+    assert!(world.app.links.reopen(&token.digest(), &winner, now).await.is_ok());
+    let stranger = browser(&world);
+    assert!(matches!(world.app.links.reopen(&token.digest(), &stranger, now).await, Err(Error::UnknownState)));
+    assert!(matches!(world.app.links.claim(&stranger, &stranger, now).await, Err(Error::UnknownState)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_is_started_by_one_of_two_hundred_browsers_and_by_that_one_again() {
+    let world = World::new().await;
+    let state = world.put(&world.attempt("vendor")).await;
+    let starts = race(CALLERS, |_| {
+        let (app, state, browser, now) = (Arc::clone(&world.app), state.clone(), browser(&world), world.hands.now());
+        async move { app.attempts.start(&state, &browser, now).await.map(|_| browser) }
+    })
+    .await;
+    let winner = only(starts, already_used);
+    assert!(world.app.attempts.start(&state, &winner, world.hands.now()).await.is_ok());
+}
+
+/// An attempt that a browser has started.
+async fn started(world: &World, attempt: &Attempt) -> (State, Digest) {
+    let (state, browser) = (world.put(attempt).await, browser(world));
+    world.app.attempts.start(&state, &browser, world.hands.now()).await.unwrap();
+    (state, browser)
+}
+
+fn proof(browser: &Digest, request_id: impl ToString) -> Proof {
+    Proof { browser: browser.clone(), issuer: None, request_id: request_id.to_string() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_claimed_by_one_of_two_hundred_requests_and_by_that_one_again() {
+    let world = World::new().await;
+    let (state, browser) = started(&world, &world.attempt("vendor")).await;
+    let claims = race(CALLERS, |caller| {
+        let (app, state, proof, now) = (Arc::clone(&world.app), state.clone(), proof(&browser, caller), world.hands.now());
+        async move {
+            match app.attempts.claim(&state, &proof, now).await.unwrap() {
+                Claim::Won(_) => Ok(proof.request_id),
+                Claim::Before(progress) => Err(progress),
+            }
+        }
+    })
+    .await;
+    // the same browser is told the outcome: for now, that the answer is being worked on
+    let winner = only(claims, |progress| progress.status == Status::Claimed);
+    let again = world.app.attempts.claim(&state, &proof(&browser, winner), world.hands.now()).await.unwrap();
+    assert!(matches!(again, Claim::Won(_)), "the SDK repeats a call whose answer was lost");
+}
+
+/// What a completer got.
+async fn complete(app: Arc<App>, world: &World, attempt: Attempt, by: By) -> impl Future<Output = Result<(), Error>> + Send + use<> {
+    let held = app.connections.held(&attempt.id).await.unwrap().unwrap();
+    let now = world.hands.now();
+    async move {
+        let by = match &by {
+            By::App(code, request_id) => Completer::App { code: code.clone(), request_id },
+            By::Person(browser) => Completer::Person { browser: browser.clone(), code: None },
+        };
+        app.connections.complete(&app.attempts, &app.codes, &held, false, &by, now).await.map(drop)
+    }
+}
+
+enum By {
+    App(Digest, String),
+    Person(Digest),
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_grant_is_completed_by_one_of_two_hundred_of_either_kind() {
+    let world = World::new().await;
+    for persons in [0, CALLERS / 2, CALLERS] {
+        let (attempt, code) = (world.attempt("vendor"), Bearer::random(&world.app.random));
+        let (_, browser) = world.held(&attempt, Some(&code)).await;
+        let mut calls = Vec::new();
+        for caller in 0..CALLERS {
+            let by = if caller < persons { By::Person(browser.digest()) } else { By::App(code.digest(), caller.to_string()) };
+            calls.push(complete(Arc::clone(&world.app), &world, attempt.clone(), by).await);
+        }
+        let calls = std::sync::Mutex::new(calls);
+        let results = race(CALLERS, |_| calls.lock().unwrap().pop().unwrap()).await;
+        only(results, already_used);
+
+        let stored = world.app.connections.find(&attempt.connection).await.unwrap();
+        assert!(stored.is_some_and(|stored| stored.generation == 1), "{persons} persons");
+        assert!(world.app.connections.held(&attempt.id).await.unwrap().is_none());
+        let progress = world.app.attempts.progress_of(&attempt.id, world.hands.now()).await.unwrap();
+        assert_eq!(progress.status, Status::Connected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_is_redeemed_by_one_of_two_hundred_requests_and_by_that_one_again() {
+    let world = World::new().await;
+    let code = Bearer::random(&world.app.random);
+    world.held(&world.attempt("vendor"), Some(&code)).await;
+    let claims = race(CALLERS, |caller| {
+        let (app, code, now) = (Arc::clone(&world.app), code.digest(), world.hands.now());
+        async move { if app.codes.claim(&code, &caller.to_string(), now).await.unwrap() { Ok(caller) } else { Err(()) } }
+    })
+    .await;
+    let winner = only(claims, |()| true).to_string();
+    let (codes, now) = (&world.app.codes, world.hands.now());
+    assert!(codes.claim(&code.digest(), &winner, now).await.unwrap());
+    assert_eq!(codes.find(&code.digest()).await.unwrap().unwrap().claimed_by, Some(winner));
+    assert!(!codes.claim(&browser(&world), "nobody's", now).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_is_deleted_by_one_of_two_hundred_and_queued_for_revocation_once() {
+    let world = World::new().await;
+    let stored = world.connection("vendor").await;
+    let deletions = race(CALLERS, |_| {
+        let (app, stored) = (Arc::clone(&world.app), stored.clone());
+        async move { app.delete_connection(stored).await.unwrap().ok_or(()) }
+    })
+    .await;
+    only(deletions, |()| true);
+    assert!(world.app.connections.find(&stored.connection.key).await.unwrap().is_none());
+    assert_eq!(world.provider.revocations().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_is_had_by_one_of_two_hundred_processes_and_by_that_one_again() {
+    let world = World::new().await;
+    let stored = world.connection("vendor").await;
+    let (now, until) = (world.hands.now(), world.hands.now().after(Duration::from_secs(30)));
+    let leases = race(CALLERS, |caller| {
+        let (app, stored, owner) = (Arc::clone(&world.app), stored.clone(), format!("process {caller}"));
+        async move {
+            match app.connections.lease(&stored, &owner, until, now).await.unwrap() {
+                Leasing::Ours(_) => Ok(owner),
+                other => Err(other),
+            }
+        }
+    })
+    .await;
+    let winner = only(leases, |other| matches!(other, Leasing::Theirs));
+    let again = world.app.connections.lease(&stored, &winner, until, now).await.unwrap();
+    assert!(matches!(again, Leasing::Ours(_)), "the SDK repeats a call whose answer was lost");
+    let later = world.app.connections.lease(&stored, "another", until.after(Duration::from_secs(30)), until).await.unwrap();
+    assert!(matches!(later, Leasing::Ours(_)), "a lease that ran out is free");
+}
+
+#[tokio::test]
+async fn a_wrong_cookie_state_or_issuer_is_unknown_and_changes_nothing() {
+    let world = World::new().await;
+    let attempt = Attempt { issuer: Some("https://vendor.example".to_owned()), ..world.attempt("vendor") };
+    let (state, own) = started(&world, &attempt).await;
+    let other_state = State::random(&attempt.connector, &attempt.id, &world.app.random);
+    let (stranger, right) = (browser(&world), Some("https://vendor.example".to_owned()));
+    let wrong_issuer = Some("https://evil.example".to_owned());
+    let table = [
+        ("the cookie", &state, &stranger, right.clone()),
+        ("the state", &other_state, &own, right.clone()),
+        ("both", &other_state, &stranger, right.clone()),
+        ("the issuer", &state, &own, wrong_issuer),
+        ("no issuer where one is announced", &state, &own, None),
+    ];
+    let before = item(&world, attempt.id.as_str()).await;
+    for (case, state, browser, issuer) in table {
+        let proof = Proof { browser: browser.clone(), issuer, request_id: "r".to_owned() };
+        let claim = world.app.attempts.claim(state, &proof, world.hands.now()).await;
+        assert!(matches!(claim, Err(Error::UnknownState)), "{case}");
+        assert_eq!(item(&world, attempt.id.as_str()).await, before, "{case}");
+    }
+    let start = world.app.attempts.start(&other_state, &own, world.hands.now()).await;
+    assert!(matches!(start, Err(Error::UnknownState)));
+    assert_eq!(item(&world, attempt.id.as_str()).await, before);
+
+    let proof = Proof { browser: own, issuer: right, request_id: "r".to_owned() };
+    assert!(matches!(world.app.attempts.claim(&state, &proof, world.hands.now()).await, Ok(Claim::Won(_))));
+}
+
+/// An item of the flows, as it stands.
+async fn item(world: &World, pk: &str) -> shared::store::Item {
+    let key = aws_sdk_dynamodb::types::AttributeValue::S(pk.to_owned());
+    let get = world.client().get_item().table_name(&world.app.config.tables.flows).key("pk", key).consistent_read(true);
+    shared::store::Item(get.send().await.unwrap().item.unwrap())
+}

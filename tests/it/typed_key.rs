@@ -1,0 +1,119 @@
+//! Connectors that take a key: brought by the app's back end, or typed by the person on our page.
+
+use axum::response::IntoResponse;
+use serde_json::{Value, json};
+
+use crate::world::{Fake, Seen, USER, World, query};
+
+/// A provider that knows one key, and who it belongs to.
+async fn provider() -> Fake {
+    Fake::start(|seen: &Seen| match (seen.target.as_str(), seen.header("x-api-key")) {
+        ("/v1/me", Some("good-key")) => axum::Json(json!({ "id": 7, "mail": "ada@keyed.example" })).into_response(),
+        ("/v1/broken", _) => axum::http::StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        (_, Some("good-key")) => axum::Json(json!({ "asked": seen.target })).into_response(),
+        _ => (axum::http::StatusCode::UNAUTHORIZED, axum::Json(json!({ "error": "bad_key" }))).into_response(),
+    })
+    .await
+}
+
+fn definition(url: &str, profile: &str) -> Value {
+    json!({
+        "name": "Keyed",
+        "inputs": [
+            { "name": "api_key", "label": "API key", "secret": true, "pattern": "[a-z-]{3,40}" },
+            { "name": "workspace", "label": "Workspace", "pattern": "[a-z]{1,20}", "default": "main" },
+        ],
+        "api": { "base_url": format!("{url}/v1"), "credential": { "in": "header", "name": "X-API-Key", "prefix": "", "value": "api_key" } },
+        "profile": { "url": format!("{url}/v1/{profile}"), "account_id": "id", "email": "mail" },
+    })
+}
+
+fn body(credentials: &Value) -> Value {
+    json!({ "connectorId": "keyed", "credentialType": "apiKey", "userId": USER, "credentials": credentials })
+}
+
+#[tokio::test]
+async fn a_key_that_works_connects_at_once() {
+    let (world, provider) = (World::new().await, provider().await);
+    world.custom("keyed", &definition(&provider.url, "me"), false).await;
+    for prefix in ["", "/api/v1"] {
+        let path = format!("{prefix}/connectors/keyed/credentials");
+        let created = world.post(&path, &body(&json!({ "api_key": "good-key" }))).await;
+        let key = created.member("connectionId");
+        let expected = json!({ "connectionId": key, "credentialId": key.replace("conn_", "cred_"), "status": "connected" });
+        assert_eq!((created.status, created.json(), created.header("x-api-version")), (201, expected, Some("2025-09")));
+
+        let rows = world.connections().await;
+        let said = ["key", "name", "platform", "identity"].map(|name| rows[0][name].clone());
+        assert_eq!(said, [json!(key), json!("ada@keyed.example"), json!("keyed"), json!(USER)]);
+        let call = world.api("GET", "/v1/passthrough/keyed/things?a=1").header("x-one-connection-key", &key);
+        assert_eq!(call.send().await.json(), json!({ "asked": "/v1/things?a=1" }));
+        let deleted = world.api("DELETE", &format!("/v1/vault/connections/{key}")).send().await;
+        assert_eq!(deleted.json()["revocation"], "not_supported");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_does_not_work_is_not_stored() {
+    let (world, provider) = (World::new().await, provider().await);
+    world.custom("keyed", &definition(&provider.url, "me"), false).await;
+    let before = world.dump_of(&["flows", "connections", "journal"]).await;
+    let table = [
+        (json!({ "api_key": "bad-key" }), 422, "invalid_credentials"),
+        (json!({ "api_key": "NOT ALLOWED" }), 400, "invalid_request"),
+        (json!({ "api_key": "" }), 400, "invalid_request"),
+        (json!({ "api_key": 7 }), 400, "invalid_request"),
+        (json!({ "api_key": "good-key", "extra": "x" }), 400, "invalid_request"),
+        (json!({ "api_key": "good-key", "workspace": "../x" }), 400, "invalid_request"),
+        (json!({}), 400, "invalid_request"),
+    ];
+    for (credentials, status, error) in table {
+        let answer = world.post("/connectors/keyed/credentials", &body(&credentials)).await;
+        assert_eq!(answer.refusal(), (status, error.to_owned()), "{credentials}");
+        assert!(!answer.text().contains("bad-key") && !answer.text().contains("NOT ALLOWED"), "{}", answer.text());
+    }
+    assert_eq!(world.dump_of(&["flows", "connections", "journal"]).await, before);
+}
+
+#[tokio::test]
+async fn a_provider_that_fails_is_told_apart_from_one_that_refuses() {
+    let (world, provider) = (World::new().await, provider().await);
+    world.custom("keyed", &definition(&provider.url, "broken"), false).await;
+    let answer = world.post("/connectors/keyed/credentials", &body(&json!({ "api_key": "good-key" }))).await;
+    assert_eq!(answer.refusal(), (502, "provider_failed".to_owned()));
+    let gone = definition("http://127.0.0.1:1", "me");
+    world.custom("keyed", &gone, false).await;
+    let answer = world.post("/connectors/keyed/credentials", &body(&json!({ "api_key": "good-key" }))).await;
+    assert_eq!(answer.refusal(), (502, "provider_unreachable".to_owned()));
+    assert_eq!(world.connections().await, [] as [Value; 0]);
+}
+
+#[tokio::test]
+async fn a_person_types_a_key_on_our_page_mends_it_and_confirms() {
+    let (world, provider) = (World::new().await, provider().await);
+    world.custom("keyed", &definition(&provider.url, "me"), false).await;
+    let request = json!({ "identity": USER, "connectors": ["keyed"], "redirect_uri": world.redirect_uri() });
+    let answer = world.post("/v1/connect/sessions", &request).await;
+    let browser = world.browser();
+    let page = browser.open(&answer.member("url")).await;
+    assert!(page.text().contains("type=\"password\""), "{}", page.text());
+
+    let typed = page.form("/connect/keyed").with("input_workspace", "side").with("input_api_key", "bad-key");
+    let mended = browser.submit(typed).await;
+    assert_eq!(mended.status, 422);
+    let text = mended.text();
+    assert!(text.contains("does not accept these credentials") && text.contains("value=\"side\"") && !text.contains("bad-key"));
+
+    let held = browser.submit(mended.form("/connect/keyed").with("input_workspace", "side").with("input_api_key", "good-key")).await;
+    assert_eq!(held.status, 303);
+    assert_eq!(world.connections().await, [] as [Value; 0], "only held so far");
+    let confirm = browser.open(&held.location()).await;
+    assert!(confirm.text().contains("ada@keyed.example") && confirm.text().contains("Keyed"));
+    let done = browser.submit(confirm.form("/connect/confirm/").with("decision", "confirm")).await;
+    assert_eq!(query(&done.location(), "status").as_deref(), Some("connected"), "{}", done.text());
+    assert_eq!(world.connections().await.len(), 1);
+
+    let attempt = held.location().rsplit('/').next().unwrap().to_owned();
+    let status = world.call("GET", &format!("/v1/connect/attempts/{attempt}")).bearer(&answer.member("session")).send().await;
+    assert_eq!(status.json()["status"], "connected");
+}

@@ -6,6 +6,7 @@
 mod attack_callback;
 mod attack_code;
 mod attack_link;
+mod calls;
 mod credentials;
 mod emulator;
 mod front_end;
@@ -19,8 +20,10 @@ mod store_claims;
 mod store_expiry;
 mod store_grants;
 mod store_journal;
+mod store_lease_model;
 mod store_seals;
 mod store_settings;
+mod store_stale;
 mod store_world;
 mod typed_key;
 mod world;

@@ -157,14 +157,14 @@ async fn the_keeper_forgets_what_nobody_claimed_and_nothing_else() {
     world.hands.turn(Duration::from_secs(600));
 
     // the index still shows the one that was completed, and not yet the one that was not
-    keeper::keep(app).await.unwrap();
+    keeper::keep(app, None).await.unwrap();
     assert!(app.connections.find(&claimed.connection).await.unwrap().is_some());
     assert!(app.connections.held(&unclaimed.id).await.unwrap().is_some());
     assert_eq!(app.attempts.progress_of(&claimed.id, world.hands.now()).await.unwrap().status, Status::Connected);
 
     world.dynamodb.thaw_indexes();
-    assert_eq!(keeper::keep(app).await.unwrap().forgotten, 1);
+    assert_eq!(keeper::keep(app, None).await.unwrap().forgotten, 1);
     assert!(app.connections.held(&unclaimed.id).await.unwrap().is_none());
     assert_eq!(world.provider.revocations(), [String::new(); 0], "the grant that the live connection shares");
-    assert_eq!(keeper::keep(app).await.unwrap(), keeper::Round::default());
+    assert_eq!(keeper::keep(app, None).await.unwrap(), keeper::Round::default());
 }

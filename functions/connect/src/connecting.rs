@@ -67,13 +67,13 @@ pub async fn choose(app: &App, request: &Request) -> Result<Response, Error> {
 
 async fn list_page(app: &App, request: &Request, visit: &Visit) -> Result<Response, Error> {
     visit.must_fit(request)?;
+    let project = project(app, &visit.link).await?;
     let base_path = app.base_path();
     let mut connectors: Vec<Entry> = Vec::new();
     for connector in offered(app, &visit.link).await? {
         let address = format!("{base_path}/connect/{}?link={}", connector.id, visit.name.as_str());
         connectors.push(Entry { id: connector.id.to_string(), name: connector.data.name.to_string(), address });
     }
-    let project = project(app, &visit.link).await?;
     let template = Choose { app_name: &project.name, connectors: &connectors, base_path: &base_path };
     Ok(Response::html(page::render(&template)))
 }
@@ -227,9 +227,9 @@ async fn connector<'a>(app: &'a App, request: &Request, link: &Link) -> Result<C
     if !link.connectors.is_empty() && !link.connectors.contains(&id) {
         return Err(Error::NotFound(Missing::Connector));
     }
-    // the project too, which the page needs next: one round of reads
+    // the project and the address too, which the page needs next: one round of reads
     let mut keys = connector_keys(&link.project, link.environment, &id).to_vec();
-    keys.push(Key::Project(link.project.clone()));
+    keys.extend([Key::Project(link.project.clone()), Key::Deployment]);
     let read = app.settings.read(&keys, app.clock.now()).await?;
     let connector = app.connector_from(&read, &link.project, link.environment, &id)?;
     connector.must_be_enabled()?;
@@ -254,7 +254,8 @@ fn typed(connector: &ConnectorInUse<'_>, form: &Params) -> Result<BTreeMap<Strin
     Ok(given)
 }
 
+/// The project; and the address, so that the page's forms lead where they should.
 async fn project(app: &App, link: &Link) -> Result<Project, Error> {
-    let read = app.settings.read(&[Key::Project(link.project.clone())], app.clock.now()).await?;
+    let read = app.settings.read(&[Key::Project(link.project.clone()), Key::Deployment], app.clock.now()).await?;
     read.project(&link.project)?.ok_or(Error::NotFound(Missing::Project))
 }

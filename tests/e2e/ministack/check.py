@@ -10,8 +10,12 @@ import sys
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+sys.path[1:1] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[1] / "oidc")]
+
+import flow as certified
 import stack
 from botocore.exceptions import ClientError
+from driver import Mooring
 from front import Front
 
 
@@ -117,6 +121,8 @@ def main(binaries, log):
         front.deployment = stack.Deployment(emulator, Path(binaries), public_url=front.url)
         try:
             check(emulator, front.deployment, front.url)
+            # and the whole flow, renewal included, with a provider that is not ours
+            certified.run(Mooring(front.url, front.deployment.root_key()))
         except BaseException:
             print(front.deployment.logs(), file=sys.stderr)
             raise

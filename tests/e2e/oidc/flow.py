@@ -33,16 +33,20 @@ def definition(issuer):
 
 def main():
     with tempfile.TemporaryDirectory() as folder, Local(sys.argv[1], folder) as local:
-        mooring = Mooring(local.env["BASE_URL"], local.env["ROOT_KEY"])
-        project, key = make_project(mooring, "Certified flow")
-        redirect_uri = mooring.admin("GET", "/connectors/acme")["redirect_uri"]
-        command = ["node", str(HERE / "server.mjs"), "--redirect-uri", redirect_uri, "--access-token-ttl", str(TTL)]
-        server = subprocess.Popen(command, stdout=subprocess.PIPE)
-        try:
-            flow(mooring, project, key, json.loads(wait_for_line(server)))
-        finally:
-            server.terminate()
-            server.wait(20)
+        run(Mooring(local.env["BASE_URL"], local.env["ROOT_KEY"]))
+
+
+def run(mooring):
+    """The flow with a provider of its own, against any Mooring that may call this machine."""
+    project, key = make_project(mooring, "Certified flow")
+    redirect_uri = mooring.admin("GET", "/connectors/github")["redirect_uri"]
+    command = ["node", str(HERE / "server.mjs"), "--redirect-uri", redirect_uri, "--access-token-ttl", str(TTL)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE)
+    try:
+        flow(mooring, project, key, json.loads(wait_for_line(server)))
+    finally:
+        server.terminate()
+        server.wait(20)
 
 
 def flow(mooring, project, key, provider):
@@ -62,4 +66,5 @@ def flow(mooring, project, key, provider):
     print("the flow with oidc-provider: connected, renewed by rotation twice, revoked")
 
 
-main()
+if __name__ == "__main__":
+    main()

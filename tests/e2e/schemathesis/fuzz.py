@@ -49,21 +49,28 @@ class Fuzzer:
                 self.failed.append(name)
 
 
-def held(mooring, key):
-    """A person's browser that waits at the confirmation, and what stands in its pages and addresses."""
-    asked = {"identity": "bob", "connectors": ["acme"]}
-    made = mooring.call("POST", "/v1/connect/sessions", key, asked)
-    browser = Browser().visit(made["url"])
-    fields = [hidden(browser, "link"), hidden(browser, "form_token")]
+def person(mooring, key):
+    """A browser with one attempt that waits for a word and one that waits for the provider, and what its pages say."""
+    browser = Browser()
+    session, attempt, answered, fields = begin(mooring, key, browser)
+    acme(browser.visit(browser.url))
+    fields["form_token"].append(hidden(browser, "form_token"))
+    _, handle, state, _ = begin(mooring, key, browser)
+    browser.visit(browser.url)
+    found = {"path.attempt": [attempt], "path.handle": [handle], "query.state": [state, answered]}
+    found |= {"path.connector": ["acme"], "query.link": fields["link"], "body.link": fields["link"], "body.form_token": fields["form_token"]}
+    cookies = browser.cookies[mooring.base_url.removeprefix("http://")]
+    return session, attempt, "; ".join(f"{name}={value}" for name, value in cookies.items()), found
+
+
+def begin(mooring, key, browser):
+    """Up to the address that starts an attempt."""
+    made = mooring.call("POST", "/v1/connect/sessions", key, {"identity": "bob", "connectors": ["acme"]})
+    browser.visit(made["url"])
+    fields = {name: [hidden(browser, name)] for name in ("link", "form_token")}
     browser.submit(stop_at=f"{mooring.base_url}/connect/start/")
     attempt, state = re.search(r"/connect/start/(att_\w+)\?state=(.*)", browser.url).groups()
-    acme(browser.visit(browser.url))
-    cookies = browser.cookies[mooring.base_url.removeprefix("http://")]
-    found = {
-        "path.attempt": [attempt], "path.handle": [attempt], "path.connector": ["acme"], "query.state": [state],
-        "query.link": fields[:1], "body.link": fields[:1], "body.form_token": [fields[1], hidden(browser, "form_token")],
-    }
-    return made["session"], attempt, "; ".join(f"{name}={value}" for name, value in cookies.items()), found
+    return made["session"], attempt, state, fields
 
 
 def hidden(browser, name):
@@ -87,7 +94,7 @@ def main():
         ours = {**known, "path.org": [project], "path.project": [project]}
         paths = {"path.id": [connection, connection.replace("conn_", "cred_")], "path.path": ["me", "notes", "echo"]}
         fuzzer.run("an app client", key, {**ours, **paths}, *APP, x_one_connection_key=connection)
-        session, attempt, cookies, found = held(mooring, key)
+        session, attempt, cookies, found = person(mooring, key)
         fuzzer.run("a session", session, {"path.id": [attempt]}, "--include-operation-id-regex", SESSION)
         fuzzer.run("a browser", None, found, "--include-operation-id-regex", BROWSER, Cookie=cookies)
         fuzzer.run("the root key", root, ours, *ADMIN)

@@ -172,7 +172,9 @@ impl App {
     pub async fn open(&self, belongs: &Belongs<'_>, sealed: &Sealed) -> Result<Vec<u8>, Error> {
         match self.ring().await?.open(belongs, sealed) {
             // a rotation added a version since the ring was read
-            Err(VaultError::UnknownRingVersion(_)) => Ok(self.ring.set(self.fetch_ring().await?).open(belongs, sealed)?),
+            Err(VaultError::UnknownRingVersion(_)) => {
+                Ok(self.ring.set(self.fetch_ring().await?).open(belongs, sealed)?)
+            }
             opened => Ok(opened?),
         }
     }
@@ -219,10 +221,10 @@ impl App {
 
     /// The signing key, once its public half is published where every function reads it.
     async fn fetch_signing_key(&self) -> Result<SigningKey, Error> {
-        let (seed, deployment) = tokio::try_join!(
-            async { Ok(self.secrets.text(&self.config.secrets.signing_seed).await?) },
-            async { Ok::<_, Error>(self.settings.deployment(self.clock.now()).await?) },
-        )?;
+        let (seed, deployment) =
+            tokio::try_join!(async { Ok(self.secrets.text(&self.config.secrets.signing_seed).await?) }, async {
+                Ok::<_, Error>(self.settings.deployment(self.clock.now()).await?)
+            },)?;
         let key = SigningKey::of_seed(&seed)?;
         if deployment.jwks.as_deref() != Some(key.jwks().as_str()) {
             self.settings.publish_keys(&key.jwks()).await?;

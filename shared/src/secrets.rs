@@ -108,7 +108,8 @@ impl Secrets {
         client_id: &str,
         now: Timestamp,
     ) -> Result<ProviderClient, Error> {
-        let same = |clients: &Map<String, Value>| entry(clients, connector).filter(|client| client.client_id == client_id);
+        let same =
+            |clients: &Map<String, Value>| entry(clients, connector).filter(|client| client.client_id == client_id);
         if let Some(client) = self.kept(secret, now).as_ref().and_then(same) {
             return Ok(client);
         }

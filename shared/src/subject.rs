@@ -47,9 +47,7 @@ impl Subject {
             }
         }
         if label.as_deref().is_some_and(|label| !is_label(label)) {
-            return Err(Error::invalid(
-                "a label is a name: at most 256 characters, none of them control characters",
-            ));
+            return Err(Error::invalid("a label is a name: at most 256 characters, none of them control characters"));
         }
         Ok(Self { identity: named.into_iter().next(), label })
     }

@@ -49,7 +49,8 @@ async fn an_answer_in_another_browser_changes_nothing() {
     let url = url::Url::parse(&callback).unwrap();
     let real = browser.cookies().into_iter().find(|(n, _)| *n == name).unwrap().1;
     let twice = world.call("GET", &format!("{}?{}", url.path(), url.query().unwrap()));
-    let twice = twice.header("cookie", &format!("{name}={real}; {name}=planted")).header("accept", "text/html").send().await;
+    let twice =
+        twice.header("cookie", &format!("{name}={real}; {name}=planted")).header("accept", "text/html").send().await;
     assert_eq!(twice.refusal(), (400, "unknown_state".to_owned()));
 
     assert_eq!(world.dump().await, after);
@@ -64,7 +65,9 @@ async fn a_state_works_once() {
     let world = World::new().await;
     let (browser, attempt, callback) = before_the_callback(&world).await;
     let first = browser.open(&callback).await;
-    for again in [callback.clone(), with(&callback, "code", Some("another")), with(&callback, "error", Some("access_denied"))] {
+    for again in
+        [callback.clone(), with(&callback, "code", Some("another")), with(&callback, "error", Some("access_denied"))]
+    {
         assert_eq!(browser.open(&again).await.location(), first.location(), "{again}");
     }
     assert_eq!(world.browser().open(&callback).await.refusal(), (400, "unknown_state".to_owned()));
@@ -144,7 +147,9 @@ async fn an_answer_of_another_issuer_changes_nothing() {
 /// RFC 9700 §4.11.1: what a client hung onto the state is not ours, and is no address to go to.
 #[tokio::test]
 async fn a_state_with_something_behind_a_tilde_is_read_up_to_it() {
-    for suffix in ["~aHR0cHM6Ly9ldmlsLmV4YW1wbGUv", "~aHR0cHM6Ly9ldmlsLmV4YW1wbGUv~v3", "~", "~~", "~https://evil.example"] {
+    for suffix in
+        ["~aHR0cHM6Ly9ldmlsLmV4YW1wbGUv", "~aHR0cHM6Ly9ldmlsLmV4YW1wbGUv~v3", "~", "~~", "~https://evil.example"]
+    {
         let world = World::new().await;
         let browser = world.browser();
         let attempt = world.begin(Shape::FrontEnd, &browser).await;
@@ -179,7 +184,7 @@ async fn after_a_refusal_no_code_is_taken() {
 async fn an_answer_that_comes_too_late_is_not_taken() {
     let world = World::new().await;
     let (browser, _, callback) = before_the_callback(&world).await;
-    world.turn(std::time::Duration::from_secs(600));
+    world.turn(std::time::Duration::from_mins(10));
     assert_eq!(browser.open(&callback).await.refusal(), (410, "expired".to_owned()));
     assert_eq!(world.browser().open(&callback).await.refusal(), (400, "unknown_state".to_owned()));
     assert_eq!(world.server.provider.counts().code_redemptions, 0);

@@ -25,7 +25,7 @@ async fn a_link_is_the_first_browsers() {
     world.turn(Duration::from_secs(301));
     assert_eq!(first.open(&link).await.status, 200);
     assert_eq!(first.submit(page.form("/connect/acme")).await.status, 303);
-    world.turn(Duration::from_secs(900));
+    world.turn(Duration::from_mins(15));
     assert_eq!(first.open(&link).await.refusal(), (410, "expired".to_owned()));
     assert_eq!(first.submit(page.form("/connect/acme")).await.refusal(), (410, "expired".to_owned()));
 }
@@ -35,7 +35,7 @@ async fn a_link_is_the_first_browsers() {
 async fn a_link_lasts_five_minutes() {
     let world = World::new().await;
     let link = world.one_time_link().await;
-    world.turn(Duration::from_secs(300));
+    world.turn(Duration::from_mins(5));
     assert_eq!(world.browser().open(&link).await.refusal(), (410, "expired".to_owned()));
     let guessed = link.replace("token=", "token=x");
     assert_eq!(world.browser().open(&guessed).await.refusal(), (400, "unknown_state".to_owned()));
@@ -50,7 +50,11 @@ async fn a_start_url_is_the_first_browsers() {
     let started = first.open(&attempt.start_url).await;
     let name = format!("__Host-mooring_{}", attempt.id);
     let cookie = started.header("set-cookie").unwrap().to_owned();
-    assert!(cookie.starts_with(&format!("{name}=")) && cookie.ends_with("; Path=/; Max-Age=1800; Secure; HttpOnly; SameSite=Lax"), "{cookie}");
+    assert!(
+        cookie.starts_with(&format!("{name}="))
+            && cookie.ends_with("; Path=/; Max-Age=1800; Secure; HttpOnly; SameSite=Lax"),
+        "{cookie}"
+    );
 
     assert_eq!(second.open(&attempt.start_url).await.refusal(), (409, "already_used".to_owned()));
     second.plant(&name, "guess");
@@ -62,7 +66,7 @@ async fn a_start_url_is_the_first_browsers() {
     assert_eq!(first.open(&swapped).await.refusal(), (400, "unknown_state".to_owned()));
     let elsewhere = format!("{}/connect/start/{}?state={}", world.base(), attempt.id, other.state);
     assert_eq!(first.open(&elsewhere).await.refusal(), (400, "unknown_state".to_owned()));
-    world.turn(Duration::from_secs(600));
+    world.turn(Duration::from_mins(10));
     assert_eq!(first.open(&attempt.start_url).await.refusal(), (410, "expired".to_owned()));
 }
 
@@ -90,7 +94,8 @@ async fn a_confirmation_from_elsewhere_is_refused() {
     let world = World::new().await;
     let browser = world.browser();
     let (attempt, _) = world.hold(Shape::OneTimeLink, &browser).await;
-    let form = || async { browser.open(&attempt.path("confirm")).await.form("/connect/confirm/").with("decision", "confirm") };
+    let form =
+        || async { browser.open(&attempt.path("confirm")).await.form("/connect/confirm/").with("decision", "confirm") };
     let (second, _) = world.hold(Shape::OneTimeLink, &browser).await;
     let foreign = browser.open(&second.path("confirm")).await.form("/connect/confirm/").value("form_token").to_owned();
     let before = world.dump().await;
@@ -119,7 +124,11 @@ async fn a_confirmation_from_elsewhere_is_refused() {
         let answer = browser.submit(form().await.with("decision", decision)).await;
         assert_eq!(answer.refusal(), (400, "invalid_request".to_owned()), "{decision}");
     }
-    assert_eq!(browser.open(&format!("{}?decision=confirm", attempt.path("confirm"))).await.status, 200, "a GET only shows");
+    assert_eq!(
+        browser.open(&format!("{}?decision=confirm", attempt.path("confirm"))).await.status,
+        200,
+        "a GET only shows"
+    );
 
     assert_eq!(world.dump().await, before);
     assert_eq!(browser.submit(form().await).await.status, 303);
@@ -149,10 +158,23 @@ async fn nobody_is_sent_to_an_address_that_is_not_the_projects() {
     let (own, uri) = (world.app_origin(), world.redirect_uri());
     let host = own.trim_start_matches("http://");
     let elsewhere = [
-        "https://evil.example".to_owned(), "//evil.example".to_owned(), "/connected".to_owned(), String::from("javascript:alert(1)"),
-        "data:text/html,x".to_owned(), format!("{own}.evil.example"), format!("{own}@evil.example/"), format!("https://{host}/connected"),
-        format!("http://user:secret@{host}/connected"), format!("http://evil.example\\@{host}/"), format!("http://{host}%2eevil.example/"),
-        format!("http://evil.example#{own}"), format!("blob:{own}/x"), format!("view-source:{uri}"), format!("{uri}#x"), "null".to_owned(), "x".repeat(9000),
+        "https://evil.example".to_owned(),
+        "//evil.example".to_owned(),
+        "/connected".to_owned(),
+        String::from("javascript:alert(1)"),
+        "data:text/html,x".to_owned(),
+        format!("{own}.evil.example"),
+        format!("{own}@evil.example/"),
+        format!("https://{host}/connected"),
+        format!("http://user:secret@{host}/connected"),
+        format!("http://evil.example\\@{host}/"),
+        format!("http://{host}%2eevil.example/"),
+        format!("http://evil.example#{own}"),
+        format!("blob:{own}/x"),
+        format!("view-source:{uri}"),
+        format!("{uri}#x"),
+        "null".to_owned(),
+        "x".repeat(9000),
     ];
     for address in elsewhere {
         let encoded: String = url::form_urlencoded::byte_serialize(address.as_bytes()).collect();
@@ -169,7 +191,9 @@ async fn nobody_is_sent_to_an_address_that_is_not_the_projects() {
     let browser = world.browser();
     let (attempt, _) = world.hold(Shape::OneTimeLink, &browser).await;
     let page = browser.open(&format!("{}?redirect_uri=https://evil.example", attempt.path("confirm"))).await;
-    let done = browser.submit(page.form("/connect/confirm/").with("decision", "confirm").with("return_to", "https://evil.example")).await;
+    let done = browser
+        .submit(page.form("/connect/confirm/").with("decision", "confirm").with("return_to", "https://evil.example"))
+        .await;
     assert_eq!(done.location(), attempt.path("outcome"));
 }
 
@@ -191,8 +215,18 @@ async fn pages_can_not_be_framed_and_name_no_referrer() {
 
     for page in [&first, &confirm, &outcome, &lost] {
         let policy = page.header("content-security-policy").unwrap();
-        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{} {policy}", page.url);
-        let said = ["x-frame-options", "referrer-policy", "x-content-type-options", "cross-origin-opener-policy", "cache-control"];
+        assert!(
+            policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"),
+            "{} {policy}",
+            page.url
+        );
+        let said = [
+            "x-frame-options",
+            "referrer-policy",
+            "x-content-type-options",
+            "cross-origin-opener-policy",
+            "cache-control",
+        ];
         let expected = ["DENY", "no-referrer", "nosniff", "same-origin", "no-store"];
         assert_eq!(said.map(|name| page.header(name).unwrap_or_default()), expected, "{}", page.url);
         assert!(!page.text().contains("<script") && !page.text().contains("javascript:"), "{}", page.url);

@@ -1,93 +1,23 @@
 //! Bad input on every route: a precise 4xx in the route's voice, and nothing is stored or lost.
 
+mod scene;
+
 use serde_json::Value;
 use shared::{
     http::{BODY_LIMIT, EVENT_LIMIT, Method},
     routes::{Access, Operation, ROUTES, Route, Voice, find},
 };
 
+use self::scene::{Scene, is_told};
 use crate::{
-    requests::{Fixture, Wanted, is_granted},
-    world::{Answer, Raw, World},
+    requests::{Wanted, is_granted},
+    world::{Raw, World},
 };
 
-/// A world with what good requests name, and everything that is stored in it.
-struct Scene {
-    world: World,
-    fixture: Fixture,
-}
-
-impl Scene {
-    async fn new() -> Self {
-        let world = World::new().await;
-        let mut fixture = Fixture::new(&world).await;
-        fixture.renew(&world, Operation::ReadCustomConnector).await;
-        Self { world, fixture }
-    }
-
-    /// A good request with the credential of somebody who may ask.
-    fn good(&self, route: &Route) -> Wanted {
-        let wanted = self.fixture.good(route, &self.world);
-        match self.bearer(route) {
-            Some(bearer) => wanted.with("authorization", &format!("Bearer {bearer}")),
-            None => wanted,
-        }
-    }
-
-    fn bearer(&self, route: &Route) -> Option<String> {
-        match route.access {
-            Access::Public => None,
-            Access::Roles(_) => Some(self.world.key()),
-            Access::Root | Access::RootOr(_) => Some(self.world.server.root_key.clone()),
-            Access::Session => Some(self.fixture.session.clone()),
-        }
-    }
-
-    /// Sends what `break_it` makes of each route's good request, and expects a refusal with one of these statuses.
-    async fn refuses(&self, statuses: &[u16], break_it: impl Fn(&Route, Wanted) -> Vec<Wanted>) {
-        let before = self.world.dump().await;
-        for route in ROUTES {
-            for wanted in break_it(route, self.good(route)) {
-                let answer = wanted.call(&self.world).send().await;
-                let short: String = format!("{wanted:?}").chars().take(300).collect();
-                assert!(statuses.contains(&answer.status), "{short}: {} {}", answer.status, answer.text());
-                if wanted.method != Method::Head {
-                    is_told(&answer, voice(&wanted.path), &short);
-                }
-            }
-        }
-        assert_eq!(self.world.dump().await, before, "something was stored or lost");
-        assert_eq!(self.fixture.provider.seen().len(), 0, "something went out");
-    }
-}
-
-/// The voice of whatever is at this address.
-fn voice(path: &str) -> Voice {
-    find(path).map_or(Voice::Api, |found| found.routes[0].voice)
-}
-
-/// A failure is told as its route tells failures.
-fn is_told(answer: &Answer, voice: Voice, case: &str) {
-    let id = answer.header("x-request-id").unwrap_or_else(|| panic!("{case}: no request id"));
-    let text = answer.text();
-    if voice == Voice::Page {
-        assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"), "{case}");
-        assert!(text.contains(&format!("request {id}")) && text.contains("<h1>"), "{case}: {text}");
-        return;
-    }
-    assert_eq!(answer.header("content-type"), Some("application/json"), "{case}");
-    let json = answer.json();
-    let members = |names: &[&str]| names.iter().all(|name| json[*name].as_str().is_some_and(|text| !text.is_empty()));
-    assert!(members(&["error", "error_description", "requestId"]), "{case}: {text}");
-    assert_eq!(json["requestId"], id, "{case}");
-    let code = json["error"].as_str().unwrap();
-    assert!(code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{case}: {code}");
-    assert_eq!(voice == Voice::Credentials, members(&["message", "code"]), "{case}: {text}");
-    assert_eq!(voice == Voice::Passthrough, answer.header("x-mooring-error") == Some(code), "{case}");
-}
-
 fn reads_a_body(route: &Route) -> bool {
-    matches!(route.method, Method::Post | Method::Put | Method::Patch) && route.voice != Voice::Passthrough && route.voice != Voice::Page
+    matches!(route.method, Method::Post | Method::Put | Method::Patch)
+        && route.voice != Voice::Passthrough
+        && route.voice != Voice::Page
 }
 
 /// What also reads a form, as OAuth does.
@@ -101,7 +31,9 @@ async fn a_body_that_is_no_json_is_refused() {
     let bodies = ["{", "nul", "[]", "\"text\"", "7", "null", "{\"a\":}", "{\"a\":1}}", "\u{feff}{}", &"[".repeat(1000)];
     scene
         .refuses(&[400], |route, good| {
-            let broken = bodies.iter().map(|body| Wanted { body: Some(("application/json", (*body).to_owned())), ..good.clone() });
+            let broken = bodies
+                .iter()
+                .map(|body| Wanted { body: Some(("application/json", (*body).to_owned())), ..good.clone() });
             if reads_a_body(route) { broken.collect() } else { Vec::new() }
         })
         .await;
@@ -123,7 +55,12 @@ async fn a_body_of_another_type_is_refused() {
     let scene = Scene::new().await;
     scene
         .refuses(&[415], |route, good| {
-            let types = ["text/plain", "application/xml", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded"];
+            let types = [
+                "text/plain",
+                "application/xml",
+                "multipart/form-data; boundary=x",
+                "application/x-www-form-urlencoded",
+            ];
             let read = |content_type: &str| content_type.ends_with("urlencoded") && reads_a_form(route);
             let text = good.body.clone().map(|(_, text)| text).unwrap_or_default();
             let broken = types.into_iter().filter(|content_type| !read(content_type));
@@ -162,15 +99,26 @@ async fn a_method_that_the_address_does_not_have_is_refused_with_those_it_has() 
         for method in all.into_iter().filter(|method| !methods.contains(method)) {
             let answer = scene.world.call(method, &good.path).send().await;
             let case = format!("{method} {}", good.path);
-            assert_eq!((answer.status, answer.header("allow")), (405, Some(format!("{}, OPTIONS", methods.join(", ")).as_str())), "{case}");
+            assert_eq!(
+                (answer.status, answer.header("allow")),
+                (405, Some(format!("{}, OPTIONS", methods.join(", ")).as_str())),
+                "{case}"
+            );
             if method != "HEAD" {
                 is_told(&answer, route.voice, &case);
             }
         }
         let asked = scene.world.call("OPTIONS", &good.path).header("origin", "https://any.example");
-        let asked = asked.header("access-control-request-method", route.method.as_str()).header("access-control-request-headers", "authorization, x-user-id");
+        let asked = asked
+            .header("access-control-request-method", route.method.as_str())
+            .header("access-control-request-headers", "authorization, x-user-id");
         let preflight = asked.send().await;
-        let said = ["access-control-allow-origin", "access-control-allow-methods", "access-control-allow-headers", "access-control-allow-credentials"];
+        let said = [
+            "access-control-allow-origin",
+            "access-control-allow-methods",
+            "access-control-allow-headers",
+            "access-control-allow-credentials",
+        ];
         let methods = methods.join(", ");
         let expected = [Some("*"), Some(methods.as_str()), Some("authorization, x-user-id"), None];
         assert_eq!((preflight.status, said.map(|name| preflight.header(name))), (204, expected), "{}", good.path);
@@ -187,7 +135,8 @@ async fn a_path_segment_that_is_no_text_is_refused() {
             let broken = names.iter().flat_map(|name| {
                 let at = route.path.split('/').position(|segment| segment == *name).unwrap();
                 ["%zz", "%", "%2", "a%ffb", "%C3%28", "%ED%A0%80"].map(|bad| {
-                    let path: Vec<_> = good.path.split('/').enumerate().map(|(i, s)| if i == at { bad } else { s }).collect();
+                    let path: Vec<_> =
+                        good.path.split('/').enumerate().map(|(i, s)| if i == at { bad } else { s }).collect();
                     Wanted { path: path.join("/"), ..good.clone() }
                 })
             });
@@ -203,14 +152,21 @@ async fn what_is_named_and_is_not_there_is_refused() {
     scene
         .refuses(&[400, 401, 404], |route, good| {
             // where anybody's name is as good as another's
-            if matches!(route.operation, Operation::ConnectorImage | Operation::ListUserCredentials | Operation::DeleteUser | Operation::PutCustomConnector) {
+            if matches!(
+                route.operation,
+                Operation::ConnectorImage
+                    | Operation::ListUserCredentials
+                    | Operation::DeleteUser
+                    | Operation::PutCustomConnector
+            ) {
                 return Vec::new();
             }
             let names: Vec<&str> = route.path.split('/').filter(|s| s.starts_with('{') && !s.ends_with("+}")).collect();
             let broken = names.iter().flat_map(|name| {
                 let at = route.path.split('/').position(|segment| segment == *name).unwrap();
                 ["nobodys", "A%20B", "..%2F..%2Fx", "%00", "%F0%9F%98%80", "conn_x%23y", long.as_str()].map(|other| {
-                    let path: Vec<_> = good.path.split('/').enumerate().map(|(i, s)| if i == at { other } else { s }).collect();
+                    let path: Vec<_> =
+                        good.path.split('/').enumerate().map(|(i, s)| if i == at { other } else { s }).collect();
                     Wanted { path: path.join("/"), ..good.clone() }
                 })
             });
@@ -232,7 +188,20 @@ async fn a_credential_that_comes_twice_or_has_no_form_is_refused() {
             let bearer = format!("Bearer {}", scene.bearer(route).unwrap());
             let twice = good.clone().with("authorization", &bearer);
             let other = good.with("authorization", "Bearer another");
-            let malformed = ["", "Bearer", "Bearer ", "Basic", "Basic !!", "Basic eA==", "Digest x", "sk_test_x", "Bearer sk_", "Bearer sk_test_p1-t1", "Bearer ey.a.b", "Bearer \u{e9}"];
+            let malformed = [
+                "",
+                "Bearer",
+                "Bearer ",
+                "Basic",
+                "Basic !!",
+                "Basic eA==",
+                "Digest x",
+                "sk_test_x",
+                "Bearer sk_",
+                "Bearer sk_test_p1-t1",
+                "Bearer ey.a.b",
+                "Bearer \u{e9}",
+            ];
             let malformed = malformed.map(|text| bare.clone().with("authorization", text));
             let long = bare.clone().with("authorization", &format!("Bearer {}", "x".repeat(20_000)));
             let two = bare.clone().with("x-one-secret", &key).with("x-pica-secret", "sk_test_p1-t1_x");
@@ -257,9 +226,15 @@ async fn a_malformed_or_repeated_parameter_is_refused_where_it_is_read() {
     ];
     scene
         .refuses(&[400], |route, good| {
-            let Some((_, name)) = own.iter().find(|(operation, _)| *operation == route.operation) else { return Vec::new() };
+            let Some((_, name)) = own.iter().find(|(operation, _)| *operation == route.operation) else {
+                return Vec::new();
+            };
             let queries = [
-                format!("{name}=%zz"), format!("{name}=%"), format!("{name}=%ff"), format!("{name}=1&{name}=1"), "%zz=1".to_owned(),
+                format!("{name}=%zz"),
+                format!("{name}=%"),
+                format!("{name}=%ff"),
+                format!("{name}=1&{name}=1"),
+                "%zz=1".to_owned(),
                 (0..101).map(|i| format!("a{i}=1")).collect::<Vec<_>>().join("&"),
             ];
             queries.map(|query| Wanted { query, ..good.clone() }).into()
@@ -289,7 +264,20 @@ async fn a_trailing_slash_is_overlooked() {
 #[tokio::test]
 async fn what_leads_nowhere_is_404_in_the_askers_voice() {
     let world = World::new().await;
-    for path in ["/", "/nowhere", "//", "/connect//", "/v1/passthrough", "/v1/passthrough/", "/connectors/acme", "/v1/vault/connections/a/b", "/prod/connect", "/CONNECT", "/%2e%2e/", "/v1/./admin"] {
+    for path in [
+        "/",
+        "/nowhere",
+        "//",
+        "/connect//",
+        "/v1/passthrough",
+        "/v1/passthrough/",
+        "/connectors/acme",
+        "/v1/vault/connections/a/b",
+        "/prod/connect",
+        "/CONNECT",
+        "/%2e%2e/",
+        "/v1/./admin",
+    ] {
         let raw = |accept| world.send_raw(Raw { method: "GET", target: path, headers: accept, body: b"" });
         let api = raw(&[("accept", "application/json")]).await;
         assert_eq!(api.status, 404, "{path}: {}", api.text());

@@ -136,7 +136,7 @@ async fn a_code_works_for_five_minutes() {
     let browser = world.browser();
     let (_, landed) = world.hold(Shape::Credentials, &browser).await;
     let (code, state) = code_and_state(&landed, &world);
-    world.turn(std::time::Duration::from_secs(300));
+    world.turn(std::time::Duration::from_mins(5));
     let (status, error, upper, _) = refused(&world.redeem(&code, &state, Some(USER)).await);
     assert_eq!((status, error.as_str(), upper.as_str()), (400, "invalid_grant", "INVALID_GRANT"));
     assert_eq!(world.connections().await, [] as [Value; 0]);
@@ -150,9 +150,24 @@ async fn a_credential_is_refused_with_the_reason() {
         ("acme", json!({ "redirectUri": good }), 400, "invalid_request"),
         ("acme", json!({ "credentialType": "oauth2" }), 400, "invalid_request"),
         ("acme", json!({ "credentialType": "oauth2", "redirectUri": format!("{good}/") }), 400, "invalid_redirect_uri"),
-        ("acme", json!({ "credentialType": "oauth2", "redirectUri": format!("{good}?a=1") }), 400, "invalid_redirect_uri"),
-        ("acme", json!({ "credentialType": "oauth2", "redirectUri": "https://evil.example" }), 400, "invalid_redirect_uri"),
-        ("acme", json!({ "credentialType": "oauth2", "redirectUri": good, "connectorId": "slack" }), 400, "invalid_request"),
+        (
+            "acme",
+            json!({ "credentialType": "oauth2", "redirectUri": format!("{good}?a=1") }),
+            400,
+            "invalid_redirect_uri",
+        ),
+        (
+            "acme",
+            json!({ "credentialType": "oauth2", "redirectUri": "https://evil.example" }),
+            400,
+            "invalid_redirect_uri",
+        ),
+        (
+            "acme",
+            json!({ "credentialType": "oauth2", "redirectUri": good, "connectorId": "slack" }),
+            400,
+            "invalid_request",
+        ),
         ("acme", json!({ "credentialType": "apiKey", "credentials": {} }), 400, "unsupported_credential_type"),
         ("openai", json!({ "credentialType": "oauth2", "redirectUri": good }), 400, "unsupported_credential_type"),
         ("openai", json!({ "credentialType": "telepathy", "credentials": {} }), 400, "unsupported_credential_type"),

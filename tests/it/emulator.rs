@@ -115,6 +115,11 @@ impl Proxy {
         lock(&self.inner.planned).push(Planned { operation, needle, times, fault });
     }
 
+    /// The endpoint behind it.
+    pub fn upstream(&self) -> &str {
+        &self.inner.upstream
+    }
+
     /// No more faults.
     pub fn heal(&self) {
         lock(&self.inner.planned).clear();
@@ -171,7 +176,7 @@ impl Inner {
         let request = self.http.post(endpoint).header("x-amz-target", format!("DynamoDB_20120810.{operation}"));
         let request = request
             .header("content-type", "application/x-amz-json-1.0")
-            .header("authorization", "AWS4-HMAC-SHA256 Credential=local/20260101/local/dynamodb/aws4_request, SignedHeaders=host, Signature=0")
+            .header("authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0")
             .header("x-amz-date", "20260101T000000Z");
         let response = request.body(body.to_string()).send().await.unwrap();
         let status = response.status();
@@ -244,7 +249,8 @@ async fn pass(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) 
 
 /// The tables or the secret that a call is about, without what makes their names unique.
 fn subject(request: &Value) -> String {
-    let mut names: Vec<&str> = request["RequestItems"].as_object().into_iter().flat_map(|items| items.keys()).map(String::as_str).collect();
+    let mut names: Vec<&str> =
+        request["RequestItems"].as_object().into_iter().flat_map(|items| items.keys()).map(String::as_str).collect();
     names.extend(request["TableName"].as_str().or(request["SecretId"].as_str()));
     let writes = request["TransactItems"].as_array().into_iter().flatten();
     names.extend(writes.filter_map(|write| write.as_object()?.values().next()?["TableName"].as_str()));
@@ -255,7 +261,8 @@ fn subject(request: &Value) -> String {
 }
 
 fn refusal(status: u16, kind: &str) -> Response<Body> {
-    let mut response = Response::new(Body::from(json!({ "__type": kind, "message": "asked for by a test" }).to_string()));
+    let mut response =
+        Response::new(Body::from(json!({ "__type": kind, "message": "asked for by a test" }).to_string()));
     *response.status_mut() = StatusCode::from_u16(status).unwrap();
     response.headers_mut().insert("content-type", HeaderValue::from_static("application/x-amz-json-1.0"));
     response
@@ -280,4 +287,3 @@ fn cut() -> Response<Body> {
     let broken = stream::iter([Err::<Bytes, _>(std::io::Error::from(std::io::ErrorKind::ConnectionReset))]);
     Response::new(Body::from_stream(broken))
 }
-

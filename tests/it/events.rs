@@ -3,8 +3,9 @@
 
 mod expected;
 mod invented;
+mod pages;
 
-use std::{collections::BTreeSet, fs, path::PathBuf};
+use std::{collections::BTreeSet, fmt::Write, fs, path::PathBuf, sync::Arc};
 
 use admin::Admin;
 use authorize::Authorize;
@@ -14,25 +15,27 @@ use connect::Connect;
 use connections::Connections;
 use futures_util::TryStreamExt;
 use passthrough::Passthrough;
-use shared::http::{
-    Body, Response, answer,
-    event::{Buffered, Event},
+use shared::{
+    app::App,
+    http::{
+        Body, Response, answer,
+        event::{Buffered, Event},
+    },
 };
 use token::Token;
 
-use self::invented::Invented;
+use self::{expected::ANSWERS, invented::Invented, pages::PAGES};
 
 fn folder() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../events"))
 }
 
 /// The answer of the function that the file is named for.
-async fn answered(invented: &Invented, file: &str) -> Response {
+async fn answered(app: &Arc<App>, file: &str) -> Response {
     let text = fs::read_to_string(folder().join(format!("{file}.json"))).unwrap();
     // from text, as the runtime does it: a `Value` would sort the members
     let event: Event = serde_json::from_str(&text).unwrap();
     let request = event.into_request("", "invocation").unwrap();
-    let app = &invented.app;
     match file.split_once('.').unwrap().0 {
         "token" => answer(app, request, &Token).await,
         "authorize" => answer(app, request, &Authorize).await,
@@ -49,7 +52,7 @@ async fn answered(invented: &Invented, file: &str) -> Response {
 async fn whole(response: Response) -> String {
     let mut text = format!("{}\n", response.status);
     for (name, value) in response.headers.iter().filter(|(name, _)| name != "date") {
-        text.push_str(&format!("{name}: {value}\n"));
+        writeln!(text, "{name}: {value}").unwrap();
     }
     let body = match response.body {
         Body::Full(bytes) => bytes,
@@ -84,19 +87,18 @@ fn mask(word: &str) -> String {
 
 #[tokio::test]
 async fn every_recorded_event_gets_the_answer_that_stands_here() {
-    for (file, expected) in expected::ANSWERS {
-        let invented = Invented::new().await;
-        let found = whole(answered(&invented, file).await).await;
-        if std::path::Path::new("/tmp/print").exists() { println!("@@@{file}\n{found}"); continue; }
+    let invented = Invented::new().await;
+    for (file, expected) in ANSWERS.iter().chain(PAGES) {
+        let found = whole(answered(&invented.app, file).await).await;
         assert_eq!(found.trim_end(), expected.trim(), "{file}");
     }
 }
 
 #[test]
 fn every_recorded_event_is_in_the_table_and_every_row_has_its_file() {
-    let files = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let files: BTreeSet<String> = files.map(|name| name.strip_suffix(".json").unwrap_or(&name).to_owned()).collect();
-    let rows = expected::ANSWERS.iter().map(|(file, _)| (*file).to_owned()).chain(["keeper.tick".to_owned()]);
+    let names = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let files: BTreeSet<String> = names.filter_map(|name| Some(name.strip_suffix(".json")?.to_owned())).collect();
+    let rows = ANSWERS.iter().chain(PAGES).map(|(file, _)| (*file).to_owned()).chain(["keeper.tick".to_owned()]);
     assert_eq!(files, rows.collect());
 }
 
@@ -104,11 +106,22 @@ fn every_recorded_event_is_in_the_table_and_every_row_has_its_file() {
 #[tokio::test]
 async fn an_answer_to_the_gateway_carries_its_cookies_in_both_forms() {
     let invented = Invented::new().await;
-    let buffered = serde_json::to_value(Buffered::of(answered(&invented, "authorize.start").await)).unwrap();
+    let buffered = serde_json::to_value(Buffered::of(answered(&invented.app, "authorize.start").await)).unwrap();
     let cookie = buffered["cookies"][0].as_str().unwrap();
     assert!(cookie.starts_with("__Host-mooring_att_invented="), "{cookie}");
     assert_eq!(buffered["multiValueHeaders"]["set-cookie"], buffered["cookies"]);
-    assert_eq!((&buffered["statusCode"], &buffered["body"], &buffered["isBase64Encoded"]), (&302.into(), &"".into(), &false.into()));
+    assert_eq!(
+        (&buffered["statusCode"], &buffered["body"], &buffered["isBase64Encoded"]),
+        (&302.into(), &"".into(), &false.into())
+    );
+}
+
+/// The address is read where a page has to lead somewhere, also on an instance that has read nothing yet.
+#[tokio::test]
+async fn a_form_leads_below_the_stage_from_the_first_request_on() {
+    let invented = Invented::new().await;
+    let page = whole(answered(&invented.cold(), "connect.page").await).await;
+    assert!(page.contains("<form method=\"post\" action=\"/prod/connect/acme\""), "{page}");
 }
 
 #[tokio::test]

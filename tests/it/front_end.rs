@@ -100,10 +100,7 @@ async fn a_failure_of_the_provider_is_told_apart_from_a_refusal() {
     use local::demo::provider::Endpoint;
     let world = World::new().await;
     let path = format!("/connectors/acme/oauth/authorize?baseUrl={}", world.app_origin());
-    let table = [
-        (503, "provider_failed"),
-        (400, "provider_refused"),
-    ];
+    let table = [(503, "provider_failed"), (400, "provider_refused")];
     for (status, error) in table {
         let attempt = Attempt::of(&world.get(&path).await.member("authorizationUrl"));
         let browser = world.browser();

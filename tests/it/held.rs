@@ -110,7 +110,7 @@ async fn what_is_overdue_can_no_longer_be_completed_even_before_the_keeper_comes
     let browser = world.browser();
     let (attempt, _) = world.hold(Shape::OneTimeLink, &browser).await;
     let page = browser.open(&attempt.path("confirm")).await;
-    world.turn(Duration::from_secs(600));
+    world.turn(Duration::from_mins(10));
     browser.submit(page.form("/connect/confirm/").with("decision", "confirm")).await;
     assert_eq!(world.connections().await, [] as [Value; 0]);
     assert_eq!(world.keep().await.forgotten, 1);
@@ -127,7 +127,7 @@ async fn a_grant_that_a_live_connection_shares_is_kept() {
     let attempt = hold(&world, "acme-grant", "second", &browser).await;
     world.decide(&browser, &attempt, "cancel").await;
     hold(&world, "acme-grant", "third", &world.browser()).await;
-    world.turn(Duration::from_secs(600));
+    world.turn(Duration::from_mins(10));
     assert_eq!(world.keep().await, Round { forgotten: 1, ..Round::default() });
     assert_eq!((world.grants(), world.server.provider.counts().revocations), (vec!["alice active".to_owned(); 3], 0));
     let items = world.dump_of(&["connections", "journal"]).await;
@@ -167,7 +167,7 @@ async fn a_grant_of_an_unknown_account_is_only_forgotten_unless_it_is_deleted() 
         if how == "cancel" {
             world.decide(&browser, &attempt, "cancel").await;
         } else {
-            world.turn(Duration::from_secs(600));
+            world.turn(Duration::from_mins(10));
             assert_eq!(world.keep().await.forgotten, 1);
         }
         assert!(world.dump_of(&["connections", "journal"]).await.is_empty(), "{how}");
@@ -196,7 +196,7 @@ async fn an_abandoned_reconnect_leaves_the_live_connection_its_grant() {
             if how == "cancel" {
                 world.decide(&browser, &attempt, "cancel").await;
             } else {
-                world.turn(Duration::from_secs(600));
+                world.turn(Duration::from_mins(10));
                 assert_eq!(world.keep().await.forgotten, 1);
             }
             let path = format!("/v1/passthrough/{connector}/me");
@@ -220,7 +220,12 @@ async fn a_revocation_that_fails_is_queued_and_tried_again() {
 
     fail();
     let tried = Round { tried: 1, ..Round::default() };
-    for (after, expected, grants) in [(29, Round::default(), "alice active"), (1, tried, "alice active"), (59, Round::default(), "alice active"), (1, tried, "alice revoked")] {
+    for (after, expected, grants) in [
+        (29, Round::default(), "alice active"),
+        (1, tried, "alice active"),
+        (59, Round::default(), "alice active"),
+        (1, tried, "alice revoked"),
+    ] {
         world.turn(Duration::from_secs(after));
         assert_eq!((world.keep().await, world.grants()), (expected, vec![grants.to_owned()]), "{after}");
     }
@@ -237,7 +242,7 @@ async fn a_revocation_that_never_works_is_given_up_after_two_days() {
     assert_eq!(revocation(&world, &key).await, json!("queued"));
     let mut rounds = 0;
     while !world.dump_of(&["journal"]).await.is_empty() {
-        world.turn(Duration::from_secs(6 * 3600));
+        world.turn(Duration::from_hours(6));
         assert_eq!(world.keep().await, Round { tried: 1, ..Round::default() });
         rounds += 1;
     }

@@ -16,7 +16,9 @@ fn basic(id: &str, secret: &str) -> String {
 
 /// Percent-encodes everything, as one client does: even `-` becomes `%2D`.
 fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    text.bytes()
+        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }
 
 #[tokio::test]
@@ -76,7 +78,10 @@ async fn a_key_that_is_wrong_in_any_part_is_refused_and_only_basic_is_challenged
     }
 }
 
-async fn issued(world: &World, path: &str, fields: &[(&str, &str)]) -> Answer {
+/// The fields of a form.
+type Fields<'a> = &'a [(&'a str, &'a str)];
+
+async fn issued(world: &World, path: &str, fields: Fields<'_>) -> Answer {
     world.call("POST", path).form(fields).send().await
 }
 
@@ -84,13 +89,15 @@ async fn issued(world: &World, path: &str, fields: &[(&str, &str)]) -> Answer {
 async fn a_token_is_issued_as_rfc_6749_says() {
     let world = World::new().await;
     let client = world.client(Environment::Test, &[Role::Connect, Role::Use]).await;
-    let own = [("grant_type", "client_credentials"), ("client_id", client.id.as_str()), ("client_secret", &client.secret)];
+    let own =
+        [("grant_type", "client_credentials"), ("client_id", client.id.as_str()), ("client_secret", &client.secret)];
     for path in ["/oauth2/token", "/oauth2/token/", "/api/v1/oauth/token", "/api/v1/oauth2/token"] {
         let unknown = [own.as_slice(), &[("audience", "x"), ("resource", "y")]].concat();
         let answer = issued(&world, path, &unknown).await;
         let mut json = answer.json();
         assert_eq!(json["access_token"].take().as_str().map(|token| token.split('.').count()), Some(3));
-        let expected = json!({ "access_token": null, "token_type": "Bearer", "expires_in": 1800, "scope": "connect use" });
+        let expected =
+            json!({ "access_token": null, "token_type": "Bearer", "expires_in": 1800, "scope": "connect use" });
         assert_eq!((answer.status, json), (200, expected), "{path}");
         let said = ["content-type", "cache-control", "pragma"].map(|name| answer.header(name));
         assert_eq!(said, [Some("application/json"), Some("no-store"), Some("no-cache")]);
@@ -109,7 +116,7 @@ async fn a_token_request_is_refused_as_rfc_6749_says() {
     let client = world.client(Environment::Test, &[Role::Read]).await;
     let (id, secret) = (client.id.as_str(), client.secret.as_str());
     let grant = ("grant_type", "client_credentials");
-    let table: [(&[(&str, &str)], u16, &str); 10] = [
+    let table: [(Fields, u16, &str); 10] = [
         (&[("client_id", id), ("client_secret", secret)], 400, "invalid_request"),
         (&[("grant_type", "password"), ("client_id", id), ("client_secret", secret)], 400, "unsupported_grant_type"),
         (&[grant], 401, "invalid_client"),
@@ -139,7 +146,12 @@ async fn a_token_request_is_refused_as_rfc_6749_says() {
 async fn a_token_carries_no_more_roles_than_were_asked_for() {
     let world = World::new().await;
     let client = world.client(Environment::Test, &Role::ALL).await;
-    let fields = [("grant_type", "client_credentials"), ("client_id", client.id.as_str()), ("client_secret", &client.secret), ("scope", "read use")];
+    let fields = [
+        ("grant_type", "client_credentials"),
+        ("client_id", client.id.as_str()),
+        ("client_secret", &client.secret),
+        ("scope", "read use"),
+    ];
     let answer = issued(&world, "/oauth2/token", &fields).await;
     assert_eq!(answer.member("scope"), "read use");
     let token = answer.member("access_token");
@@ -187,6 +199,7 @@ async fn a_published_key_verifies_the_token() {
         "exp": START / 1000 + 1800, "jti": null, "scope": "use",
     });
     assert_eq!(claims, expected);
-    let expected = json!({ "kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": key["kid"], "x": key["x"] });
+    let expected =
+        json!({ "kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": key["kid"], "x": key["x"] });
     assert_eq!(keys, json!({ "keys": [expected] }));
 }

@@ -154,7 +154,7 @@ async fn editing_renews_a_connection_and_keeps_its_key_name_and_tags() {
     let body = json!({ "name": "Ada's notes", "tags": ["blue"] });
     let path = format!("/v1/vault/connections/{key}");
     assert_eq!(world.api("PATCH", &path).json(&body).send().await.status, 200);
-    world.turn(Duration::from_secs(120));
+    world.turn(Duration::from_mins(2));
 
     let browser = world.browser();
     let page = browser.open(&world.one_time_link().await.replace("/connect/acme", "/connect/acme/edit")).await;
@@ -167,7 +167,8 @@ async fn editing_renews_a_connection_and_keeps_its_key_name_and_tags() {
     assert_eq!(world.me(&key).await.json()["id"], "usr_bob");
     let rows = world.connections().await;
     let said = ["key", "name", "tags", "createdAt", "updatedAt", "version"].map(|name| rows[0][name].clone());
-    let expected = [json!(key), json!("Ada's notes"), json!(["blue"]), json!(START), json!(world.now()), json!("1.0.3")];
+    let expected =
+        [json!(key), json!("Ada's notes"), json!(["blue"]), json!(START), json!(world.now()), json!("1.0.3")];
     assert_eq!((rows.len(), said), (1, expected));
 }
 
@@ -196,7 +197,12 @@ async fn a_one_time_token_is_refused_with_the_reason() {
         (&own, json!({ "user_id": "u", "connector_id": "Not An Id" }), 404, "connector_not_found"),
         (&own, json!({ "user_id": "gone", "connector_id": "acme" }), 404, "user_not_found"),
         ("pforeign", json!({ "user_id": "u", "connector_id": "acme" }), 404, "project_not_found"),
-        (&own, json!({ "user_id": "u", "connector_id": "acme", "redirect_uri": "https://evil.example/" }), 400, "invalid_redirect_uri"),
+        (
+            &own,
+            json!({ "user_id": "u", "connector_id": "acme", "redirect_uri": "https://evil.example/" }),
+            400,
+            "invalid_redirect_uri",
+        ),
     ];
     for (org, body, status, error) in table {
         for prefix in ["", "/v1"] {

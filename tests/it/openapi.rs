@@ -54,7 +54,7 @@ fn entries(mapping: &Value) -> Vec<(&str, &Value)> {
     mapping.as_mapping().unwrap().iter().map(|(name, value)| (name.as_str().unwrap(), value)).collect()
 }
 
-/// The same in OpenAPI's words: the rest of a path has no mark of its own there.
+/// The same as the description writes it: the rest of a path has no mark of its own there.
 fn described(method: Method, path: &str) -> (String, String) {
     (method.to_string(), path.replace("+}", "}"))
 }
@@ -106,8 +106,12 @@ fn the_roles_are_those_of_the_table() {
 
         // what may be presented follows from who may ask
         let security = operation.get("security").unwrap_or(&description.0["security"]);
-        let schemes: BTreeSet<_> =
-            security.as_sequence().unwrap().iter().flat_map(|one| entries(one).into_iter().map(|(name, _)| name)).collect();
+        let schemes: BTreeSet<_> = security
+            .as_sequence()
+            .unwrap()
+            .iter()
+            .flat_map(|one| entries(one).into_iter().map(|(name, _)| name))
+            .collect();
         let app = ["secretKey", "basic", "oneSecret", "picaSecret"];
         let expected: BTreeSet<_> = match route.access {
             Access::Public if route.operation == Operation::IssueToken => BTreeSet::from(["basic"]),
@@ -133,7 +137,8 @@ fn every_answer_with_a_body_has_an_example() {
                 continue;
             };
             for (kind, media) in entries(content) {
-                let shown = media.get("example").is_some() || media.get("examples").is_some_and(|all| !entries(all).is_empty());
+                let shown =
+                    media.get("example").is_some() || media.get("examples").is_some_and(|all| !entries(all).is_empty());
                 assert!(shown, "{method} {path} {status} {kind} has no example");
             }
         }

@@ -1,16 +1,10 @@
 //! Calls with a connection: what goes out is what came in, what comes back is what the provider said.
 
-use std::{convert::Infallible, sync::Arc};
+mod bodies;
+mod headers;
 
-use axum::{
-    body::Body,
-    http::{HeaderName, HeaderValue, StatusCode},
-    response::{IntoResponse, Response},
-};
-use bytes::Bytes;
-use futures_util::{StreamExt, stream};
+use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
-use tokio::sync::Notify;
 
 use crate::world::{Answer, Call, Fake, Raw, Seen, Shape, World};
 
@@ -86,9 +80,23 @@ async fn a_path_that_leads_elsewhere_is_refused_and_nothing_goes_out() {
     let scene = Scene::new(hello).await;
     let elsewhere = format!("fake/{}x", scene.world.server.provider_url);
     let paths = [
-        "fake/../admin", "fake/a/../../b", "fake/a/%2e%2e/b", "fake/.%2E/x", "fake/%2E", "fake/./x", "..", "%2e%2e/fake/x",
-        "fake/a\\b", "fake/a\\..\\b", "fake/http://evil.example/x", "fake/https://evil.example/x", "https://evil.example/x",
-        "fake/http://127.0.0.1:1/x", "fake/http://169.254.169.254/latest/meta-data", "fake/http://[::1]/x", &elsewhere,
+        "fake/../admin",
+        "fake/a/../../b",
+        "fake/a/%2e%2e/b",
+        "fake/.%2E/x",
+        "fake/%2E",
+        "fake/./x",
+        "..",
+        "%2e%2e/fake/x",
+        "fake/a\\b",
+        "fake/a\\..\\b",
+        "fake/http://evil.example/x",
+        "fake/https://evil.example/x",
+        "https://evil.example/x",
+        "fake/http://127.0.0.1:1/x",
+        "fake/http://169.254.169.254/latest/meta-data",
+        "fake/http://[::1]/x",
+        &elsewhere,
     ];
     for path in paths {
         let answer = scene.raw("GET", path).await;
@@ -96,87 +104,23 @@ async fn a_path_that_leads_elsewhere_is_refused_and_nothing_goes_out() {
         assert_eq!(answer.header("x-mooring-error"), Some("address_not_allowed"));
     }
     // what looks like another host and is none stays a path
-    for (path, expected) in [("fake/@evil.example", "/v2/@evil.example"), ("fake///evil.example/x", "/v2///evil.example/x"), ("fake/:80@evil.example", "/v2/:80@evil.example")] {
+    for (path, expected) in [
+        ("fake/@evil.example", "/v2/@evil.example"),
+        ("fake///evil.example/x", "/v2///evil.example/x"),
+        ("fake/:80@evil.example", "/v2/:80@evil.example"),
+    ] {
         assert_eq!((scene.raw("GET", path).await.status, scene.last().target.as_str()), (200, expected));
     }
     assert_eq!(scene.provider.seen().len(), 3);
 }
 
 #[tokio::test]
-async fn what_is_meant_for_us_does_not_go_out() {
-    let scene = Scene::new(hello).await;
-    let call = scene.call("POST", "fake/x").body("application/json; charset=utf-8", "{}");
-    let sent = [
-        ("accept", "application/xml"), ("x-custom", "1"), ("x-custom", "2"), ("if-none-match", "\"e\""), ("range", "bytes=0-1"), ("user-agent", "app/1"),
-        ("x-one-secret", &scene.world.key()), ("x-pica-secret", &scene.world.key()), ("cookie", "a=1"), ("origin", "https://app.example"), ("referer", "https://app.example/x"),
-        ("connection", "x-hop"), ("x-hop", "1"), ("te", "trailers"), ("proxy-authorization", "Basic eA=="), ("forwarded", "for=1.2.3.4"), ("via", "1.1 x"),
-        ("x-forwarded-for", "1.2.3.4"), ("x-forwarded-host", "evil.example"), ("x-amzn-trace-id", "t"), ("x-mooring-x", "1"), ("x-request-id", "mine"), ("sec-fetch-site", "none"), ("x-real-ip", "1.2.3.4"),
-    ];
-    let call = sent.into_iter().fold(call, |call, (name, value)| call.header(name, value));
-    assert_eq!(call.send().await.status, 200);
-    let seen = scene.last();
-    let mut lines: Vec<_> = seen.headers.iter().filter(|(name, _)| name != "host").map(|(n, v)| format!("{n}: {v}")).collect();
-    lines.sort();
-    let expected = [
-        "accept: application/xml", "content-length: 2", "content-type: application/json; charset=utf-8", "if-none-match: \"e\"", "range: bytes=0-1",
-        "user-agent: app/1", "x-api-key: the-key", "x-custom: 1", "x-custom: 2", "x-version: 7",
-    ];
-    assert_eq!(lines, expected);
-    assert_eq!(seen.header("host"), scene.provider.url.strip_prefix("http://"));
-}
-
-#[tokio::test]
-async fn what_would_act_on_our_own_origin_does_not_come_back() {
-    let lines = [
-        ("content-type", "application/vnd.x+json"), ("cache-control", "max-age=5"), ("etag", "\"e\""), ("x-request-id", "theirs"), ("link", "<a>; rel=next"), ("link", "<b>; rel=last"),
-        ("x-ratelimit-remaining", "3"), ("retry-after", "7"), ("www-authenticate", "Bearer"), ("location", "/elsewhere"), ("set-cookie", "a=1"), ("strict-transport-security", "max-age=1"),
-        ("clear-site-data", "\"*\""), ("access-control-allow-origin", "*"), ("access-control-allow-credentials", "true"), ("x-mooring-error", "forged"), ("x-mooring-request-id", "forged"),
-        ("service-worker-allowed", "/"), ("alt-svc", "h3=\":1\""), ("nel", "{}"), ("connection", "x-hop"), ("x-hop", "1"), ("proxy-authenticate", "Basic"),
-    ];
-    let scene = Scene::new(move |_| {
-        let mut response = (StatusCode::CREATED, "made").into_response();
-        response.headers_mut().clear();
-        for (name, value) in lines {
-            response.headers_mut().append(HeaderName::from_static(name), HeaderValue::from_static(value));
-        }
-        response
-    })
-    .await;
-    let own = scene.world.app_origin();
-    let answer = scene.call("GET", "fake/x").header("origin", &own).send().await;
-    let mut said: Vec<_> = answer.headers.iter().filter(|(n, _)| n != "date").map(|(n, v)| format!("{n}: {v}")).collect();
-    let id = said.iter().position(|line| line.starts_with("x-mooring-request-id: ")).unwrap();
-    assert_ne!(said.remove(id), "x-mooring-request-id: forged");
-    said.retain(|line| !line.starts_with("transfer-encoding") && !line.starts_with("access-control-expose-headers"));
-    said.sort();
-    let origin = format!("access-control-allow-origin: {own}");
-    let expected = [
-        origin.as_str(), "cache-control: max-age=5", "content-type: application/vnd.x+json", "etag: \"e\"", "link: <a>; rel=next", "link: <b>; rel=last",
-        "location: /elsewhere", "retry-after: 7", "vary: origin", "www-authenticate: Bearer", "x-ratelimit-remaining: 3", "x-request-id: theirs",
-    ];
-    assert_eq!((answer.status, answer.text().as_str(), said), (201, "made", expected.map(str::to_owned).into()));
-}
-
-#[tokio::test]
-async fn every_status_of_the_provider_passes_through() {
-    let scene = Scene::new(|seen| {
-        let status = seen.target.rsplit('/').next().unwrap().parse().unwrap();
-        (StatusCode::from_u16(status).unwrap(), [("location", "http://evil.example/")], "theirs").into_response()
-    })
-    .await;
-    for status in [200, 201, 202, 204, 301, 302, 303, 307, 308, 304, 400, 401, 403, 404, 405, 409, 410, 418, 422, 429, 500, 502, 503, 504] {
-        let answer = scene.call("POST", &format!("fake/{status}")).send().await;
-        assert_eq!((answer.status, answer.header("x-mooring-error")), (status, None));
-        let bodiless = matches!(status, 204 | 304);
-        assert_eq!(answer.text(), if bodiless { "" } else { "theirs" }, "{status}");
-    }
-}
-
-#[tokio::test]
 async fn every_method_does_what_it_does_at_the_provider() {
     let world = World::new().await;
     let key = world.connect_account(Shape::OneTimeLink).await;
-    let call = |method: &str, path: &str| world.api(method, &format!("/v1/passthrough/acme/{path}")).header("x-one-connection-key", &key);
+    let call = |method: &str, path: &str| {
+        world.api(method, &format!("/v1/passthrough/acme/{path}")).header("x-one-connection-key", &key)
+    };
     let made = call("POST", "notes").json(&json!({ "title": "One", "text": "first" })).send().await;
     assert_eq!((made.status, made.header("location")), (201, Some("/api/notes/1")));
     let head = call("HEAD", "notes/1").send().await;
@@ -203,56 +147,6 @@ async fn every_method_does_what_it_does_at_the_provider() {
     assert_eq!(said, ["DELETE", "/api/echo/a%2Fb", "x=1&x=2&y=%20", "with a body"]);
 }
 
-/// Bytes that no text decoder leaves as they are.
-fn noise(length: usize) -> Bytes {
-    let mut state = 1_u32;
-    let next = |state: &mut u32| {
-        *state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (*state >> 24) as u8
-    };
-    (0..length).map(|_| next(&mut state)).collect::<Vec<_>>().into()
-}
-
-#[tokio::test]
-async fn bodies_of_any_bytes_arrive_as_they_are() {
-    let scene = Scene::new(|seen| {
-        let pieces: Vec<_> = seen.body.chunks(70_001).map(|chunk| Ok::<_, Infallible>(Bytes::copy_from_slice(chunk))).collect();
-        Body::from_stream(stream::iter(pieces)).into_response()
-    })
-    .await;
-    for length in [0, 1, 65_536, 3_000_000] {
-        let sent = noise(length);
-        let answer = scene.call("PUT", "fake/x").header("accept-encoding", "gzip").body("application/octet-stream", sent.clone()).send().await;
-        assert_eq!(scene.last().body, sent, "{length} out");
-        assert!(answer.body == sent, "{length} back");
-    }
-}
-
-#[tokio::test]
-async fn an_answer_is_passed_on_as_it_comes() {
-    let go = Arc::new(Notify::new());
-    let wait = Arc::clone(&go);
-    let scene = Scene::new(move |_| {
-        let wait = Arc::clone(&wait);
-        let first = stream::once(async { Ok::<_, Infallible>(Bytes::from_static(b"first ")) });
-        let second = stream::once(async move {
-            wait.notified().await;
-            Ok(Bytes::from_static(b"second"))
-        });
-        Body::from_stream(first.chain(second)).into_response()
-    })
-    .await;
-    let url = format!("{}/v1/passthrough/fake/x", scene.world.base());
-    let http = shared::aws::http_client(shared::aws::tls()).unwrap();
-    let request = http.get(url).bearer_auth(scene.world.key()).header("x-one-connection-key", &scene.key);
-    let mut answer = request.send().await.unwrap();
-    // the second half does not exist before the first was read here
-    assert_eq!(answer.chunk().await.unwrap().as_deref(), Some(b"first ".as_slice()));
-    go.notify_one();
-    assert_eq!(answer.chunk().await.unwrap().as_deref(), Some(b"second".as_slice()));
-    assert_eq!(answer.chunk().await.unwrap(), None);
-}
-
 #[tokio::test]
 async fn a_connection_is_named_in_one_of_three_headers() {
     let scene = Scene::new(hello).await;
@@ -265,8 +159,16 @@ async fn a_connection_is_named_in_one_of_three_headers() {
     let table = [
         (bare(), 400, "invalid_request"),
         (bare().header("x-one-connection-key", ""), 400, "invalid_request"),
-        (bare().header("x-one-connection-key", &scene.key).header("x-one-connection-key", &scene.key), 400, "invalid_request"),
-        (bare().header("x-one-connection-key", &scene.key).header("x-connection-key", "conn_other"), 400, "invalid_request"),
+        (
+            bare().header("x-one-connection-key", &scene.key).header("x-one-connection-key", &scene.key),
+            400,
+            "invalid_request",
+        ),
+        (
+            bare().header("x-one-connection-key", &scene.key).header("x-connection-key", "conn_other"),
+            400,
+            "invalid_request",
+        ),
         (bare().header("x-one-connection-key", "conn_unknown"), 404, "connection_not_found"),
         (bare().header("x-one-connection-key", "no key at all"), 404, "connection_not_found"),
     ];
@@ -293,7 +195,10 @@ async fn our_own_failures_are_marked_as_ours() {
     let path = format!("/v1/vault/connections/{}", scene.key);
     scene.world.api("PATCH", &path).json(&json!({ "active": false })).send().await;
     let off = scene.call("GET", "fake/x").send().await;
-    assert_eq!((off.refusal(), off.member("error")), ((409, "connection_inactive".to_owned()), "connection_inactive".to_owned()));
+    assert_eq!(
+        (off.refusal(), off.member("error")),
+        ((409, "connection_inactive".to_owned()), "connection_inactive".to_owned())
+    );
     scene.world.api("PATCH", &path).json(&json!({ "active": true })).send().await;
     assert_eq!(scene.call("GET", "fake/x").send().await.status, 200);
 

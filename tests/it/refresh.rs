@@ -66,7 +66,12 @@ impl World {
     }
 
     /// The same in an invocation that ends at this time.
-    pub fn call_until(&self, app: &Arc<App>, key: &ConnectionKey, deadline: Option<Timestamp>) -> impl Future<Output = Told> + Send + use<> {
+    pub fn call_until(
+        &self,
+        app: &Arc<App>,
+        key: &ConnectionKey,
+        deadline: Option<Timestamp>,
+    ) -> impl Future<Output = Told> + Send + use<> {
         let headers = [("authorization", format!("Bearer {}", self.key)), ("x-one-connection-key", key.to_string())];
         let headers = headers.map(|(name, value)| (name.to_owned(), value)).to_vec();
         let path = "/v1/passthrough/things".to_owned();
@@ -97,7 +102,12 @@ impl World {
     /// Whether somebody has the connection's lease.
     pub async fn is_leased(&self, key: &ConnectionKey) -> bool {
         let pk = aws_sdk_dynamodb::types::AttributeValue::S(key.to_string());
-        let get = self.client().get_item().table_name(&self.app.config.tables.connections).key("pk", pk).consistent_read(true);
+        let get = self
+            .client()
+            .get_item()
+            .table_name(&self.app.config.tables.connections)
+            .key("pk", pk)
+            .consistent_read(true);
         get.send().await.unwrap().item.unwrap().contains_key("lease_owner")
     }
 }
@@ -141,7 +151,7 @@ async fn a_token_is_renewed_ten_seconds_before_its_end_and_not_earlier() {
 async fn a_token_without_an_end_is_used_until_the_provider_says_no() {
     let world = World::new().await;
     let key = world.connection_with("vendor", &world.provider.consent(), None).await.connection.key;
-    world.hands.turn(Duration::from_secs(10 * 365 * 86_400));
+    world.hands.turn(Duration::from_hours(10 * 365 * 24));
     assert_eq!(world.call(&world.app, &key).await.token(), "at-0-0");
     assert_eq!(world.provider.asked(), 0);
 }
@@ -173,7 +183,7 @@ async fn an_answer_without_a_refresh_token_keeps_the_old_one() {
     for _ in 0..2 {
         world.provider.answer_next([Answer::KeepingTheRefreshToken]);
         assert_eq!(world.call(&world.app, &key).await.status, 200);
-        world.hands.turn(Duration::from_secs(3600));
+        world.hands.turn(Duration::from_hours(1));
     }
     assert_eq!(world.call(&world.app, &key).await.status, 200);
     assert_eq!((world.provider.redeemed(), world.stored(&key).await.generation), (3, 4));

@@ -130,16 +130,24 @@ fn keyed(url: &str) -> Value {
 
 fn body(operation: Operation, url: &str, world: &World) -> Option<Value> {
     Some(match operation {
-        Operation::IssueToken => json!({ "grant_type": "client_credentials", "client_id": world.server.demo.client, "client_secret": world.server.demo.client_secret() }),
+        Operation::IssueToken => {
+            json!({ "grant_type": "client_credentials", "client_id": world.server.demo.client, "client_secret": world.server.demo.client_secret() })
+        }
         Operation::GenerateOneTimeToken => json!({ "user_id": USER, "connector_id": "acme" }),
-        Operation::CreateSession | Operation::ListWidgetConnectors => json!({ "identity": USER, "identityType": "user" }),
-        Operation::CreateCredential => json!({ "credentialType": "oauth2", "redirectUri": world.redirect_uri(), "userId": USER }),
+        Operation::CreateSession | Operation::ListWidgetConnectors => {
+            json!({ "identity": USER, "identityType": "user" })
+        }
+        Operation::CreateCredential => {
+            json!({ "credentialType": "oauth2", "redirectUri": world.redirect_uri(), "userId": USER })
+        }
         Operation::CompleteCredential => json!({ "code": "unknown", "state": "acme.att_unknown.unknown" }),
         Operation::UpdateConnection => json!({ "name": "Another name" }),
         Operation::CreateProject => json!({ "name": "Another project" }),
         Operation::UpdateProject => json!({ "name": "Orbit CRM" }),
         Operation::CreateClient => json!({ "name": "A back end", "roles": ["read"], "environment": "test" }),
-        Operation::PutProjectConnector | Operation::PutDefaultClient => json!({ "client_id": "id", "client_secret": "secret", "order": 3 }),
+        Operation::PutProjectConnector | Operation::PutDefaultClient => {
+            json!({ "client_id": "id", "client_secret": "secret", "order": 3 })
+        }
         Operation::PutCustomConnector => keyed(url),
         _ => return None,
     })

@@ -49,12 +49,15 @@ const EVERYBODY: [Who; 10] = [
     Who::Foreign,
 ];
 
+#[expect(clippy::match_same_arms, reason = "each arm is a rule of its own, in the order in which they hold")]
 fn expected(route: &Route, who: Who) -> Expected {
     let names = |param: &str| route.path.contains(param);
     match (route.access, who) {
         (Access::Public, _) => Expected::AsToAnybody,
         (Access::Session, Who::Session) => Expected::Granted,
-        (Access::Roles(_) | Access::RootOr(_) | Access::Root, Who::Session) | (Access::Session, _) => Expected::Refused(401),
+        (Access::Roles(_) | Access::RootOr(_) | Access::Root, Who::Session) | (Access::Session, _) => {
+            Expected::Refused(401)
+        }
         (_, Who::Nobody | Who::Revoked) | (Access::Roles(_), Who::Root) => Expected::Refused(401),
         (Access::Root | Access::RootOr(_), Who::Root) => Expected::Granted,
         (Access::Root, _) => Expected::Refused(403),
@@ -63,11 +66,17 @@ fn expected(route: &Route, who: Who) -> Expected {
         (Access::Roles(roles) | Access::RootOr(roles), Who::With(role)) if roles.contains(&role) => Expected::Granted,
         (_, Who::With(_)) => Expected::Refused(403),
         // to who may ask at all, what is somebody else's is not there
-        (Access::Roles(_), Who::Foreign) if names("{org}") || names("{id}") || names("{path+}") => Expected::Refused(404),
+        (Access::Roles(_), Who::Foreign) if names("{org}") || names("{id}") || names("{path+}") => {
+            Expected::Refused(404)
+        }
         (Access::Roles(_), Who::OtherEnvironment) if names("{id}") || names("{path+}") => Expected::Refused(404),
         (Access::RootOr(_), Who::Foreign) => Expected::Refused(404),
-        (Access::RootOr(_), Who::OtherEnvironment) if names("{environment}") || names("{client}") => Expected::Refused(404),
-        (Access::RootOr(_), Who::OtherEnvironment) if route.operation == Operation::CreateClient => Expected::Refused(404),
+        (Access::RootOr(_), Who::OtherEnvironment) if names("{environment}") || names("{client}") => {
+            Expected::Refused(404)
+        }
+        (Access::RootOr(_), Who::OtherEnvironment) if route.operation == Operation::CreateClient => {
+            Expected::Refused(404)
+        }
         (_, Who::OtherEnvironment | Who::Foreign) => Expected::Granted,
     }
 }
@@ -218,7 +227,8 @@ async fn a_revoked_clients_key_and_token_open_nothing_within_a_minute() {
     let jwt = world.jwt(&client).await;
     // an instance that has just read the client knows nothing of what another one does
     let elsewhere = instance(&world);
-    let lists = || async { (list_connections(&elsewhere, &jwt).await, list_connections(&elsewhere, &client.key).await) };
+    let lists =
+        || async { (list_connections(&elsewhere, &jwt).await, list_connections(&elsewhere, &client.key).await) };
     assert_eq!(lists().await, (200, 200));
     let path = format!("/v1/admin/projects/{}/clients/{}", world.project(), client.id);
     world.root("DELETE", &path, None).await;

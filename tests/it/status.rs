@@ -78,13 +78,13 @@ async fn a_refusal_a_failure_and_the_end_of_the_time_are_told_apart() {
     assert_eq!(watched.status().await, json!({ "status": "failed", "error": "provider_failed" }));
 
     let watched = Watched::new().await;
-    watched.world.turn(Duration::from_secs(600));
+    watched.world.turn(Duration::from_mins(10));
     assert_eq!(watched.status().await, json!({ "status": "expired" }), "never started");
 
     let watched = Watched::new().await;
     let callback = watched.world.consent(&watched.browser, &watched.attempt, "alice").await;
     watched.browser.open(&callback).await;
-    watched.world.turn(Duration::from_secs(600));
+    watched.world.turn(Duration::from_mins(10));
     assert_eq!(watched.status().await, json!({ "status": "expired" }), "never confirmed");
     watched.world.keep().await;
     assert_eq!(watched.status().await, json!({ "status": "expired" }), "and forgotten");

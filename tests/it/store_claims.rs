@@ -55,11 +55,12 @@ fn link(project: &ProjectId, world: &World) -> Link {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_is_opened_by_one_of_two_hundred_browsers_and_by_that_one_again() {
     let world = World::new().await;
+    let quick = world.quick_process().await;
     let token = Bearer::random(&world.app.random);
     world.app.links.put(&token, &link(&world.project, &world)).await.unwrap();
 
     let claims = race(CALLERS, |_| {
-        let (app, name, browser, now) = (Arc::clone(&world.app), token.digest(), browser(&world), world.hands.now());
+        let (app, name, browser, now) = (Arc::clone(&quick), token.digest(), browser(&world), world.hands.now());
         async move { app.links.claim(&name, &browser, now).await.map(|_| browser) }
     })
     .await;
@@ -76,9 +77,10 @@ async fn a_link_is_opened_by_one_of_two_hundred_browsers_and_by_that_one_again()
 #[tokio::test(flavor = "multi_thread")]
 async fn an_attempt_is_started_by_one_of_two_hundred_browsers_and_by_that_one_again() {
     let world = World::new().await;
+    let quick = world.quick_process().await;
     let state = world.put(&world.attempt("vendor")).await;
     let starts = race(CALLERS, |_| {
-        let (app, state, browser, now) = (Arc::clone(&world.app), state.clone(), browser(&world), world.hands.now());
+        let (app, state, browser, now) = (Arc::clone(&quick), state.clone(), browser(&world), world.hands.now());
         async move { app.attempts.start(&state, &browser, now).await.map(|_| browser) }
     })
     .await;
@@ -93,16 +95,18 @@ async fn started(world: &World, attempt: &Attempt) -> (State, Digest) {
     (state, browser)
 }
 
-fn proof(browser: &Digest, request_id: impl ToString) -> Proof {
-    Proof { browser: browser.clone(), issuer: None, request_id: request_id.to_string() }
+fn proof(browser: &Digest, request_id: &str) -> Proof {
+    Proof { browser: browser.clone(), issuer: None, request_id: request_id.to_owned() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_is_claimed_by_one_of_two_hundred_requests_and_by_that_one_again() {
     let world = World::new().await;
+    let quick = world.quick_process().await;
     let (state, browser) = started(&world, &world.attempt("vendor")).await;
     let claims = race(CALLERS, |caller| {
-        let (app, state, proof, now) = (Arc::clone(&world.app), state.clone(), proof(&browser, caller), world.hands.now());
+        let (app, state, proof, now) =
+            (Arc::clone(&quick), state.clone(), proof(&browser, &caller.to_string()), world.hands.now());
         async move {
             match app.attempts.claim(&state, &proof, now).await.unwrap() {
                 Claim::Won(_) => Ok(proof.request_id),
@@ -113,12 +117,17 @@ async fn an_answer_is_claimed_by_one_of_two_hundred_requests_and_by_that_one_aga
     .await;
     // the same browser is told the outcome: for now, that the answer is being worked on
     let winner = only(claims, |progress| progress.status == Status::Claimed);
-    let again = world.app.attempts.claim(&state, &proof(&browser, winner), world.hands.now()).await.unwrap();
+    let again = world.app.attempts.claim(&state, &proof(&browser, &winner), world.hands.now()).await.unwrap();
     assert!(matches!(again, Claim::Won(_)), "the SDK repeats a call whose answer was lost");
 }
 
 /// What a completer got.
-async fn complete(app: Arc<App>, world: &World, attempt: Attempt, by: By) -> impl Future<Output = Result<(), Error>> + Send + use<> {
+async fn complete(
+    app: Arc<App>,
+    world: &World,
+    attempt: Attempt,
+    by: By,
+) -> impl Future<Output = Result<(), Error>> + Send + use<> {
     let held = app.connections.held(&attempt.id).await.unwrap().unwrap();
     let now = world.hands.now();
     async move {
@@ -138,13 +147,18 @@ enum By {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_held_grant_is_completed_by_one_of_two_hundred_of_either_kind() {
     let world = World::new().await;
+    let quick = world.quick_process().await;
     for persons in [0, CALLERS / 2, CALLERS] {
         let (attempt, code) = (world.attempt("vendor"), Bearer::random(&world.app.random));
         let (_, browser) = world.held(&attempt, Some(&code)).await;
         let mut calls = Vec::new();
         for caller in 0..CALLERS {
-            let by = if caller < persons { By::Person(browser.digest()) } else { By::App(code.digest(), caller.to_string()) };
-            calls.push(complete(Arc::clone(&world.app), &world, attempt.clone(), by).await);
+            let by = if caller < persons {
+                By::Person(browser.digest())
+            } else {
+                By::App(code.digest(), caller.to_string())
+            };
+            calls.push(complete(Arc::clone(&quick), &world, attempt.clone(), by).await);
         }
         let calls = std::sync::Mutex::new(calls);
         let results = race(CALLERS, |_| calls.lock().unwrap().pop().unwrap()).await;
@@ -161,10 +175,11 @@ async fn a_held_grant_is_completed_by_one_of_two_hundred_of_either_kind() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_code_is_redeemed_by_one_of_two_hundred_requests_and_by_that_one_again() {
     let world = World::new().await;
+    let quick = world.quick_process().await;
     let code = Bearer::random(&world.app.random);
     world.held(&world.attempt("vendor"), Some(&code)).await;
     let claims = race(CALLERS, |caller| {
-        let (app, code, now) = (Arc::clone(&world.app), code.digest(), world.hands.now());
+        let (app, code, now) = (Arc::clone(&quick), code.digest(), world.hands.now());
         async move { if app.codes.claim(&code, &caller.to_string(), now).await.unwrap() { Ok(caller) } else { Err(()) } }
     })
     .await;
@@ -178,9 +193,10 @@ async fn a_code_is_redeemed_by_one_of_two_hundred_requests_and_by_that_one_again
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_is_deleted_by_one_of_two_hundred_and_queued_for_revocation_once() {
     let world = World::new().await;
+    let quick = world.quick_process().await;
     let stored = world.connection("vendor").await;
     let deletions = race(CALLERS, |_| {
-        let (app, stored) = (Arc::clone(&world.app), stored.clone());
+        let (app, stored) = (Arc::clone(&quick), stored.clone());
         async move { app.delete_connection(stored).await.unwrap().ok_or(()) }
     })
     .await;
@@ -192,10 +208,11 @@ async fn a_connection_is_deleted_by_one_of_two_hundred_and_queued_for_revocation
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_is_had_by_one_of_two_hundred_processes_and_by_that_one_again() {
     let world = World::new().await;
+    let quick = world.quick_process().await;
     let stored = world.connection("vendor").await;
     let (now, until) = (world.hands.now(), world.hands.now().after(Duration::from_secs(30)));
     let leases = race(CALLERS, |caller| {
-        let (app, stored, owner) = (Arc::clone(&world.app), stored.clone(), format!("process {caller}"));
+        let (app, stored, owner) = (Arc::clone(&quick), stored.clone(), format!("process {caller}"));
         async move {
             match app.connections.lease(&stored, &owner, until, now).await.unwrap() {
                 Leasing::Ours(_) => Ok(owner),
@@ -207,7 +224,8 @@ async fn a_lease_is_had_by_one_of_two_hundred_processes_and_by_that_one_again() 
     let winner = only(leases, |other| matches!(other, Leasing::Theirs));
     let again = world.app.connections.lease(&stored, &winner, until, now).await.unwrap();
     assert!(matches!(again, Leasing::Ours(_)), "the SDK repeats a call whose answer was lost");
-    let later = world.app.connections.lease(&stored, "another", until.after(Duration::from_secs(30)), until).await.unwrap();
+    let later =
+        world.app.connections.lease(&stored, "another", until.after(Duration::from_secs(30)), until).await.unwrap();
     assert!(matches!(later, Leasing::Ours(_)), "a lease that ran out is free");
 }
 

@@ -39,12 +39,12 @@ async fn a_link_opens_for_five_minutes_and_its_page_for_a_quarter_of_an_hour_mor
     for token in [&used, &unused] {
         links.put(token, &link(&world)).await.unwrap();
     }
-    hands.turn(links::LIFETIME - MOMENT);
+    hands.turn_almost(links::LIFETIME);
     assert!(links.claim(&used.digest(), &browser, hands.now()).await.is_ok());
     hands.turn(MOMENT);
     assert!(matches!(links.claim(&unused.digest(), &browser, hands.now()).await, Err(Error::Expired)));
 
-    hands.turn(links::PAGE_LIFETIME - MOMENT);
+    hands.turn_almost(links::PAGE_LIFETIME);
     assert!(links.reopen(&used.digest(), &browser, hands.now()).await.is_ok());
     assert!(links.claim(&used.digest(), &browser, hands.now()).await.is_ok(), "a reload of the link itself");
     hands.turn(MOMENT);
@@ -59,7 +59,7 @@ async fn a_session_may_ask_for_the_outcome_until_the_attempt_can_have_none() {
     let Link { project, environment, identity, identity_label, connectors, created_at, .. } = link(&world);
     let content = Session { project, environment, identity, identity_label, connectors, created_at };
     world.app.links.put_session(&session, &content).await.unwrap();
-    world.hands.turn(Duration::from_secs(300 + 600 + 600) - MOMENT);
+    world.hands.turn_almost(Duration::from_mins(5 + 10 + 10));
     assert!(world.app.links.session(&session, world.hands.now()).await.unwrap().is_some());
     world.hands.turn(MOMENT);
     assert!(world.app.links.session(&session, world.hands.now()).await.unwrap().is_none());
@@ -74,7 +74,7 @@ async fn an_attempt_is_started_and_answered_within_ten_minutes() {
     let (early_state, late_state) = (world.put(&early).await, world.put(&late).await);
     app.attempts.start(&late_state, &browser, hands.now()).await.unwrap();
 
-    hands.turn(Duration::from_secs(600) - MOMENT);
+    hands.turn_almost(Duration::from_mins(10));
     app.attempts.start(&early_state, &browser, hands.now()).await.unwrap();
     let proof = Proof { browser: browser.clone(), issuer: None, request_id: "r".to_owned() };
     assert!(matches!(app.attempts.claim(&early_state, &proof, hands.now()).await, Ok(Claim::Won(_))));
@@ -83,7 +83,11 @@ async fn an_attempt_is_started_and_answered_within_ten_minutes() {
     hands.turn(MOMENT);
     assert!(matches!(app.attempts.start(&late_state, &browser, hands.now()).await, Err(Error::Expired)));
     assert!(matches!(app.attempts.claim(&late_state, &proof, hands.now()).await, Err(Error::Expired)));
-    let again = app.attempts.claim(&early_state, &Proof { request_id: "reload".to_owned(), ..proof }, hands.now()).await.unwrap();
+    let again = app
+        .attempts
+        .claim(&early_state, &Proof { request_id: "reload".to_owned(), ..proof }, hands.now())
+        .await
+        .unwrap();
     let Claim::Before(progress) = again else { panic!("a reload claimed once more") };
     assert_eq!(progress.status, Status::Expired, "the answer was never made into a grant");
     assert_eq!(app.attempts.progress_of(&late.id, hands.now()).await.unwrap().status, Status::Expired);
@@ -95,7 +99,7 @@ async fn a_held_grant_is_completed_within_ten_minutes() {
     let (app, hands) = (&world.app, &world.hands);
     let attempt = world.attempt("vendor");
     let (held, browser) = world.held(&attempt, None).await;
-    hands.turn(HELD_FOR - MOMENT);
+    hands.turn_almost(HELD_FOR);
     assert_eq!(app.attempts.progress_of(&attempt.id, hands.now()).await.unwrap().status, Status::Held);
     hands.turn(MOMENT);
     assert_eq!(app.attempts.progress_of(&attempt.id, hands.now()).await.unwrap().status, Status::Expired);
@@ -113,7 +117,7 @@ async fn a_code_is_redeemed_within_five_minutes() {
     let attempt = world.attempt("vendor");
     world.held(&world.attempt("vendor"), Some(&first)).await;
     let (held, _) = world.held(&attempt, Some(&second)).await;
-    hands.turn(codes::LIFETIME - MOMENT);
+    hands.turn_almost(codes::LIFETIME);
     assert!(app.codes.claim(&first.digest(), "in time", hands.now()).await.unwrap());
     hands.turn(MOMENT);
     assert!(!app.codes.claim(&second.digest(), "too late", hands.now()).await.unwrap());

@@ -13,9 +13,15 @@ use shared::{
         connections::{Account, Completer, Connection, HELD_FOR, Held, Stored},
     },
 };
-use tokio::{sync::Barrier, task::JoinSet};
+use tokio::{
+    sync::{Barrier, Semaphore},
+    task::JoinSet,
+};
 
 use crate::{refresh::provider::Tokens, store_world::World};
+
+/// Two crowds at once on a small machine would only try its patience: calls to AWS give up after three seconds.
+static CROWD: Semaphore = Semaphore::const_new(1);
 
 /// Lets so many callers loose at once, and returns what each got.
 pub async fn race<T, F>(callers: usize, call: impl Fn(usize) -> F) -> Vec<T>
@@ -23,6 +29,7 @@ where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
 {
+    let _alone = CROWD.acquire().await.unwrap();
     let barrier = Arc::new(Barrier::new(callers));
     let mut tasks = JoinSet::new();
     for caller in 0..callers {
@@ -108,7 +115,7 @@ impl World {
     /// An attempt that holds a grant, and the cookie of its browser.
     pub async fn held(&self, attempt: &Attempt, code: Option<&Bearer>) -> (Held, Bearer) {
         let browser = Bearer::random(&self.app.random);
-        let held = self.grant(attempt, &self.provider.consent(), Some(Duration::from_secs(3600))).await;
+        let held = self.grant(attempt, &self.provider.consent(), Some(Duration::from_hours(1))).await;
         self.hold(attempt, &held, &browser, code).await;
         (held, browser)
     }
@@ -121,7 +128,7 @@ impl World {
 
     /// A connection.
     pub async fn connection(&self, connector: &str) -> Stored {
-        self.connection_with(connector, &self.provider.consent(), Some(Duration::from_secs(3600))).await
+        self.connection_with(connector, &self.provider.consent(), Some(Duration::from_hours(1))).await
     }
 
     /// A connection with these tokens.
@@ -133,7 +140,7 @@ impl World {
     pub async fn reconnect(&self, key: &ConnectionKey) -> Stored {
         let old = self.app.connections.find(key).await.unwrap().unwrap().connection;
         let attempt = Attempt { connection: old.key, reconnect: true, ..self.attempt(old.connector.as_str()) };
-        self.complete(&attempt, &self.provider.consent(), Some(Duration::from_secs(3600))).await
+        self.complete(&attempt, &self.provider.consent(), Some(Duration::from_hours(1))).await
     }
 
     async fn complete(&self, attempt: &Attempt, tokens: &Tokens, expires_in: Option<Duration>) -> Stored {

@@ -22,7 +22,15 @@ async fn queued(world: &World, later: Duration) -> Queued {
 }
 
 async fn due(world: &World) -> Vec<ConnectionKey> {
-    world.app.journal.due(world.hands.now()).await.unwrap().into_iter().map(|queued| queued.revocation.connection).collect()
+    world
+        .app
+        .journal
+        .due(world.hands.now())
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|queued| queued.revocation.connection)
+        .collect()
 }
 
 #[tokio::test]
@@ -47,13 +55,16 @@ async fn a_revocation_that_is_done_is_gone_and_one_put_back_is_there_once() {
     world.hands.turn(Duration::from_secs(1));
     world.app.journal.done(&first).await.unwrap();
     world.app.journal.done(&first).await.unwrap();
-    assert_eq!(due(&world).await, [second.revocation.connection.clone()]);
+    assert_eq!(due(&world).await, std::slice::from_ref(&second.revocation.connection));
 
     world.app.journal.postpone(&second, world.hands.now()).await.unwrap();
     assert_eq!(due(&world).await, []);
     world.hands.turn(Duration::from_secs(30));
     let back = world.app.journal.due(world.hands.now()).await.unwrap();
-    assert_eq!(back.iter().map(|queued| (&queued.revocation.connection, queued.tries)).collect::<Vec<_>>(), [(&second.revocation.connection, 1)]);
+    assert_eq!(
+        back.iter().map(|queued| (&queued.revocation.connection, queued.tries)).collect::<Vec<_>>(),
+        [(&second.revocation.connection, 1)]
+    );
     assert_eq!(back[0].sealed, second.sealed);
 }
 
@@ -85,6 +96,6 @@ async fn the_keeper_sends_what_is_due_once_and_leaves_a_failure_for_later() {
     assert_eq!(keeper::keep(&world.app, None).await.unwrap().tried, 1);
     assert_eq!(world.provider.revocations().len(), 1);
     assert_eq!(world.app.work_off(&job).await.unwrap(), Revocation::Revoked, "two keepers at once do no harm");
-    world.hands.turn(Duration::from_secs(86_400));
+    world.hands.turn(Duration::from_hours(24));
     assert_eq!(keeper::keep(&world.app, None).await.unwrap().tried, 0);
 }

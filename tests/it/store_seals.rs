@@ -17,7 +17,8 @@ async fn sealed_bytes_copied_onto_another_connection_do_not_open() {
     let (mine, yours) = (world.connection("vendor").await, world.connection("vendor").await);
     let copied = AttributeValue::B(mine.sealed.0.clone().into());
     let update = world.client().update_item().table_name(&world.app.config.tables.connections);
-    let update = update.key("pk", AttributeValue::S(yours.connection.key.to_string())).update_expression("SET sealed = :sealed");
+    let update =
+        update.key("pk", AttributeValue::S(yours.connection.key.to_string())).update_expression("SET sealed = :sealed");
     update.expression_attribute_values(":sealed", copied).send().await.unwrap();
 
     let stored = world.app.connections.find(&yours.connection.key).await.unwrap().unwrap();
@@ -70,12 +71,19 @@ async fn no_index_carries_what_is_sealed() {
                 assert!(!["sealed", "previous", "lease_owner"].contains(&name.as_str()), "{index} carries {name}");
             }
         }
-        let mut keys: Vec<_> = items.iter().map(|item| item["pk"].as_s().unwrap().split('_').next().unwrap().to_owned()).collect();
+        let mut keys: Vec<_> =
+            items.iter().map(|item| item["pk"].as_s().unwrap().split('_').next().unwrap().to_owned()).collect();
         keys.sort();
         seen.insert(index, keys);
     }
-    let expected = [("account", vec!["conn", "held#att"]), ("due", vec!["held#att"]), ("owner", vec!["conn"]), ("project", vec!["conn"])];
-    let expected: BTreeMap<_, Vec<String>> = expected.into_iter().map(|(i, k)| (i, k.into_iter().map(str::to_owned).collect())).collect();
+    let expected = [
+        ("account", vec!["conn", "held#att"]),
+        ("due", vec!["held#att"]),
+        ("owner", vec!["conn"]),
+        ("project", vec!["conn"]),
+    ];
+    let expected: BTreeMap<_, Vec<String>> =
+        expected.into_iter().map(|(i, k)| (i, k.into_iter().map(str::to_owned).collect())).collect();
     assert_eq!(seen, expected, "a held grant is in no list");
 
     let listed = world.app.connections.of_project(&world.project, Environment::Test).await.unwrap();

@@ -81,15 +81,19 @@ async fn the_answer_that_says_connected_carries_the_record() {
         let request = Request::new("GET", path, String::new(), headers, "".into(), "r".to_owned());
         Told::of(answer(&world.app, request, &Connect).await).await.body
     };
-    assert_eq!((status().await["status"].as_str(), &status().await["connection"]), (Some("held"), &serde_json::Value::Null));
+    assert_eq!(
+        (status().await["status"].as_str(), &status().await["connection"]),
+        (Some("held"), &serde_json::Value::Null)
+    );
     let by = Completer::Person { browser: browser.digest(), code: None };
     let app = &world.app;
-    let record = app.connections.complete(&app.attempts, &app.codes, &held, false, &by, world.hands.now()).await.unwrap();
+    let record =
+        app.connections.complete(&app.attempts, &app.codes, &held, false, &by, world.hands.now()).await.unwrap();
     assert_eq!(record.key, attempt.connection);
     let connected = status().await;
     assert_eq!(connected["status"], "connected");
     assert_eq!(connected["connection"]["id"], attempt.connection.as_str());
-    assert_eq!(world.listed().await, [String::new(); 0]);
+    assert!(world.listed().await.is_empty());
 }
 
 #[tokio::test]
@@ -111,7 +115,12 @@ async fn a_user_who_is_deleted_leaves_no_grant_behind_although_the_index_lags() 
     }
     world.freeze().await;
     let told = world.asks(&Connections, "DELETE", "/users/ada", &[]).await;
-    let said: Vec<_> = told.body["connections"].as_array().unwrap().iter().map(|receipt| receipt["revocation"].as_str().unwrap()).collect();
+    let said: Vec<_> = told.body["connections"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|receipt| receipt["revocation"].as_str().unwrap())
+        .collect();
     assert_eq!(said, ["kept_shared_grant", "revoked"]);
     let again = world.asks(&Connections, "DELETE", "/users/ada", &[]).await;
     assert_eq!((again.status, again.body["connections"].as_array().map(Vec::len)), (200, Some(0)));
@@ -129,7 +138,7 @@ async fn a_grant_that_others_live_on_is_kept_as_soon_as_it_was_held_in_the_index
     let by = Completer::Person { browser: browser.digest(), code: None };
     app.connections.complete(&app.attempts, &app.codes, &held, false, &by, world.hands.now()).await.unwrap();
     assert_eq!(world.delete(&old).await, Revocation::KeptSharedGrant);
-    assert_eq!(world.provider.revocations(), [String::new(); 0]);
+    assert!(world.provider.revocations().is_empty());
     let live = app.connections.find(&attempt.connection).await.unwrap().unwrap();
     assert_eq!(world.delete(&live).await, Revocation::Revoked);
 }
@@ -154,7 +163,7 @@ async fn the_keeper_forgets_what_nobody_claimed_and_nothing_else() {
     world.held(&unclaimed, None).await;
     let by = Completer::Person { browser: browser.digest(), code: None };
     app.connections.complete(&app.attempts, &app.codes, &held, false, &by, world.hands.now()).await.unwrap();
-    world.hands.turn(Duration::from_secs(600));
+    world.hands.turn(Duration::from_mins(10));
 
     // the index still shows the one that was completed, and not yet the one that was not
     keeper::keep(app, None).await.unwrap();
@@ -165,6 +174,6 @@ async fn the_keeper_forgets_what_nobody_claimed_and_nothing_else() {
     world.dynamodb.thaw_indexes();
     assert_eq!(keeper::keep(app, None).await.unwrap().forgotten, 1);
     assert!(app.connections.held(&unclaimed.id).await.unwrap().is_none());
-    assert_eq!(world.provider.revocations(), [String::new(); 0], "the grant that the live connection shares");
+    assert!(world.provider.revocations().is_empty(), "the grant that the live connection shares");
     assert_eq!(keeper::keep(app, None).await.unwrap(), keeper::Round::default());
 }

@@ -21,7 +21,7 @@ use aws_sdk_dynamodb::{
 };
 use serde_json::Value;
 use shared::{
-    app::App,
+    app::{Ahead, App},
     aws,
     caller::secret_key,
     catalog::Catalog,
@@ -50,6 +50,12 @@ impl Hands {
     /// Turns them forward.
     pub fn turn(&self, by: Duration) {
         self.0.fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+
+    /// Turns them to the last moment before that.
+    pub fn turn_almost(&self, by: Duration) {
+        self.turn(by);
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// What they show.
@@ -90,17 +96,8 @@ impl World {
         let random = Random::system();
         let unique = Bearer::random(&random).digest().as_str()[..12].replace(['_', '-'], "x");
         let unique = format!("{}{unique}", variable("MOORING_TEST_TABLE_PREFIX").unwrap_or_default());
-        let dynamodb = match variable("MOORING_TEST_DYNAMODB") {
-            Some(endpoint) => Proxy::before(&endpoint).await,
-            None => Proxy::before(&embedded().await).await,
-        };
-        let secrets = match variable("MOORING_TEST_SECRETS_MANAGER") {
-            Some(endpoint) => Proxy::before(&endpoint).await,
-            None => {
-                let secrets = local::secrets::Secrets::open(None).unwrap();
-                Proxy::before(&serve(local::secrets::router(secrets)).await).await
-            }
-        };
+        let dynamodb = Proxy::before(&endpoint("MOORING_TEST_DYNAMODB", embedded).await).await;
+        let secrets = Proxy::before(&endpoint("MOORING_TEST_SECRETS_MANAGER", embedded_secrets).await).await;
         let config = config(&unique, &dynamodb, &secrets);
         plant(&config, &random).await;
 
@@ -153,6 +150,18 @@ impl World {
         process(&self.app.config, &self.provider, &self.hands)
     }
 
+    /// Another process that speaks to the endpoints directly, with settings already read: for tests in which hundreds call.
+    pub async fn quick_process(&self) -> Arc<App> {
+        let mut config = self.app.config.clone();
+        config.aws.dynamodb_endpoint = Some(self.dynamodb.upstream().to_owned());
+        config.aws.secrets_manager_endpoint = Some(self.secrets.upstream().to_owned());
+        let app = process(&config, &self.provider, &self.hands);
+        app.prefetch(&[Ahead::Ring]).await;
+        let project = [Key::Project(self.project.clone()), Key::Client(self.client.clone()), Key::Deployment];
+        app.settings.read(&project, self.hands.now()).await.unwrap();
+        app
+    }
+
     /// A name for a new version of a secret.
     pub fn token(&self) -> String {
         Bearer::random(&self.app.random).expose().to_owned()
@@ -169,8 +178,20 @@ fn process(config: &Config, provider: &Provider, hands: &Hands) -> Arc<App> {
     Arc::new(App::new(config.clone(), catalog, hands.clock()).unwrap())
 }
 
+async fn endpoint(variable_name: &str, embedded: impl AsyncFn() -> String) -> String {
+    if let Some(endpoint) = variable(variable_name) { endpoint } else { embedded().await }
+}
+
+async fn embedded_secrets() -> String {
+    let secrets = local::secrets::Secrets::open(None).unwrap();
+    serve(local::secrets::router(secrets)).await
+}
+
 fn variable(name: &str) -> Option<String> {
-    #[expect(clippy::disallowed_methods, reason = "where the tests' endpoint is named, and nothing else reads the environment")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "where the tests' endpoint is named, and nothing else reads the environment"
+    )]
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
@@ -211,16 +232,23 @@ async fn plant(config: &Config, random: &Random) {
     let Tables { settings, flows, connections, journal } = &config.tables;
     for definition in local::tables::definitions() {
         let suffix = definition["TableName"].as_str().unwrap();
-        let name = [settings, flows, connections, journal].into_iter().find(|name| name.ends_with(&format!(".{suffix}"))).unwrap();
+        let name = [settings, flows, connections, journal]
+            .into_iter()
+            .find(|name| name.ends_with(&format!(".{suffix}")))
+            .unwrap();
         create(&client, name, &definition).send().await.unwrap();
-        while client.describe_table().table_name(name).send().await.unwrap().table.unwrap().table_status != Some(TableStatus::Active) {
+        while client.describe_table().table_name(name).send().await.unwrap().table.unwrap().table_status
+            != Some(TableStatus::Active)
+        {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
     let secrets = aws::secrets_manager(&config.aws, &http);
     let SecretNames { ring_seed, ring_versions, signing_seed, root_key, .. } = &config.secrets;
     let long = || Bearer::random(random).expose().to_owned();
-    for (name, text) in [(ring_seed, long()), (signing_seed, long()), (root_key, long()), (ring_versions, "{}".to_owned())] {
+    for (name, text) in
+        [(ring_seed, long()), (signing_seed, long()), (root_key, long()), (ring_versions, "{}".to_owned())]
+    {
         secrets.create_secret().name(name).secret_string(text).send().await.unwrap();
     }
 }
@@ -230,19 +258,34 @@ fn create(client: &Client, name: &str, definition: &Value) -> CreateTableFluentB
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let keys = |value: &Value| -> Vec<KeySchemaElement> {
-        let key = |key: &Value| KeySchemaElement::builder().attribute_name(text(&key["AttributeName"])).key_type(KeyType::from(text(&key["KeyType"]).as_str())).build().unwrap();
+        let key = |key: &Value| {
+            KeySchemaElement::builder()
+                .attribute_name(text(&key["AttributeName"]))
+                .key_type(KeyType::from(text(&key["KeyType"]).as_str()))
+                .build()
+                .unwrap()
+        };
         list(value).iter().map(key).collect()
     };
     let attribute = |attribute: &Value| {
         let kind = ScalarAttributeType::from(text(&attribute["AttributeType"]).as_str());
-        AttributeDefinition::builder().attribute_name(text(&attribute["AttributeName"])).attribute_type(kind).build().unwrap()
+        AttributeDefinition::builder()
+            .attribute_name(text(&attribute["AttributeName"]))
+            .attribute_type(kind)
+            .build()
+            .unwrap()
     };
     let index = |index: &Value| {
         let projection = &index["Projection"];
         let kind = ProjectionType::from(text(&projection["ProjectionType"]).as_str());
         let projected = list(&projection["NonKeyAttributes"]).iter().map(text).collect();
         let projection = Projection::builder().projection_type(kind).set_non_key_attributes(Some(projected)).build();
-        GlobalSecondaryIndex::builder().index_name(text(&index["IndexName"])).set_key_schema(Some(keys(&index["KeySchema"]))).projection(projection).build().unwrap()
+        GlobalSecondaryIndex::builder()
+            .index_name(text(&index["IndexName"]))
+            .set_key_schema(Some(keys(&index["KeySchema"])))
+            .projection(projection)
+            .build()
+            .unwrap()
     };
     let indexes: Vec<_> = list(&definition["GlobalSecondaryIndexes"]).iter().map(index).collect();
     client

@@ -40,7 +40,8 @@ async fn a_key_that_works_connects_at_once() {
         let path = format!("{prefix}/connectors/keyed/credentials");
         let created = world.post(&path, &body(&json!({ "api_key": "good-key" }))).await;
         let key = created.member("connectionId");
-        let expected = json!({ "connectionId": key, "credentialId": key.replace("conn_", "cred_"), "status": "connected" });
+        let expected =
+            json!({ "connectionId": key, "credentialId": key.replace("conn_", "cred_"), "status": "connected" });
         assert_eq!((created.status, created.json(), created.header("x-api-version")), (201, expected, Some("2025-09")));
 
         let rows = world.connections().await;
@@ -102,9 +103,15 @@ async fn a_person_types_a_key_on_our_page_mends_it_and_confirms() {
     let mended = browser.submit(typed).await;
     assert_eq!(mended.status, 422);
     let text = mended.text();
-    assert!(text.contains("does not accept these credentials") && text.contains("value=\"side\"") && !text.contains("bad-key"));
+    assert!(
+        text.contains("does not accept these credentials")
+            && text.contains("value=\"side\"")
+            && !text.contains("bad-key")
+    );
 
-    let held = browser.submit(mended.form("/connect/keyed").with("input_workspace", "side").with("input_api_key", "good-key")).await;
+    let held = browser
+        .submit(mended.form("/connect/keyed").with("input_workspace", "side").with("input_api_key", "good-key"))
+        .await;
     assert_eq!(held.status, 303);
     assert_eq!(world.connections().await, [] as [Value; 0], "only held so far");
     let confirm = browser.open(&held.location()).await;
@@ -114,6 +121,7 @@ async fn a_person_types_a_key_on_our_page_mends_it_and_confirms() {
     assert_eq!(world.connections().await.len(), 1);
 
     let attempt = held.location().rsplit('/').next().unwrap().to_owned();
-    let status = world.call("GET", &format!("/v1/connect/attempts/{attempt}")).bearer(&answer.member("session")).send().await;
+    let status =
+        world.call("GET", &format!("/v1/connect/attempts/{attempt}")).bearer(&answer.member("session")).send().await;
     assert_eq!(status.json()["status"], "connected");
 }

@@ -18,7 +18,12 @@ async fn the_credentials_routes_speak_three_versions() {
     let key = world.connect_account(Shape::Credentials).await;
     let credential = key.replace("conn_", "cred_");
     for path in [format!("/users/{USER}/credentials"), format!("/credentials/{credential}")] {
-        for (asked, echoed) in [(None, "2025-09"), (Some("2025-09"), "2025-09"), (Some("2024-02"), "2024-02"), (Some("2023-12"), "2023-12")] {
+        for (asked, echoed) in [
+            (None, "2025-09"),
+            (Some("2025-09"), "2025-09"),
+            (Some("2024-02"), "2024-02"),
+            (Some("2023-12"), "2023-12"),
+        ] {
             let call = world.api("GET", &path);
             let call = match asked {
                 Some(version) => call.header("x-api-version", version),
@@ -54,16 +59,24 @@ async fn a_credential_is_told_without_its_secret() {
     let missing = world.get("/credentials/cred_unknown").await;
     let said = ["error", "message", "code"].map(|name| missing.member(name));
     let why = "there is no such credential in this project and environment";
-    assert_eq!((missing.status, said), (404, ["credential_not_found", why, "AUTHENTICATION_NOT_FOUND"].map(str::to_owned)));
+    assert_eq!(
+        (missing.status, said),
+        (404, ["credential_not_found", why, "AUTHENTICATION_NOT_FOUND"].map(str::to_owned))
+    );
 }
 
 #[tokio::test]
 async fn an_answer_may_be_read_by_pages_of_the_projects_origins_alone() {
     let world = World::new().await;
     let own = world.app_origin();
-    for (path, status) in [("/v1/available-connectors", 200), ("/v1/vault/connections/conn_unknown", 404), ("/v1/vault/connections?page=0", 400)] {
+    for (path, status) in [
+        ("/v1/available-connectors", 200),
+        ("/v1/vault/connections/conn_unknown", 404),
+        ("/v1/vault/connections?page=0", 400),
+    ] {
         let allowed = world.api("GET", path).header("origin", &own).send().await;
-        let said = ["access-control-allow-origin", "access-control-allow-credentials", "vary"].map(|name| allowed.header(name));
+        let said = ["access-control-allow-origin", "access-control-allow-credentials", "vary"]
+            .map(|name| allowed.header(name));
         assert_eq!((allowed.status, said), (status, [Some(own.as_str()), None, Some("origin")]), "{path}");
         let exposed = allowed.header("access-control-expose-headers").unwrap();
         assert!(exposed.contains("x-request-id") && exposed.contains("x-mooring-error"), "{exposed}");
@@ -85,11 +98,20 @@ fn without_address(world: &World) -> Arc<App> {
     Arc::new(App::new(config, app.catalog.clone(), app.clock.clone()).unwrap())
 }
 
-async fn ask<H: Handler>(app: &Arc<App>, handler: &H, method: &str, path: &str, key: &str, body: &Value) -> (u16, Value) {
+async fn ask<H: Handler>(
+    app: &Arc<App>,
+    handler: &H,
+    method: &str,
+    path: &str,
+    key: &str,
+    body: &Value,
+) -> (u16, Value) {
     let headers = vec![("authorization".to_owned(), format!("Bearer {key}"))];
     let body = if method == "GET" { Bytes::new() } else { body.to_string().into() };
     let request = Request::new(method, path.to_owned(), String::new(), headers, body, "r1".to_owned());
-    let Response { status, body: Body::Full(bytes), .. } = answer(app, request, handler).await else { panic!("a stream") };
+    let Response { status, body: Body::Full(bytes), .. } = answer(app, request, handler).await else {
+        panic!("a stream")
+    };
     (status, serde_json::from_slice(&bytes).unwrap_or_default())
 }
 
@@ -98,9 +120,11 @@ async fn until_the_address_is_known_what_makes_urls_answers_503() {
     let world = World::new().await;
     let key = world.key();
     // what the local server wrote down at its start is taken away again
-    let client = shared::aws::dynamodb(&world.server.app.config.aws, &shared::aws::http_client(shared::aws::tls()).unwrap());
+    let client =
+        shared::aws::dynamodb(&world.server.app.config.aws, &shared::aws::http_client(shared::aws::tls()).unwrap());
     let name = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned());
-    let update = client.update_item().table_name("settings").key("pk", name("deployment")).key("sk", name("deployment"));
+    let update =
+        client.update_item().table_name("settings").key("pk", name("deployment")).key("sk", name("deployment"));
     update.update_expression("REMOVE base_url").send().await.unwrap();
 
     let app = without_address(&world);
@@ -116,16 +140,25 @@ async fn until_the_address_is_known_what_makes_urls_answers_503() {
     ];
     for (status, answer) in answers {
         let why = "the service does not know its public address yet: make one admin call through the gateway, or deploy with the parameter PublicUrl";
-        assert_eq!((status, answer), (503, json!({ "error": "base_url_unknown", "error_description": why, "requestId": "r1" })));
+        assert_eq!(
+            (status, answer),
+            (503, json!({ "error": "base_url_unknown", "error_description": why, "requestId": "r1" }))
+        );
     }
     // what makes no URL works
     assert_eq!(ask(&app, &connections::Connections, "GET", "/v1/vault/connections", &key, &none).await.0, 200);
 
     // the first admin call through the gateway tells it, in the gateway's own words
-    let headers = vec![("authorization".to_owned(), format!("Bearer {}", world.server.root_key)), ("host".to_owned(), "evil.example".to_owned()), ("x-forwarded-host".to_owned(), "evil.example".to_owned())];
-    let mut request = Request::new("GET", "/v1/admin/projects".to_owned(), String::new(), headers, Bytes::new(), "r2".to_owned());
+    let headers = vec![
+        ("authorization".to_owned(), format!("Bearer {}", world.server.root_key)),
+        ("host".to_owned(), "evil.example".to_owned()),
+        ("x-forwarded-host".to_owned(), "evil.example".to_owned()),
+    ];
+    let mut request =
+        Request::new("GET", "/v1/admin/projects".to_owned(), String::new(), headers, Bytes::new(), "r2".to_owned());
     request.gateway = Some("https://abc.execute-api.eu-central-1.amazonaws.com/prod".parse().unwrap());
     assert_eq!(answer(&app, request, &admin::Admin).await.status, 200);
-    let (status, metadata) = ask(&app, &token::Token, "GET", "/.well-known/oauth-authorization-server", &key, &none).await;
+    let (status, metadata) =
+        ask(&app, &token::Token, "GET", "/.well-known/oauth-authorization-server", &key, &none).await;
     assert_eq!((status, &metadata["issuer"]), (200, &json!("https://abc.execute-api.eu-central-1.amazonaws.com/prod")));
 }

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use shared::{
     aws,
     clock::{Clock, Timestamp},
-    id::{ClientId, Environment, Role},
+    id::{Environment, Role},
 };
 
 pub use self::{
@@ -211,10 +211,4 @@ pub struct NewClient {
     pub id: String,
     pub secret: String,
     pub key: String,
-}
-
-impl NewClient {
-    pub fn id(&self) -> ClientId {
-        ClientId::parse(&self.id).unwrap()
-    }
 }

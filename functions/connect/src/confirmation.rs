@@ -62,6 +62,7 @@ pub async fn page(app: &App, request: &Request) -> Result<Response, Error> {
     }
     let attempt = &own.progress.attempt;
     let connector = app.connector_data(&attempt.project, &attempt.connector).await?;
+    app.base_url(app.clock.now()).await?; // known from here on, so that the form leads where it should
     let template = ConfirmForm {
         app_name: &attempt.app_name,
         id: attempt.connector.as_str(),
@@ -92,7 +93,11 @@ pub async fn decide(app: &App, request: &Request) -> Result<Response, Error> {
     let base_url = app.base_url(app.clock.now()).await?;
     form::must_be_ours(request, &form, own.cookie.expose(), &purpose(attempt), &base_url)?;
     if !own.waits_for_the_person() {
-        return Ok(after_form(app.end(&own.progress, Ending::of(&own.progress, &own.cookie)).await?, &base_url, attempt));
+        return Ok(after_form(
+            app.end(&own.progress, Ending::of(&own.progress, &own.cookie)).await?,
+            &base_url,
+            attempt,
+        ));
     }
     let ending = match form.required("decision")? {
         "confirm" => confirm(app, &own).await?,

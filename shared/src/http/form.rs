@@ -61,10 +61,13 @@ mod tests {
         must_be_ours(&request, &request.form().unwrap(), "cookie", "confirm", "https://m.example/prod").is_ok()
     }
 
+    /// Header lines, a body, and whether the form is taken.
+    type Row<'a> = (&'a [(&'a str, &'a str)], &'a str, bool);
+
     #[test]
     fn only_a_form_of_our_page_in_this_browser_is_taken() {
         let good = format!("{TOKEN_FIELD}={}", token("cookie", "confirm"));
-        let table: [(&[(&str, &str)], &str, bool); 11] = [
+        let table: [Row<'_>; 11] = [
             (&[], &good, true),
             (&[("sec-fetch-site", "same-origin"), ("origin", "null")], &good, true),
             (&[("sec-fetch-site", "same-origin"), ("origin", "https://m.example")], &good, true),

@@ -128,7 +128,8 @@ mod tests {
     }
     #[test]
     fn a_member_that_is_no_text_is_refused_where_a_text_is_asked_for() {
-        let params = Params::from_json(br#"{"a": "1", "b": 2, "c": null, "d": ["x"], "e": {"f": "x"}, "g": true}"#).unwrap();
+        let params =
+            Params::from_json(br#"{"a": "1", "b": 2, "c": null, "d": ["x"], "e": {"f": "x"}, "g": true}"#).unwrap();
         let asked = |name| params.one(name).map_err(|error| error.to_string());
         assert_eq!(["a", "b", "c", "z"].map(asked), [Ok(Some("1")), Ok(Some("2")), Ok(None), Ok(None)]);
         for name in ["d", "e", "g"] {

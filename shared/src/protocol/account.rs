@@ -138,6 +138,7 @@ pub fn read_lookup(
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "`json!` at the call reads better than a reference to it")]
 mod tests {
     use super::*;
 

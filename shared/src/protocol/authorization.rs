@@ -87,7 +87,8 @@ impl AuthorizationRequest<'_> {
 
 /// An authorization request's address with the `state` that ties the answer to the attempt (RFC 6749 §10.12).
 pub fn with_state(authorization_url: &str, state: &State) -> Result<Url, TemplateError> {
-    let mut url = Url::parse(authorization_url).map_err(|_| TemplateError::Broken("the address is no URL".to_owned()))?;
+    let mut url =
+        Url::parse(authorization_url).map_err(|_| TemplateError::Broken("the address is no URL".to_owned()))?;
     url.query_pairs_mut().append_pair("state", &state.expose());
     Ok(url)
 }
@@ -161,6 +162,7 @@ fn printable(error: &str) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "`json!` at the call reads better than a reference to it")]
 mod tests {
     use super::*;
     use crate::{
@@ -184,7 +186,10 @@ mod tests {
                 "scope=a+b+c&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256",
             ),
             (serde_json::json!({"scope_separator": ",", "pkce": "none"}), "scope=a+b%2Cc"),
-            (serde_json::json!({"scope_parameter": ""}), "code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256"),
+            (
+                serde_json::json!({"scope_parameter": ""}),
+                "code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256",
+            ),
             (
                 serde_json::json!({"pkce": "none", "authorization_params": {"access_type": "offline"}}),
                 "scope=a+b+c&access_type=offline",

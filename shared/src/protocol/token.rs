@@ -176,7 +176,9 @@ pub fn read(oauth2: &OAuth2, response: &http::Response<Bytes>, now: Timestamp) -
     };
     let refresh_token = text(&paths.refresh_token);
     if [Some(&access_token), refresh_token.as_ref()].into_iter().flatten().any(|token| !is_token(token)) {
-        return Err(ProviderError::InvalidResponse("a token is longer than 16 KiB or holds other than printable ASCII"));
+        return Err(ProviderError::InvalidResponse(
+            "a token is longer than 16 KiB or holds other than printable ASCII",
+        ));
     }
     Ok(Tokens {
         access_token: AccessToken::from(access_token),
@@ -269,6 +271,7 @@ pub fn ends_the_grant(error: &ProviderError) -> bool {
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "`json!` at the call reads better than a reference to it")]
 mod tests {
     use super::*;
 
@@ -323,7 +326,12 @@ mod tests {
             ("a negative expiry", 200, r#"{"access_token":"a","expires_in":-1}"#, "a - - -"),
             ("an error with 200", 200, r#"{"error":"bad_verification_code"}"#, "refused bad_verification_code"),
             ("an empty token", 200, r#"{"access_token":""}"#, "invalid no access token"),
-            ("a token that no header can carry", 200, "{\"access_token\":\"a\\r\\nb\"}", "invalid a token is longer than 16 KiB or holds other than printable ASCII"),
+            (
+                "a token that no header can carry",
+                200,
+                "{\"access_token\":\"a\\r\\nb\"}",
+                "invalid a token is longer than 16 KiB or holds other than printable ASCII",
+            ),
             ("an error with 400", 400, r#"{"error":"invalid_grant","error_description":"x"}"#, "refused invalid_grant"),
             ("an error to print", 400, "{\"error\":\"a\\nb<c>\"}", "refused abc"),
             ("401 without JSON", 401, "<html>", "refused status 401"),

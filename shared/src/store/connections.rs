@@ -6,6 +6,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use aws_sdk_dynamodb::{
+    config::http::HttpResponse,
+    error::SdkError,
     operation::transact_write_items::TransactWriteItemsError,
     types::{Delete, Put, ReturnValue, TransactWriteItem, Update},
 };
@@ -37,6 +39,9 @@ pub const CREDENTIALS: &str = "credentials";
 
 /// Lists read at most this many entries; a total beyond is an estimate.
 const LIST_LIMIT: usize = 10_000;
+
+/// The longest wait after a transaction that met another one; the waits double up to it, about two thirds of a second in all.
+const CONFLICT_LIMIT: Duration = Duration::from_millis(400);
 
 /// Into how many parts a project's list is spread.
 const SHARDS: u8 = 16;
@@ -299,8 +304,7 @@ impl Connections {
         if let Some(code) = code {
             writes.push(codes.put_write(code, &held.attempt, now)?);
         }
-        let transaction = self.table.client.transact_write_items().set_transact_items(Some(writes));
-        transaction.send().await.map(drop).map_err(self.table.failed("TransactWriteItems"))
+        self.transact(writes).await.map_err(self.table.failed("TransactWriteItems"))
     }
 
     /// The grant that an attempt holds.
@@ -354,9 +358,8 @@ impl Connections {
         let condition = if reconnect { "attribute_exists(pk)" } else { "attribute_not_exists(pk)" };
         let mut writes = vec![self.put(item, condition)?, self.drop_held(&held.attempt, now)?];
         writes.extend(self.outcome(attempts, codes, held, by, now)?);
-        let transaction = self.table.client.transact_write_items().set_transact_items(Some(writes));
-        match transaction.send().await {
-            Ok(_) => Ok(connection),
+        match self.transact(writes).await {
+            Ok(()) => Ok(connection),
             Err(error) if error.as_service_error().is_some_and(condition_canceled) => Err(Error::AlreadyUsed),
             Err(error) => Err(self.table.failed("TransactWriteItems")(error).into()),
         }
@@ -548,7 +551,11 @@ impl Connections {
     /// Deletes a connection as it was read and queues its revocation, in one transaction: a crash afterwards leaves the
     /// revocation to the keeper. False if it is gone, or its credentials were renewed meanwhile: those are the ones to
     /// revoke then. The item key goes with the item, so what was sealed under it can't be opened again.
-    pub async fn delete(&self, stored: &Stored, queue: (&Journal, &super::journal::Queued)) -> Result<bool, StoreError> {
+    pub async fn delete(
+        &self,
+        stored: &Stored,
+        queue: (&Journal, &super::journal::Queued),
+    ) -> Result<bool, StoreError> {
         let key = stored.connection.key.as_str();
         let mut delete = self.delete_if(key, "generation = :generation")?;
         delete.expression_attribute_values = Some([(":generation".to_owned(), number(stored.generation))].into());
@@ -573,8 +580,8 @@ impl Connections {
         if let Some((journal, queued)) = queue {
             writes.push(journal.put_write(queued)?);
         }
-        match self.table.client.transact_write_items().set_transact_items(Some(writes)).send().await {
-            Ok(_) => Ok(true),
+        match self.transact(writes).await {
+            Ok(()) => Ok(true),
             Err(error) if error.as_service_error().is_some_and(condition_canceled) => Ok(false),
             Err(error) => Err(self.table.failed("TransactWriteItems")(error)),
         }
@@ -718,8 +725,29 @@ impl Connections {
     }
 
     fn delete_if(&self, pk: &str, condition: &str) -> Result<Delete, StoreError> {
-        let delete = Delete::builder().table_name(&self.table.name).key("pk", string(pk)).condition_expression(condition);
+        let delete =
+            Delete::builder().table_name(&self.table.name).key("pk", string(pk)).condition_expression(condition);
         delete.build().map_err(|error| self.table.malformed(error.to_string()))
+    }
+
+    /// Writes all of it or nothing. Where it met another write to one of the items nothing was decided, and the SDK does not
+    /// try again by itself.
+    async fn transact(
+        &self,
+        writes: Vec<TransactWriteItem>,
+    ) -> Result<(), SdkError<TransactWriteItemsError, HttpResponse>> {
+        let mut wait = Duration::from_millis(20);
+        loop {
+            let transaction = self.table.client.transact_write_items().set_transact_items(Some(writes.clone()));
+            match transaction.send().await {
+                Ok(_) => return Ok(()),
+                Err(error) if wait < CONFLICT_LIMIT && error.as_service_error().is_some_and(met_another) => {
+                    tokio::time::sleep(wait).await;
+                    wait *= 2;
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     fn put(&self, item: Item, condition: &str) -> Result<TransactWriteItem, StoreError> {
@@ -760,9 +788,18 @@ pub fn held_key(attempt: &AttemptId) -> String {
 
 /// Whether a transaction failed because a condition did, and not for another reason.
 fn condition_canceled(error: &TransactWriteItemsError) -> bool {
+    canceled_for(error, "ConditionalCheckFailed")
+}
+
+/// Whether it failed because it met another write, and no condition did.
+fn met_another(error: &TransactWriteItemsError) -> bool {
+    canceled_for(error, "TransactionConflict") && !condition_canceled(error)
+}
+
+fn canceled_for(error: &TransactWriteItemsError, code: &str) -> bool {
     match error {
         TransactWriteItemsError::TransactionCanceledException(canceled) => {
-            canceled.cancellation_reasons().iter().any(|reason| reason.code() == Some("ConditionalCheckFailed"))
+            canceled.cancellation_reasons().iter().any(|reason| reason.code() == Some(code))
         }
         _ => false,
     }

@@ -24,9 +24,13 @@ impl World {
                 let path = format!("/org/{}/generateOneTimeConnectorToken", self.project);
                 self.posting(&path, "user_id=ada&connector_id=vendor")
             }
-            "session" => self.posting_json("/v1/connect/sessions", &json!({ "identity": "ada", "connectors": ["vendor"] })),
+            "session" => {
+                self.posting_json("/v1/connect/sessions", &json!({ "identity": "ada", "connectors": ["vendor"] }))
+            }
             "authorize" => self.getting("/connectors/vendor/oauth/authorize", "userId=ada", &[]),
-            "authorize, the project's own connector" => self.getting("/connectors/custom/oauth/authorize", "userId=ada", &[]),
+            "authorize, the project's own connector" => {
+                self.getting("/connectors/custom/oauth/authorize", "userId=ada", &[])
+            }
             "credentials" => {
                 let body = json!({ "credentialType": "oauth2", "userId": "ada", "redirectUri": "https://orbit.example/connected" });
                 self.posting_json("/connectors/vendor/credentials", &body)
@@ -43,7 +47,11 @@ impl World {
             }
             "callback, the app vouches" => self.answer_of_the_provider(self.attempt("vendor")).await,
             "callback, the person confirms" => {
-                self.answer_of_the_provider(Attempt { completion: Completion::PersonConfirms, ..self.attempt("vendor") }).await
+                self.answer_of_the_provider(Attempt {
+                    completion: Completion::PersonConfirms,
+                    ..self.attempt("vendor")
+                })
+                .await
             }
             "callback, the project's own connector" => self.answer_of_the_provider(self.attempt("custom")).await,
             "the app completes" => self.completion().await,
@@ -52,12 +60,19 @@ impl World {
                 let attempt = self.attempt("vendor");
                 let (_, browser) = self.held(&attempt, None).await;
                 let cookie = format!("{}={}", cookie_name(&attempt.id), browser.expose());
-                let mut request = self.getting(&format!("/v1/connect/attempts/{}", attempt.id), "", &[("cookie", cookie)]);
+                let mut request =
+                    self.getting(&format!("/v1/connect/attempts/{}", attempt.id), "", &[("cookie", cookie)]);
                 request.headers.retain(|(name, _)| name != "authorization");
                 request
             }
             "passthrough" => self.passing("vendor", Some(3600)).await,
             "passthrough, the project's own connector" => self.passing("custom", Some(3600)).await,
+            "passthrough, another path each time" => {
+                let mut request = self.passing("vendor", Some(3600)).await;
+                request.path =
+                    format!("/v1/passthrough/{}/things", self.token().replace(['-', '_'], "").to_lowercase());
+                request
+            }
             "passthrough with a renewal" => self.passing("vendor", Some(0)).await,
             "one connection" => {
                 let key = self.connection("vendor").await.connection.key;
@@ -68,7 +83,8 @@ impl World {
     }
 
     fn sending(&self, method: &str, path: &str, query: &str, headers: &[(&str, String)], body: String) -> Request {
-        let mut lines: Vec<(String, String)> = headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let mut lines: Vec<(String, String)> =
+            headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         lines.push(("authorization".to_owned(), format!("Bearer {}", self.key)));
         Request::new(method, path.to_owned(), query.to_owned(), lines, body.into(), self.token())
     }
@@ -78,7 +94,13 @@ impl World {
     }
 
     fn posting(&self, path: &str, form: &str) -> Request {
-        self.sending("POST", path, "", &[("content-type", "application/x-www-form-urlencoded".to_owned())], form.to_owned())
+        self.sending(
+            "POST",
+            path,
+            "",
+            &[("content-type", "application/x-www-form-urlencoded".to_owned())],
+            form.to_owned(),
+        )
     }
 
     fn posting_json(&self, path: &str, body: &serde_json::Value) -> Request {
@@ -135,7 +157,7 @@ impl World {
         let (state, browser) = self.started(&attempt).await;
         let proof = Proof { browser: browser.digest(), issuer: None, request_id: "r".to_owned() };
         self.app.attempts.claim(&state, &proof, self.hands.now()).await.unwrap();
-        let held = self.grant(&attempt, &self.provider.consent(), Some(Duration::from_secs(3600))).await;
+        let held = self.grant(&attempt, &self.provider.consent(), Some(Duration::from_hours(1))).await;
         let (attempts, codes) = (&self.app.attempts, &self.app.codes);
         self.app.connections.hold(attempts, codes, &held, Some(&code), self.hands.now()).await.unwrap();
         let body = json!({ "code": code.expose(), "state": state.expose(), "userId": "ada" });
@@ -146,7 +168,10 @@ impl World {
         let attempt = Attempt { completion: Completion::PersonConfirms, ..self.attempt("vendor") };
         let (_, browser) = self.held(&attempt, None).await;
         let proof = form::token(browser.expose(), &format!("confirm {}", attempt.id));
-        let mut request = self.posting(&format!("/connect/confirm/{}", attempt.id), &format!("decision=confirm&{}={proof}", form::TOKEN_FIELD));
+        let mut request = self.posting(
+            &format!("/connect/confirm/{}", attempt.id),
+            &format!("decision=confirm&{}={proof}", form::TOKEN_FIELD),
+        );
         request.headers.push(("cookie".to_owned(), format!("{}={}", cookie_name(&attempt.id), browser.expose())));
         request
     }

@@ -1,27 +1,264 @@
-//! The answers.
+//! The whole answers, in the order of the files. `…` stands for what is random.
+
 pub const ANSWERS: &[(&str, &str)] = &[
-("admin.create_project", ""),
-("admin.foreign_project", ""),
-("authorize.front_end", ""),
-("authorize.start", ""),
-("authorize.unknown_connector", ""),
-("callback.another_browser", ""),
-("callback.denied", ""),
-("callback.replayed", ""),
-("connect.framed", ""),
-("connect.not_found", ""),
-("connect.page", ""),
-("connections.list", ""),
-("connections.odd_query", ""),
-("connections.preflight", ""),
-("connections.repeated_headers", ""),
-("connections.repeated_query", ""),
-("passthrough.get", ""),
-("passthrough.get_v2", ""),
-("passthrough.hostile_path", ""),
-("passthrough.post_v2", ""),
-("passthrough.unknown_connection", ""),
-("token.client_credentials", ""),
-("token.one_time", ""),
-("token.session", ""),
+    (
+        "admin.create_project",
+        r#"
+201
+content-type: application/json
+x-request-id: request-admin-create-project
+cache-control: no-store
+x-content-type-options: nosniff
+
+{"allowed_origins":["https://app.example"],"created_at":1795263900,"environments":["test","live"],"id":"…","name":"Orbit CRM","redirect_uris":["https://app.example/connected"],"vouches_for_users":false}
+"#,
+    ),
+    (
+        "admin.foreign_project",
+        r#"
+404
+content-type: application/json
+x-request-id: request-admin-foreign-project
+cache-control: no-store
+x-content-type-options: nosniff
+
+{"error":"project_not_found","error_description":"there is no such project","requestId":"request-admin-foreign-project"}
+"#,
+    ),
+    (
+        "authorize.front_end",
+        r#"
+200
+content-type: application/json
+x-request-id: request-authorize-front-end
+cache-control: no-store
+x-content-type-options: nosniff
+
+{"authorizationUrl":"https://connect.example/prod/connect/start/att_…?state=acme.att_….…","state":"acme.att_….…","success":true}
+"#,
+    ),
+    (
+        "authorize.start",
+        r"
+302
+location: https://provider.example/oauth/authorize?response_type=code&client_id=invented&state=acme.att_invented.an-invented-proof
+set-cookie: __Host-mooring_att_invented=…; Path=/; Max-Age=1800; Secure; HttpOnly; SameSite=Lax
+referrer-policy: no-referrer
+content-security-policy: default-src 'none'; frame-ancestors 'none'
+x-frame-options: DENY
+x-request-id: request-authorize-start
+cache-control: no-store
+x-content-type-options: nosniff
+",
+    ),
+    (
+        "authorize.unknown_connector",
+        r#"
+404
+content-type: application/json
+x-request-id: request-authorize-unknown-connector
+cache-control: no-store
+x-content-type-options: nosniff
+
+{"code":"CONNECTOR_NOT_FOUND","error":"connector_not_found","error_description":"this connector is unknown, or not enabled for this project","message":"this connector is unknown, or not enabled for this project","requestId":"request-authorize-unknown-connector"}
+"#,
+    ),
+    (
+        "callback.denied",
+        r"
+302
+location: https://app.example/settings?tab=apps&error=access_denied&error_description=the+person+did+not+agree&connector=acme
+referrer-policy: no-referrer
+x-request-id: request-callback-denied
+cache-control: no-store
+x-content-type-options: nosniff
+",
+    ),
+    (
+        "callback.replayed",
+        r"
+302
+location: https://app.example/settings?tab=apps&error=access_denied&error_description=the+person+did+not+agree&connector=acme
+referrer-policy: no-referrer
+x-request-id: request-callback-replayed
+cache-control: no-store
+x-content-type-options: nosniff
+",
+    ),
+    (
+        "connect.not_found",
+        r#"
+404
+content-type: application/json
+x-request-id: request-connect-not-found
+cache-control: no-store
+x-content-type-options: nosniff
+
+{"error":"not_found","error_description":"there is nothing at this address","requestId":"request-connect-not-found"}
+"#,
+    ),
+    (
+        "connections.list",
+        r#"
+200
+content-type: application/json
+access-control-allow-origin: https://app.example
+vary: origin
+access-control-expose-headers: x-request-id, x-mooring-request-id, retry-after, x-mooring-error
+x-request-id: request-connections-list
+cache-control: no-store
+x-content-type-options: nosniff
+
+{"consistency":"eventual","page":1,"pages":1,"requestId":"request-connections-list","rows":[{"_id":"conn_invented","account":{"email":null,"label":"Ada's notes"},"active":true,"connectionDefinitionId":"119235696892730","createdAt":1795263900000,"deleted":false,"deprecated":false,"environment":"test","id":"conn_invented","identity":"ada","identityType":"user","key":"conn_invented","lastModifiedBy":"system","name":"Ada's notes","platform":"notes","platformVersion":"1.0.0","scopes":[],"secretsServiceId":"cred_invented","settings":{"allowCustomEvents":false,"oauth":false,"parseWebhookBody":false,"showSecret":false},"state":"connected","tags":[],"throughput":{"key":"conn_invented","limit":0},"updated":false,"updatedAt":1795263900000,"version":"1.0.1"}],"total":1}
+"#,
+    ),
+    (
+        "connections.odd_query",
+        r#"
+200
+content-type: application/json
+x-request-id: request-connections-odd-query
+cache-control: no-store
+x-content-type-options: nosniff
+
+{"consistency":"eventual","page":1,"pages":0,"requestId":"request-connections-odd-query","rows":[],"total":0}
+"#,
+    ),
+    (
+        "connections.preflight",
+        r"
+204
+access-control-allow-origin: *
+access-control-allow-methods: POST
+access-control-allow-headers: content-type, x-user-id
+access-control-max-age: 600
+allow: POST, OPTIONS
+x-request-id: request-connections-preflight
+cache-control: no-store
+x-content-type-options: nosniff
+",
+    ),
+    (
+        "connections.repeated_headers",
+        r#"
+400
+content-type: application/json
+x-request-id: request-connections-repeated-headers
+cache-control: no-store
+x-content-type-options: nosniff
+
+{"error":"invalid_request","error_description":"the header authorization was sent more than once","requestId":"request-connections-repeated-headers"}
+"#,
+    ),
+    (
+        "connections.repeated_query",
+        r#"
+400
+content-type: application/json
+x-request-id: request-connections-repeated-query
+cache-control: no-store
+x-content-type-options: nosniff
+
+{"error":"invalid_request","error_description":"the parameter identity was sent more than once","requestId":"request-connections-repeated-query"}
+"#,
+    ),
+    (
+        "passthrough.get",
+        r#"
+200
+content-type: application/json
+etag: "1"
+link: <2>; rel=next
+x-mooring-request-id: request-passthrough-get
+
+{"body":[],"headers":[["accept","application/json"],["x-custom","1"],["x-custom","2"],["x-api-key","an-invented-api-key"]],"method":"GET","target":"/v1/items/a%2Fb?q=a%20b%26c&page=2&tag=x&tag=y"}
+"#,
+    ),
+    (
+        "passthrough.get_v2",
+        r#"
+200
+content-type: application/json
+etag: "1"
+link: <2>; rel=next
+x-mooring-request-id: request-passthrough-get-v2
+
+{"body":[],"headers":[["accept","application/json"],["x-custom","1,2"],["x-api-key","an-invented-api-key"]],"method":"GET","target":"/v1/items/a%2Fb//c?tag=y&q=a+b%26c&tag=x&r=%zz"}
+"#,
+    ),
+    (
+        "passthrough.hostile_path",
+        r#"
+400
+content-type: application/json
+x-mooring-error: address_not_allowed
+x-request-id: request-passthrough-hostile-path
+cache-control: no-store
+x-content-type-options: nosniff
+
+{"error":"address_not_allowed","error_description":"the path holds a segment . or .., which would lead out of the API","requestId":"request-passthrough-hostile-path"}
+"#,
+    ),
+    (
+        "passthrough.post_v2",
+        r#"
+200
+content-type: application/json
+etag: "1"
+link: <2>; rel=next
+x-mooring-request-id: request-passthrough-post-v2
+
+{"body":[0,255,128,10,13,0],"headers":[["x-api-key","an-invented-api-key"],["accept","*/*"]],"method":"POST","target":"/v1/items"}
+"#,
+    ),
+    (
+        "passthrough.unknown_connection",
+        r#"
+404
+content-type: application/json
+x-mooring-error: connection_not_found
+x-request-id: request-passthrough-unknown-connection
+cache-control: no-store
+x-content-type-options: nosniff
+
+{"error":"connection_not_found","error_description":"there is no such connection in this project and environment","requestId":"request-passthrough-unknown-connection"}
+"#,
+    ),
+    (
+        "token.client_credentials",
+        r#"
+200
+content-type: application/json
+pragma: no-cache
+x-request-id: request-token-client-credentials
+cache-control: no-store
+x-content-type-options: nosniff
+
+{"access_token":"….….…","expires_in":1800,"scope":"connect use","token_type":"Bearer"}
+"#,
+    ),
+    (
+        "token.one_time",
+        r#"
+200
+content-type: application/json
+x-request-id: request-token-one-time
+cache-control: no-store
+x-content-type-options: nosniff
+
+{"expires_at":1795264200,"token":"…","ttl":300}
+"#,
+    ),
+    (
+        "token.session",
+        r#"
+200
+content-type: application/json
+x-request-id: request-token-session
+cache-control: no-store
+x-content-type-options: nosniff
+
+{"expires_at":1795264200,"session":"…","url":"https://connect.example/prod/connect/acme?token=…&organizationId=porbit"}
+"#,
+    ),
 ];

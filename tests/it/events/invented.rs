@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use axum::{Json, response::IntoResponse};
 use serde_json::json;
 use shared::{
-    app::App,
+    app::{Ahead, App},
     aws,
     clock::Timestamp,
     config::Config,
@@ -39,23 +39,35 @@ impl Invented {
         let provider = Fake::start(|seen: &Seen| {
             let told = |name: &&(String, String)| name.0.starts_with("x-") || name.0 == "cookie" || name.0 == "accept";
             let headers: Vec<_> = seen.headers.iter().filter(told).collect();
-            let answer = json!({ "method": seen.method, "target": seen.target, "headers": headers, "body": seen.body.to_vec() });
+            let answer =
+                json!({ "method": seen.method, "target": seen.target, "headers": headers, "body": seen.body.to_vec() });
             ([("etag", "\"1\""), ("set-cookie", "provider=1"), ("link", "<2>; rel=next")], Json(answer)).into_response()
         })
         .await;
         let local = &world.server.app;
         let config = Config { public_url: None, ..local.config.clone() };
-        let mut acme: Connector = toml::from_str(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../functions/local/acme.toml"))).unwrap();
+        let mut acme: Connector =
+            toml::from_str(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../functions/local/acme.toml"))).unwrap();
         acme.id = "acme".into();
         let app = Arc::new(App::new(config, local.catalog.clone().with(acme), local.clock.clone()).unwrap());
         app.settings.set_base_url(BASE_URL).await.unwrap();
         let secrets = aws::secrets_manager(&app.config.aws, &aws::http_client(aws::tls()).unwrap());
         secrets.put_secret_value().secret_id("root-key").secret_string("an-invented-root-key").send().await.unwrap();
-        let invented = Self { app, provider, _world: world };
+        let mut invented = Self { app, provider, _world: world };
         invented.plant_project().await;
         invented.plant_attempts().await;
         invented.plant_connections().await;
+        // an instance as there are many: not the first one ever, and prefetched as in every `main`
+        invented.app.prefetch(&[Ahead::Ring, Ahead::SigningKey]).await;
+        invented.app = invented.cold();
+        invented.app.prefetch(&[Ahead::Ring, Ahead::SigningKey]).await;
         invented
+    }
+
+    /// A further instance, whose prefetch failed.
+    pub fn cold(&self) -> Arc<App> {
+        let App { config, catalog, clock, .. } = &*self.app;
+        Arc::new(App::new(config.clone(), catalog.clone(), clock.clone()).unwrap())
     }
 
     fn now(&self) -> Timestamp {
@@ -112,7 +124,8 @@ impl Invented {
                 reconnect: false,
                 client: None,
                 client_id: None,
-                authorization_url: "https://provider.example/oauth/authorize?response_type=code&client_id=invented".to_owned(),
+                authorization_url: "https://provider.example/oauth/authorize?response_type=code&client_id=invented"
+                    .to_owned(),
                 redirect_uri: format!("{BASE_URL}/connectors/oauth/callback"),
                 issuer: Some("https://provider.example".to_owned()),
                 scopes: Vec::new(),

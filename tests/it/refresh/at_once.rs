@@ -10,8 +10,8 @@ use crate::{store_grants::race, store_world::World};
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_calls_on_an_expired_connection_redeem_once_and_none_fails() {
     let world = World::new().await;
-    let key = world.expired().await;
-    let told = race(200, |_| world.call(&world.app, &key)).await;
+    let (key, app) = (world.expired().await, world.quick_process().await);
+    let told = race(200, |_| world.call(&app, &key)).await;
     for told in &told {
         assert_eq!((told.status, told.token()), (200, "at-0-1"), "{told:?}");
     }
@@ -21,8 +21,8 @@ async fn two_hundred_calls_on_an_expired_connection_redeem_once_and_none_fails()
 #[tokio::test(flavor = "multi_thread")]
 async fn two_processes_with_a_hundred_calls_each_redeem_once_and_none_fails() {
     let world = World::new().await;
-    let (key, other) = (world.expired().await, world.another_process());
-    let told = race(200, |caller| world.call(if caller % 2 == 0 { &world.app } else { &other }, &key)).await;
+    let (key, one, other) = (world.expired().await, world.quick_process().await, world.quick_process().await);
+    let told = race(200, |caller| world.call(if caller % 2 == 0 { &one } else { &other }, &key)).await;
     for told in &told {
         assert_eq!((told.status, told.token()), (200, "at-0-1"), "{told:?}");
     }
@@ -60,7 +60,8 @@ async fn a_caller_who_goes_away_leaves_the_renewed_token_behind() {
     let world = World::new().await;
     for before_the_redemption in [true, false] {
         let (key, gate) = (world.expired().await, Arc::new(Semaphore::new(0)));
-        let held = if before_the_redemption { Answer::Held(Arc::clone(&gate)) } else { Answer::HeldAnswer(Arc::clone(&gate)) };
+        let held =
+            if before_the_redemption { Answer::Held(Arc::clone(&gate)) } else { Answer::HeldBack(Arc::clone(&gate)) };
         world.provider.answer_next([held]);
         let (asked, redeemed) = (world.provider.asked(), world.provider.redeemed());
         let caller = tokio::spawn(world.call(&world.app, &key));

@@ -33,7 +33,7 @@ pub enum Answer {
     /// It waits for a permit before it looks at the request.
     Held(Arc<Semaphore>),
     /// It redeems, and its answer waits for a permit.
-    HeldAnswer(Arc<Semaphore>),
+    HeldBack(Arc<Semaphore>),
 }
 
 /// One person's consent, and the tokens that came of it.
@@ -209,7 +209,11 @@ async fn token(State(books): State<Arc<Mutex<Books>>>, form: String) -> Response
     }
     let issued = {
         let mut books = books.lock().unwrap();
-        if field("grant_type") == "refresh_token" { books.refresh(&field("refresh_token")) } else { Ok(books.consent()) }
+        if field("grant_type") == "refresh_token" {
+            books.refresh(&field("refresh_token"))
+        } else {
+            Ok(books.consent())
+        }
     };
     let tokens = match issued {
         Ok(tokens) => tokens,
@@ -227,7 +231,7 @@ async fn token(State(books): State<Arc<Mutex<Books>>>, form: String) -> Response
             let broken = stream::iter([Err::<Bytes, _>(std::io::Error::from(std::io::ErrorKind::ConnectionReset))]);
             return Response::new(Body::from_stream(broken));
         }
-        Some(Answer::HeldAnswer(gate)) => gate.acquire().await.unwrap().forget(),
+        Some(Answer::HeldBack(gate)) => gate.acquire().await.unwrap().forget(),
         _ => {}
     }
     json_answer(200, &body)

@@ -11,7 +11,7 @@ use crate::store_world::World;
 async fn what_is_deleted_while_it_is_renewed_is_revoked_with_the_new_token() {
     let world = World::new().await;
     let (key, gate) = (world.expired().await, Arc::new(Semaphore::new(0)));
-    world.provider.answer_next([Answer::HeldAnswer(Arc::clone(&gate))]);
+    world.provider.answer_next([Answer::HeldBack(Arc::clone(&gate))]);
     let caller = tokio::spawn(world.call(&world.app, &key));
     until(async || world.provider.redeemed() == 1).await;
     let stored = world.stored(&key).await;
@@ -38,7 +38,7 @@ async fn what_is_deleted_as_it_was_before_a_renewal_is_revoked_as_it_is_now() {
 async fn who_connects_again_while_the_old_token_is_renewed_keeps_the_new_grant() {
     let world = World::new().await;
     let (key, gate) = (world.expired().await, Arc::new(Semaphore::new(0)));
-    world.provider.answer_next([Answer::HeldAnswer(Arc::clone(&gate))]);
+    world.provider.answer_next([Answer::HeldBack(Arc::clone(&gate))]);
     let caller = tokio::spawn(world.call(&world.app, &key));
     until(async || world.provider.redeemed() == 1).await;
     world.hands.turn(Duration::from_secs(1));

@@ -39,9 +39,10 @@ async fn a_401_without_a_refresh_token_is_the_provider_s_answer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_401s_at_once_renew_once() {
     let world = World::new().await;
-    let (key, other) = (world.connection("vendor").await.connection.key, world.another_process());
+    let (one, other) = (world.quick_process().await, world.quick_process().await);
+    let key = world.connection("vendor").await.connection.key;
     world.provider.expire_access_tokens();
-    let told = race(100, |caller| world.call(if caller % 2 == 0 { &world.app } else { &other }, &key)).await;
+    let told = race(100, |caller| world.call(if caller % 2 == 0 { &one } else { &other }, &key)).await;
     for told in &told {
         assert_eq!((told.status, told.token()), (200, "at-0-1"), "{told:?}");
     }

@@ -31,18 +31,6 @@ impl Browser {
         call.header("accept", "text/html").header("sec-fetch-dest", "iframe").send().await
     }
 
-    /// Opens an address and goes wherever it leads, to the first answer without `Location`.
-    pub async fn follow(&self, url: &str) -> Answer {
-        let mut answer = self.open(url).await;
-        for _ in 0..10 {
-            if answer.header("location").is_none() {
-                return answer;
-            }
-            answer = self.open(&answer.location()).await;
-        }
-        panic!("{url} goes round in circles");
-    }
-
     /// Sends a form of a page that it shows. Our pages send no referrer, so their forms name no origin.
     pub async fn submit(&self, form: Form) -> Answer {
         self.submit_from(form, &[("sec-fetch-site", "same-origin"), ("origin", "null")]).await
@@ -101,11 +89,5 @@ impl Browser {
     /// Puts a cookie there, whoever sent it.
     pub fn plant(&self, name: &str, value: &str) {
         self.jar.lock().unwrap().insert(name.to_owned(), value.to_owned());
-    }
-
-    /// Another browser with the same cookies.
-    pub fn copy(&self) -> Self {
-        let jar = self.jar.lock().unwrap().clone();
-        Self { http: self.http.clone(), jar: Arc::new(Mutex::new(jar)) }
     }
 }

@@ -1,5 +1,7 @@
 //! Requests byte by byte: a client library would mend or refuse what is to be tried here.
 
+use std::fmt::Write;
+
 use bytes::Bytes;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -23,9 +25,9 @@ impl World {
         let host = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap());
         let mut head = format!("{} {} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n", raw.method, raw.target);
         for (name, value) in raw.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            write!(head, "{name}: {value}\r\n").unwrap();
         }
-        head.push_str(&format!("content-length: {}\r\n\r\n", raw.body.len()));
+        write!(head, "content-length: {}\r\n\r\n", raw.body.len()).unwrap();
         let mut stream = TcpStream::connect(&host).await.unwrap();
         stream.write_all(head.as_bytes()).await.unwrap();
         stream.write_all(raw.body).await.unwrap();

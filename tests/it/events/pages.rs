@@ -1,0 +1,126 @@
+//! The whole answers that are pages.
+
+pub const PAGES: &[(&str, &str)] = &[
+    (
+        "callback.another_browser",
+        r#"
+400
+content-type: text/html; charset=utf-8
+x-mooring-error: unknown_state
+x-request-id: request-callback-another-browser
+cache-control: no-store
+x-content-type-options: nosniff
+content-security-policy: default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'
+referrer-policy: no-referrer
+cross-origin-opener-policy: same-origin
+x-frame-options: DENY
+
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>We don&#39;t know this link</title>
+<link rel="icon" href="/prod/v1/connectors/mooring/image" type="image/svg+xml">
+<link rel="stylesheet" href="/prod/connect/style.css">
+</head>
+<body>
+<main>
+
+<div class="mark neutral" aria-hidden="true"></div>
+<h1>We don&#39;t know this link</h1>
+<p>It was not made here, or it was opened in another browser. Nothing was connected. Go back to the app and start again.</p>
+
+
+</main>
+<footer>Credentials are kept sealed by Mooring · request request-callback-another-browser</footer>
+</body>
+</html>
+"#,
+    ),
+    (
+        "connect.framed",
+        r#"
+200
+content-type: text/html; charset=utf-8
+content-security-policy: default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors https://app.example
+x-request-id: request-connect-framed
+cache-control: no-store
+x-content-type-options: nosniff
+referrer-policy: no-referrer
+cross-origin-opener-policy: same-origin
+
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>Connect</title>
+<link rel="icon" href="/prod/v1/connectors/mooring/image" type="image/svg+xml">
+<link rel="stylesheet" href="/prod/connect/style.css">
+</head>
+<body>
+<main>
+
+<div class="mark neutral" aria-hidden="true"></div>
+<h1>Continue in a new window</h1>
+<p>Orbit CRM opens its connection page in a window of its own, so that you can see where you are.</p>
+<p class="actions"><a class="button" href="https://connect.example/prod/connect/acme?token=an-invented-one-time-token&#38;organizationId=porbit" target="_blank" rel="noopener">Continue</a></p>
+
+</main>
+<footer>Credentials are kept sealed by Mooring · request request-connect-framed</footer>
+</body>
+</html>
+"#,
+    ),
+    (
+        "connect.page",
+        r#"
+200
+content-type: text/html; charset=utf-8
+set-cookie: __Host-mooring_link_…=…; Path=/; Max-Age=900; Secure; HttpOnly; SameSite=Lax
+x-request-id: request-connect-page
+cache-control: no-store
+x-content-type-options: nosniff
+content-security-policy: default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'
+referrer-policy: no-referrer
+cross-origin-opener-policy: same-origin
+x-frame-options: DENY
+
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>Connect Acme</title>
+<link rel="icon" href="/prod/v1/connectors/mooring/image" type="image/svg+xml">
+<link rel="stylesheet" href="/prod/connect/style.css">
+</head>
+<body>
+<main>
+
+<div class="pair" aria-hidden="true"><span class="tile">O</span><span class="link"></span><span class="tile"><img src="/prod/v1/connectors/acme/image" alt="" width="48" height="48"></span></div>
+<h1>Connect Acme to Orbit CRM</h1>
+
+<p>You will be asked at Acme to let Orbit CRM work with your account. It is connected for <strong>Ada Lovelace</strong>.</p>
+
+
+<form method="post" action="/prod/connect/acme" autocomplete="off">
+<input type="hidden" name="form_token" value="…">
+<input type="hidden" name="link" value="…">
+
+
+<div class="actions"><button type="submit">Continue to Acme</button></div>
+</form>
+
+
+</main>
+<footer>Credentials are kept sealed by Mooring</footer>
+</body>
+</html>
+"#,
+    ),
+];

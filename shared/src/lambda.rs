@@ -59,9 +59,21 @@ fn streamed(response: Response) -> Result<StreamResponse<ByteStream>, Error> {
     let stream = match response.body {
         Body::Full(bytes) if bytes.is_empty() => stream::empty().boxed(),
         Body::Full(bytes) => stream::once(async move { Ok::<Bytes, _>(bytes) }).boxed(),
-        Body::Stream(stream) => stream,
+        Body::Stream(stream) => until_it_breaks(stream),
     };
     let metadata_prelude =
         MetadataPrelude { status_code: http::StatusCode::from_u16(response.status)?, headers, cookies: Vec::new() };
     Ok(StreamResponse { metadata_prelude, stream })
+}
+
+/// A stream that ends where the provider's breaks. The runtime would write the error's text behind the provider's bytes as if
+/// it were one of them; an end that comes early is at least none of ours.
+fn until_it_breaks(stream: ByteStream) -> ByteStream {
+    let whole = stream.take_while(|chunk| {
+        if let Err(error) = chunk {
+            tracing::warn!(%error, "a provider's answer broke off");
+        }
+        std::future::ready(chunk.is_ok())
+    });
+    whole.boxed()
 }

@@ -306,8 +306,10 @@ def main():
             f"{request['warm']:,} for the next ({', '.join(request['warm_calls']) or 'no call'}); "
             f"new connections to AWS in the first: {sum(request['new_connections'])}"
         )
-    failed = [f"over budget: {name}" for name in over]
-    failed += [f"{name} opens a connection to AWS within the first request" for name, r in requests.items() if any(r["new_connections"])]
+    # a budget that is missed stands in the table; the gate is the baseline, so that a miss that is known hides no rise
+    for name in over:
+        print(f"over budget: {name}")
+    failed = [f"{name} opens a connection to AWS within the first request" for name, r in requests.items() if any(r["new_connections"])]
 
     baseline = json.loads(BASELINE.read_text()) if BASELINE.exists() else {"init": {}, "machine": here}
     if arguments.check:

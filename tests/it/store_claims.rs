@@ -115,7 +115,7 @@ async fn an_answer_is_claimed_by_one_of_two_hundred_requests_and_by_that_one_aga
         }
     })
     .await;
-    // the same browser is told the outcome: for now, that the answer is being worked on
+    // the same browser is told how far it is: the answer is being worked on
     let winner = only(claims, |progress| progress.status == Status::Claimed);
     let again = world.app.attempts.claim(&state, &proof(&browser, &winner), world.hands.now()).await.unwrap();
     assert!(matches!(again, Claim::Won(_)), "the SDK repeats a call whose answer was lost");

@@ -98,7 +98,7 @@ impl App {
             codes: Codes::new(table(&config.tables.flows)),
             connections: Connections::new(table(&config.tables.connections)),
             journal: Journal::new(table(&config.tables.journal)),
-            secrets: Secrets::new(aws::secrets_manager(&config.aws, &http), config.secrets.clients_prefix.clone()),
+            secrets: Secrets::new(&config.aws, &http, clock.clone(), config.secrets.clients_prefix.clone()),
             egress: Egress::new(tls, config.loopback_egress)?,
             http,
             ring: Once::new(),

@@ -4,6 +4,8 @@
 //! instructions) and would stand beside the one that reqwest brings. Here the SDK speaks through a reqwest client:
 //! one stack, one TLS configuration, roots compiled in. Region and credentials come from the variables that Lambda sets.
 
+pub mod secret_values;
+
 use std::{sync::Arc, time::Duration};
 
 use aws_credential_types::Credentials;
@@ -80,12 +82,17 @@ fn transport(http: &reqwest::Client) -> SharedHttpClient {
     http_client_fn(move |_, _| connector.clone())
 }
 
-/// No call to AWS takes longer than this, its retries included.
+/// No call to AWS takes longer than this, its repetitions included.
+const CALL_LIMIT: Duration = Duration::from_secs(8);
+
+/// Nor any of its repetitions than this.
+const REQUEST_LIMIT: Duration = Duration::from_secs(3);
+
+/// How often a call is sent at most.
+const MOST_ATTEMPTS: u32 = 4;
+
 fn timeouts() -> TimeoutConfig {
-    TimeoutConfig::builder()
-        .operation_attempt_timeout(Duration::from_secs(3))
-        .operation_timeout(Duration::from_secs(8))
-        .build()
+    TimeoutConfig::builder().operation_attempt_timeout(REQUEST_LIMIT).operation_timeout(CALL_LIMIT).build()
 }
 
 fn credentials(aws: &Aws) -> Credentials {
@@ -102,7 +109,7 @@ pub fn dynamodb(aws: &Aws, http: &reqwest::Client) -> aws_sdk_dynamodb::Client {
         .credentials_provider(credentials(aws))
         .http_client(transport(http))
         .timeout_config(timeouts())
-        .retry_config(RetryConfig::standard().with_max_attempts(4))
+        .retry_config(RetryConfig::standard().with_max_attempts(MOST_ATTEMPTS))
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     config.set_endpoint_url(aws.dynamodb_endpoint.clone());
     aws_sdk_dynamodb::Client::from_conf(config.build())
@@ -111,21 +118,27 @@ pub fn dynamodb(aws: &Aws, http: &reqwest::Client) -> aws_sdk_dynamodb::Client {
 /// Makes a connection to DynamoDB and leaves it to the pool. A plain GET needs no signature: the answer is a word on the
 /// service's health, and not looked at.
 pub async fn connect_to_dynamodb(aws: &Aws, http: &reqwest::Client) -> Result<(), StoreError> {
-    use aws_sdk_dynamodb::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
-    let failed = |error: &(dyn std::error::Error + 'static)| StoreError::Connect(crate::error::chain(error));
-    let url = if let Some(url) = &aws.dynamodb_endpoint {
-        url.clone()
-    } else {
-        let params = Params::builder().region(aws.region.clone()).build().map_err(|error| failed(&error))?;
-        let endpoint = DefaultResolver::new().resolve_endpoint(&params).await.map_err(|error| failed(&*error))?;
-        endpoint.url().to_owned()
-    };
-    let response = http.get(url).send().await.map_err(|error| failed(&error))?;
+    let response = http.get(dynamodb_url(aws).await?).send().await.map_err(|error| unconnected(&error))?;
     // a connection goes back to the pool once its answer was read
-    response.bytes().await.map(drop).map_err(|error| failed(&error))
+    response.bytes().await.map(drop).map_err(|error| unconnected(&error))
 }
 
-/// A Secrets Manager client.
+/// Where DynamoDB is.
+async fn dynamodb_url(aws: &Aws) -> Result<String, StoreError> {
+    use aws_sdk_dynamodb::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
+    if let Some(url) = &aws.dynamodb_endpoint {
+        return Ok(url.clone());
+    }
+    let params = Params::builder().region(aws.region.clone()).build().map_err(|error| unconnected(&error))?;
+    let endpoint = DefaultResolver::new().resolve_endpoint(&params).await.map_err(|error| unconnected(&*error))?;
+    Ok(endpoint.url().to_owned())
+}
+
+fn unconnected(error: &(dyn std::error::Error + 'static)) -> StoreError {
+    StoreError::Connect(crate::error::chain(error))
+}
+
+/// A Secrets Manager client, for what writes there: making it costs as much as a request.
 #[must_use]
 pub fn secrets_manager(aws: &Aws, http: &reqwest::Client) -> aws_sdk_secretsmanager::Client {
     use aws_sdk_secretsmanager::config::{BehaviorVersion, Builder, Region};
@@ -135,7 +148,7 @@ pub fn secrets_manager(aws: &Aws, http: &reqwest::Client) -> aws_sdk_secretsmana
         .credentials_provider(credentials(aws))
         .http_client(transport(http))
         .timeout_config(timeouts())
-        .retry_config(RetryConfig::standard().with_max_attempts(4))
+        .retry_config(RetryConfig::standard().with_max_attempts(MOST_ATTEMPTS))
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     config.set_endpoint_url(aws.secrets_manager_endpoint.clone());
     aws_sdk_secretsmanager::Client::from_conf(config.build())

@@ -10,13 +10,22 @@
 //!
 //! User tokens are not here: a secret each would cost $0.40 a month per user. They are sealed into the connection.
 
-use std::{collections::HashMap, sync::Mutex, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, OnceLock},
+    time::Duration,
+};
 
 use aws_sdk_secretsmanager::Client;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    clock::Timestamp,
+    aws::{
+        self,
+        secret_values::{ReadError, SecretValues},
+    },
+    clock::{Clock, Timestamp},
+    config::Aws,
     error::{Error, VaultError},
     id::{ConnectorId, Environment, ProjectId},
     secret::ClientSecret,
@@ -80,7 +89,10 @@ type Kept = (Timestamp, Map<String, Value>);
 
 /// Secrets Manager.
 pub struct Secrets {
-    client: Client,
+    values: SecretValues,
+    aws: Aws,
+    http: reqwest::Client,
+    writing: OnceLock<Client>,
     prefix: String,
     kept: Mutex<HashMap<ClientsSecret, Kept>>,
 }
@@ -88,8 +100,15 @@ pub struct Secrets {
 impl Secrets {
     /// Secrets whose clients' names begin with this prefix.
     #[must_use]
-    pub fn new(client: Client, prefix: String) -> Self {
-        Self { client, prefix, kept: Mutex::default() }
+    pub fn new(aws: &Aws, http: &reqwest::Client, clock: Clock, prefix: String) -> Self {
+        Self {
+            values: SecretValues::new(aws.clone(), http.clone(), clock),
+            aws: aws.clone(),
+            http: http.clone(),
+            writing: OnceLock::new(),
+            prefix,
+            kept: Mutex::default(),
+        }
     }
 
     /// The text of a secret.
@@ -172,14 +191,19 @@ impl Secrets {
     }
 
     async fn current(&self, name: &str) -> Result<Option<(String, String)>, VaultError> {
-        match self.client.get_secret_value().secret_id(name).send().await {
-            Ok(output) => {
-                let text = output.secret_string.ok_or_else(|| failed("GetSecretValue", name, "it holds no text"))?;
-                Ok(Some((text, output.version_id.unwrap_or_default())))
+        match self.values.get_secret_value(name).await {
+            Ok(value) => {
+                let text = value.secret_string.ok_or_else(|| failed("GetSecretValue", name, "it holds no text"))?;
+                Ok(Some((text, value.version_id)))
             }
-            Err(error) if error.as_service_error().is_some_and(aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError::is_resource_not_found_exception) => Ok(None),
+            Err(ReadError::NotFound) => Ok(None),
             Err(error) => Err(failed("GetSecretValue", name, &cause(&error))),
         }
+    }
+
+    /// Made when something is first written: most functions only read.
+    fn writing(&self) -> &Client {
+        self.writing.get_or_init(|| aws::secrets_manager(&self.aws, &self.http))
     }
 
     /// Writes the clients over the version they were read from. False if another version came between.
@@ -193,11 +217,12 @@ impl Secrets {
         read: Option<&str>,
         token: &str,
     ) -> Result<bool, VaultError> {
+        let client = self.writing();
         let name = secret.name(&self.prefix);
         let text = Value::Object(clients.clone()).to_string();
         let Some(read) = read else {
             let created =
-                self.client.create_secret().name(&name).secret_string(text).client_request_token(token).send().await;
+                client.create_secret().name(&name).secret_string(text).client_request_token(token).send().await;
             return match created {
                 Ok(_) => Ok(true),
                 Err(error) if error.as_service_error().is_some_and(aws_sdk_secretsmanager::operation::create_secret::CreateSecretError::is_resource_exists_exception) => Ok(false),
@@ -205,8 +230,7 @@ impl Secrets {
             };
         };
         let pending = format!("pending-{token}");
-        let put = self
-            .client
+        let put = client
             .put_secret_value()
             .secret_id(&name)
             .secret_string(text)
@@ -214,8 +238,7 @@ impl Secrets {
             .version_stages(&pending);
         let put = put.send().await.map_err(|error| failed("PutSecretValue", &name, &cause(&error)))?;
         let version = put.version_id.unwrap_or_else(|| token.to_owned());
-        let staged = self
-            .client
+        let staged = client
             .update_secret_version_stage()
             .secret_id(&name)
             .version_stage("AWSCURRENT")
@@ -234,8 +257,7 @@ impl Secrets {
             Err(error) => return Err(failed("UpdateSecretVersionStage", &name, &cause(&error))),
         };
         // a version without a stage is one that Secrets Manager may remove
-        let unstaged = self
-            .client
+        let unstaged = client
             .update_secret_version_stage()
             .secret_id(&name)
             .version_stage(&pending)

@@ -9,7 +9,7 @@ use shared::{
     secret::Bearer,
 };
 
-use crate::store_world::World;
+use crate::{emulator::Fault, store_world::World};
 
 #[tokio::test]
 async fn sealed_bytes_copied_onto_another_connection_do_not_open() {
@@ -42,6 +42,24 @@ async fn a_foreign_ring_is_refused_before_it_seals_or_opens_anything() {
     assert!(foreign(started_later.seal(&belongs, b"new").await.map(drop)));
     assert!(foreign(started_later.open(&belongs, &stored.sealed).await.map(drop)));
     assert!(world.app.open(&belongs, &stored.sealed).await.is_ok(), "who started with the right ring goes on");
+}
+
+#[tokio::test]
+async fn the_ring_is_asked_for_again_while_secrets_manager_is_busy() {
+    let world = World::new().await;
+    let stored = world.connection("vendor").await;
+    let belongs = stored.connection.belongs();
+    for fault in [Fault::Broken, Fault::LostAnswer] {
+        world.secrets.plan("GetSecretValue", "ring-seed", 2, fault);
+        assert!(world.another_process().seal(&belongs, b"new").await.is_ok());
+    }
+    world.secrets.plan("GetSecretValue", "ring-seed", 9, Fault::Denied);
+    let refused = world.another_process().seal(&belongs, b"new").await.unwrap_err();
+    assert!(
+        shared::error::chain(&refused).contains("AccessDeniedException (400)"),
+        "{}",
+        shared::error::chain(&refused)
+    );
 }
 
 #[tokio::test]

@@ -54,6 +54,10 @@ def closing(masked, opening):
     raise Unreadable("unbalanced braces")
 
 
+def pascal(name):
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
 @dataclass
 class Function:
     """A Rust function: where it stands, what it belongs to, its text."""
@@ -150,7 +154,7 @@ class Sources:
             return made
         table = TABLE_OF.get(function.owner or function.file.stem.capitalize(), "")
         for call in re.findall(r"\bclient\s*\.\s*(\w+)\s*\(\s*\)", function.body):
-            action = "".join(part.capitalize() for part in call.split("_"))
+            action = pascal(call)
             if function.owner == "Secrets":
                 made.add((f"secretsmanager:{action}", "secret:clients"))
             elif action == "TransactWriteItems":
@@ -177,6 +181,9 @@ class Sources:
                     made.add(("dynamodb:Query", f"{table}/index/{first.strip(chr(34))}"))
                 elif first.strip() != "index":
                     raise Unreadable(f"{function.file}: {function.name} asks the index {first}")
+        if function.owner == "Secrets":
+            for call in re.findall(r"\bvalues\s*\.\s*(\w+)\s*\(", function.body):
+                made.add((f"secretsmanager:{pascal(call)}", "secret:clients"))
         return made
 
     def made_by(self, crate):

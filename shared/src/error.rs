@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::{
     http::Method,
     id::{ConnectorId, Role},
+    store::attempts::State,
 };
 
 /// Why a request failed.
@@ -64,6 +65,10 @@ pub enum Error {
     /// The state or link was never issued, or came back through another browser, path or issuer.
     #[error("this authorization is unknown here")]
     UnknownState,
+    /// An answer reached the browser that waits for one, but on another provider's path or in another issuer's name. The
+    /// attempt stands as it was and can be started again.
+    #[error("this answer is not from the provider that was asked")]
+    AnswerNotBelieved(Box<State>),
     /// A form came from another page than ours, or without its token.
     #[error("this form was not sent from our page; go back, reload the page and try again")]
     ForgedForm,

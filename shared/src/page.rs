@@ -66,15 +66,22 @@ pub fn render(template: &impl Template) -> String {
 #[must_use]
 pub fn failure(app: &App, request_id: &str, status: u16, code: &str, error: &Error) -> Response {
     let (heading, text) = words(error);
+    let base_path = app.base_path();
+    let start_again = match error {
+        Error::AnswerNotBelieved(state) => {
+            Some(format!("{base_path}/connect/start/{}?state={}", state.attempt, state.expose()))
+        }
+        _ => None,
+    };
     let message = Message {
         title: heading,
         tone: if status >= 500 { Tone::Bad } else { Tone::Neutral },
         heading,
         text: &text,
-        next: None,
+        next: start_again.as_deref().map(|address| (address, "Start again")),
         new_window: false,
         request_id,
-        base_path: &app.base_path(),
+        base_path: &base_path,
     };
     Response { status, ..Response::html(render(&message)) }.with("x-mooring-error", code)
 }
@@ -99,6 +106,10 @@ fn words(error: &Error) -> (&'static str, String) {
         Error::UnknownState => (
             "We don't know this link",
             format!("It was not made here, or it was opened in another browser. Nothing was connected. {AGAIN}"),
+        ),
+        Error::AnswerNotBelieved(_) => (
+            "This answer can't be trusted",
+            "It did not come from the provider that you were sent to, so it was thrown away and nothing was connected. You can start again from here.".to_owned(),
         ),
         Error::ForgedForm => ("This form can't be accepted", "It was not sent from our page, or its page is too old. Go back, reload the page and try again.".to_owned()),
         Error::NotFound(missing) => ("Nothing here", format!("Sorry, {missing}. {AGAIN}")),

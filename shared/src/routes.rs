@@ -53,6 +53,7 @@ pub enum Operation {
     CreateCredential,
     Start,
     Callback,
+    ParkCallback,
     CompleteCredential,
     Passthrough,
     ListAvailableConnectors,
@@ -197,8 +198,12 @@ pub const ROUTES: &[Route] = &[
     ),
     route(Get, "/connect/start/{handle}", Authorize, Operation::Start, Public, Page),
     // callback: RFC 6749 §4.1.2 to §4.1.4.
+    route(Get, "/connectors/{connector}/oauth/callback", Callback, Operation::Callback, Public, Page),
+    route(Post, "/connectors/{connector}/oauth/callback", Callback, Operation::ParkCallback, Public, Page),
     route(Get, "/connectors/oauth/callback", Callback, Operation::Callback, Public, Page),
+    route(Post, "/connectors/oauth/callback", Callback, Operation::ParkCallback, Public, Page),
     route(Get, "/api/v1/connectors/oauth/callback", Callback, Operation::Callback, Public, Page),
+    route(Post, "/api/v1/connectors/oauth/callback", Callback, Operation::ParkCallback, Public, Page),
     route(
         Post,
         "/connectors/{connector}/credentials/callback",
@@ -374,6 +379,7 @@ mod tests {
             ("/oauth2/token", Some((Operation::IssueToken, vec![]))),
             ("/oauth2/token/", Some((Operation::IssueToken, vec![]))),
             ("/connectors/oauth/callback", Some((Operation::Callback, vec![]))),
+            ("/connectors/slack/oauth/callback", Some((Operation::Callback, vec![("connector", "slack")]))),
             ("/connectors/slack/oauth/authorize", Some((Operation::AuthorizeConnector, vec![("connector", "slack")]))),
             ("/connect/style.css", Some((Operation::Stylesheet, vec![]))),
             ("/connect/slack", Some((Operation::ConnectPage, vec![("connector", "slack")]))),

@@ -135,13 +135,93 @@ async fn an_answer_of_another_issuer_changes_nothing() {
     for iss in [None, Some(""), Some("https://evil.example"), Some(slash.as_str()), Some("none")] {
         for extra in ["", "&error=access_denied"] {
             let answer = browser.open(&format!("{}{extra}", with(&callback, "iss", iss))).await;
-            assert_eq!(answer.refusal(), (400, "unknown_state".to_owned()), "{iss:?}{extra}");
+            assert_eq!(answer.refusal(), (400, "answer_not_believed".to_owned()), "{iss:?}{extra}");
         }
     }
     let twice = browser.open(&format!("{callback}&iss=https://evil.example")).await;
     assert_eq!(twice.refusal(), (400, "invalid_request".to_owned()));
     assert_eq!(world.dump().await, before);
     finishes(&world, &browser, &attempt, &callback).await;
+}
+
+/// RFC 9700 §4.4.2.2: each provider answers at a redirect URI of its own, and an answer on another's changes nothing. The page
+/// leads back to the start, which takes the same browser to the provider again.
+#[tokio::test]
+async fn an_answer_at_another_redirect_uri_changes_nothing() {
+    let world = World::new().await;
+    let (browser, attempt, callback) = before_the_callback(&world).await;
+    let before = world.dump().await;
+    for path in ["slack/oauth", "oauth", "unknown/oauth"] {
+        let answer = browser.open(&callback.replace("acme/oauth", path)).await;
+        assert_eq!(answer.refusal(), (400, "answer_not_believed".to_owned()), "{path}");
+        assert!(answer.text().contains(&format!("/connect/start/{}?state=acme.", attempt.id)), "{}", answer.text());
+        // who did not start it is not shown a way in
+        let stranger = world.browser().open(&callback.replace("acme/oauth", path)).await;
+        assert_eq!(stranger.refusal(), (400, "unknown_state".to_owned()), "{path}");
+        assert!(!stranger.text().contains("/connect/start/"));
+    }
+    let unnamed = browser.open(&callback.replace("acme/oauth", "ACME!/oauth")).await;
+    assert_eq!(unnamed.refusal(), (400, "unknown_state".to_owned()));
+    assert_eq!(world.dump().await, before);
+    let again = browser.open(&attempt.start_url).await.location();
+    assert!(again.starts_with(&world.server.provider_url.to_string()), "{again}");
+    finishes(&world, &browser, &attempt, &callback).await;
+}
+
+/// OAuth 2.0 Form Post Response Mode: an answer by POST is fetched by the browser that waits for it, and believed only there.
+#[tokio::test]
+async fn an_answer_by_post_counts_in_the_browser_that_asked() {
+    let world = World::new().await;
+    let (browser, attempt, callback) = before_the_callback(&world).await;
+    let (address, answer) = callback.split_once('?').unwrap();
+    // the provider's page posts across sites, and so without any cookie
+    let posted = world.browser().post(address, answer).await;
+    assert_eq!(posted.status, 303);
+    let fetched = posted.location();
+    assert!(fetched.starts_with(&format!("{address}?answer={}.", attempt.id)), "{fetched}");
+    let kept = format!("{:?}", world.dump().await);
+    let code = query(&callback, "code").unwrap();
+    assert!(
+        !kept.contains(&code) && !kept.contains(fetched.rsplit('.').next().unwrap()),
+        "neither code nor handle is readable"
+    );
+
+    assert_eq!(world.browser().open(&fetched).await.refusal(), (400, "unknown_state".to_owned()));
+    for guess in ["", "x", "att_1.x", &format!("{}.x", attempt.id), &format!("{}.", attempt.id)] {
+        let guessed = browser.open(&format!("{address}?answer={guess}")).await;
+        assert_eq!(guessed.refusal(), (400, "unknown_state".to_owned()), "{guess}");
+    }
+    assert_eq!(world.server.provider.counts().code_redemptions, 0);
+    finishes(&world, &browser, &attempt, &fetched).await;
+    // a reload tells how it ended; a second answer comes too late
+    assert!(browser.open(&fetched).await.text().contains("<h1>Connected</h1>"));
+    assert_eq!(world.browser().post(address, answer).await.refusal(), (409, "already_used".to_owned()));
+}
+
+/// Who can post to us can't fill our tables, nor put an answer into an attempt without its state.
+#[tokio::test]
+async fn an_answer_by_post_without_a_state_of_ours_is_not_kept() {
+    let world = World::new().await;
+    let (_, attempt, callback) = before_the_callback(&world).await;
+    let (address, answer) = callback.split_once('?').unwrap();
+    let unstarted = world.begin(Shape::FrontEnd, &world.browser()).await;
+    let before = world.dump().await;
+    let state = &attempt.state;
+    let table = [
+        ("nothing", String::new(), (400, "unknown_state")),
+        ("no state", answer.replace("state=", "stat="), (400, "unknown_state")),
+        ("a guess", format!("code=x&state={}", state.replace(&attempt.id, "att_unknown")), (400, "unknown_state")),
+        ("another proof", format!("code=x&state={state}x"), (400, "unknown_state")),
+        ("two states", format!("code=x&state={state}&state={state}"), (400, "invalid_request")),
+        ("not started", format!("code=x&state={}", unstarted.state), (400, "unknown_state")),
+        ("too much", format!("state={state}&code={}", "x".repeat(16 * 1024)), (413, "payload_too_large")),
+    ];
+    for (case, body, (status, code)) in table {
+        assert_eq!(world.browser().post(address, &body).await.refusal(), (status, code.to_owned()), "{case}");
+        assert_eq!(world.dump().await, before, "{case}");
+    }
+    world.turn(std::time::Duration::from_mins(10));
+    assert_eq!(world.browser().post(address, answer).await.refusal(), (410, "expired".to_owned()));
 }
 
 /// RFC 9700 §4.11.1: what a client hung onto the state is not ours, and is no address to go to.

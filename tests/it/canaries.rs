@@ -78,7 +78,7 @@ impl Watch {
     }
 
     fn callback(&self, attempt: &Attempt, code: &str) -> String {
-        format!("{}/connectors/oauth/callback?code={code}&state={}", self.world.base(), attempt.state)
+        format!("{}/connectors/canary/oauth/callback?code={code}&state={}", self.world.base(), attempt.state)
     }
 }
 

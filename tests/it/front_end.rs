@@ -23,9 +23,8 @@ async fn an_authorization_url_leads_to_a_connection() {
 
         let browser = world.browser();
         let callback = world.consent(&browser, &attempt, "alice").await;
-        assert!(callback.starts_with(&format!("{}/connectors/oauth/callback?", world.base())), "{callback}");
-        // a client that knows the other prefix registered that one
-        let landed = browser.open(&callback.replace("/connectors/", &format!("{prefix}/connectors/"))).await;
+        assert!(callback.starts_with(&format!("{}/connectors/acme/oauth/callback?", world.base())), "{callback}");
+        let landed = browser.open(&callback).await;
         assert_eq!((landed.status, landed.location()), (302, attempt.path("confirm")), "{prefix}");
         let confirmed = world.confirm(&browser, &attempt).await;
         assert_eq!((confirmed.status, confirmed.location()), (303, attempt.path("outcome")));
@@ -33,6 +32,30 @@ async fn an_authorization_url_leads_to_a_connection() {
 
         let rows = world.connections().await;
         works_until_it_is_deleted(&world, rows[0]["key"].as_str().unwrap()).await;
+    }
+}
+
+/// A provider client that was registered before names the redirect URI that all connectors share, under either address.
+#[tokio::test]
+async fn a_client_that_is_registered_with_the_common_redirect_uri_keeps_it() {
+    for prefix in PREFIXES {
+        let world = World::new().await;
+        let path = "/v1/admin/connectors/acme";
+        let decided = world.root("GET", path, None).await.json();
+        assert_eq!(decided["redirect_uri"], json!(format!("{}/connectors/acme/oauth/callback", world.base())));
+        let body = json!({ "client_id": decided["client_id"], "callback": "common" });
+        let decided = world.root("PUT", path, Some(&body)).await;
+        assert_eq!((decided.status, decided.member("callback")), (200, "common".to_owned()), "{}", decided.text());
+        assert_eq!(decided.member("redirect_uri"), format!("{}/connectors/oauth/callback", world.base()));
+
+        let browser = world.browser();
+        let attempt = world.begin(Shape::FrontEnd, &browser).await;
+        let callback = world.consent(&browser, &attempt, "alice").await;
+        assert!(callback.starts_with(&format!("{}/connectors/oauth/callback?", world.base())), "{callback}");
+        let own = browser.open(&callback.replace("/connectors/", "/connectors/acme/")).await;
+        assert_eq!(own.refusal(), (400, "answer_not_believed".to_owned()));
+        let landed = browser.open(&callback.replace("/connectors/", &format!("{prefix}/connectors/"))).await;
+        assert_eq!((landed.status, landed.location()), (302, attempt.path("confirm")), "{prefix}");
     }
 }
 

@@ -8,6 +8,7 @@ use shared::{
     http::{Body, Method, Request, failure},
     id::{ConnectorId, Role},
     routes::{Access, Operation, ROUTES, Voice},
+    store::attempts::State,
 };
 use yaml_serde::Value;
 
@@ -184,7 +185,8 @@ fn after(error: &Error) -> Option<Error> {
         Error::UnsupportedMediaType(_) => Error::AlreadyUsed,
         Error::AlreadyUsed => Error::Expired,
         Error::Expired => Error::UnknownState,
-        Error::UnknownState => Error::ForgedForm,
+        Error::UnknownState => Error::AnswerNotBelieved(Box::new(State::parse("acme.att_1.proof").unwrap())),
+        Error::AnswerNotBelieved(_) => Error::ForgedForm,
         Error::ForgedForm => Error::Conflict(""),
         Error::Conflict(_) => Error::BaseUrlUnknown,
         Error::BaseUrlUnknown => Error::ClientNotConfigured(acme()),

@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use shared::{
     app::App,
     error::Error,
-    id::{Environment, ProjectId},
+    id::{ConnectorId, Environment, ProjectId},
     secret::{Bearer, Digest},
     store::{
-        attempts::{Attempt, Claim, Proof, State, Status},
+        attempts::{Attempt, Callback, Claim, Issuer, Proof, State, Status},
         connections::{Completer, Leasing},
         links::Link,
     },
@@ -96,7 +96,7 @@ async fn started(world: &World, attempt: &Attempt) -> (State, Digest) {
 }
 
 fn proof(browser: &Digest, request_id: &str) -> Proof {
-    Proof { browser: browser.clone(), issuer: None, request_id: request_id.to_owned() }
+    Proof { browser: browser.clone(), connector: None, issuer: None, request_id: request_id.to_owned() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -230,33 +230,59 @@ async fn a_lease_is_had_by_one_of_two_hundred_processes_and_by_that_one_again() 
 }
 
 #[tokio::test]
-async fn a_wrong_cookie_state_or_issuer_is_unknown_and_changes_nothing() {
+async fn a_wrong_cookie_state_path_or_issuer_changes_nothing() {
     let world = World::new().await;
-    let attempt = Attempt { issuer: Some("https://vendor.example".to_owned()), ..world.attempt("vendor") };
+    let issuer = Issuer { identifier: "https://vendor.example".to_owned(), is_told: true };
+    let attempt = Attempt { issuer: Some(issuer), callback: Callback::Own, ..world.attempt("vendor") };
     let (state, own) = started(&world, &attempt).await;
     let other_state = State::random(&attempt.connector, &attempt.id, &world.app.random);
     let (stranger, right) = (browser(&world), Some("https://vendor.example".to_owned()));
     let wrong_issuer = Some("https://evil.example".to_owned());
+    let (path, other_path) = (ConnectorId::parse("vendor"), ConnectorId::parse("another"));
     let table = [
-        ("the cookie", &state, &stranger, right.clone()),
-        ("the state", &other_state, &own, right.clone()),
-        ("both", &other_state, &stranger, right.clone()),
-        ("the issuer", &state, &own, wrong_issuer),
-        ("no issuer where one is announced", &state, &own, None),
+        ("the cookie", &state, &stranger, right.clone(), &path, false),
+        ("the state", &other_state, &own, right.clone(), &path, false),
+        ("both", &other_state, &stranger, right.clone(), &path, false),
+        ("the cookie and the path", &state, &stranger, right.clone(), &other_path, false),
+        ("another connector's path", &state, &own, right.clone(), &other_path, true),
+        ("the common path", &state, &own, right.clone(), &None, true),
+        ("the issuer", &state, &own, wrong_issuer, &path, true),
+        ("no issuer where one is announced", &state, &own, None, &path, true),
     ];
     let before = item(&world, attempt.id.as_str()).await;
-    for (case, state, browser, issuer) in table {
-        let proof = Proof { browser: browser.clone(), issuer, request_id: "r".to_owned() };
+    for (case, state, browser, issuer, connector, own) in table {
+        let proof =
+            Proof { browser: browser.clone(), issuer, connector: connector.clone(), request_id: "r".to_owned() };
         let claim = world.app.attempts.claim(state, &proof, world.hands.now()).await;
-        assert!(matches!(claim, Err(Error::UnknownState)), "{case}");
+        // to its own browser an answer of somebody else is told as such; to any other the attempt is unknown
+        let told = if own {
+            matches!(claim, Err(Error::AnswerNotBelieved(_)))
+        } else {
+            matches!(claim, Err(Error::UnknownState))
+        };
+        assert!(told, "{case}");
         assert_eq!(item(&world, attempt.id.as_str()).await, before, "{case}");
     }
     let start = world.app.attempts.start(&other_state, &own, world.hands.now()).await;
     assert!(matches!(start, Err(Error::UnknownState)));
     assert_eq!(item(&world, attempt.id.as_str()).await, before);
 
-    let proof = Proof { browser: own, issuer: right, request_id: "r".to_owned() };
+    let proof = Proof { browser: own, issuer: right, connector: path, request_id: "r".to_owned() };
     assert!(matches!(world.app.attempts.claim(&state, &proof, world.hands.now()).await, Ok(Claim::Won(_))));
+}
+
+#[tokio::test]
+async fn an_issuer_that_is_known_but_not_announced_counts_where_it_is_told() {
+    let world = World::new().await;
+    let issuer = Issuer { identifier: "https://vendor.example".to_owned(), is_told: false };
+    for (told, believed) in
+        [(None, true), (Some("https://vendor.example"), true), (Some("https://evil.example"), false)]
+    {
+        let (state, own) = started(&world, &Attempt { issuer: Some(issuer.clone()), ..world.attempt("vendor") }).await;
+        let proof = Proof { issuer: told.map(str::to_owned), ..proof(&own, "r") };
+        let claim = world.app.attempts.claim(&state, &proof, world.hands.now()).await;
+        assert_eq!(matches!(claim, Ok(Claim::Won(_))), believed, "{told:?}");
+    }
 }
 
 /// An item of the flows, as it stands.

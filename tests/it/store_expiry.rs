@@ -76,7 +76,7 @@ async fn an_attempt_is_started_and_answered_within_ten_minutes() {
 
     hands.turn_almost(Duration::from_mins(10));
     app.attempts.start(&early_state, &browser, hands.now()).await.unwrap();
-    let proof = Proof { browser: browser.clone(), issuer: None, request_id: "r".to_owned() };
+    let proof = Proof { browser: browser.clone(), connector: None, issuer: None, request_id: "r".to_owned() };
     assert!(matches!(app.attempts.claim(&early_state, &proof, hands.now()).await, Ok(Claim::Won(_))));
     assert_eq!(app.attempts.progress_of(&late.id, hands.now()).await.unwrap().status, Status::Pending);
 

@@ -9,7 +9,7 @@ use shared::{
     secret::{AccessToken, Bearer, CodeVerifier, RefreshToken},
     secrets::ClientSource,
     store::{
-        attempts::{Attempt, Completion, Shape, State, VERIFIER, verifier_plaintext},
+        attempts::{Attempt, Callback, Completion, Shape, State, VERIFIER, verifier_plaintext},
         connections::{Account, Completer, Connection, HELD_FOR, Held, Stored},
     },
 };
@@ -62,6 +62,7 @@ impl World {
             client_id: Some("mooring".to_owned()),
             authorization_url: format!("{}/authorize", self.provider.url),
             redirect_uri: "https://mooring.example/connectors/oauth/callback".to_owned(),
+            callback: Callback::Common,
             issuer: None,
             scopes: Vec::new(),
             session: None,

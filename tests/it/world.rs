@@ -162,7 +162,9 @@ impl World {
         let project = self.project();
         self.root("PUT", &format!("/v1/admin/projects/{project}/connectors/{id}"), Some(definition)).await;
         if client {
-            let body = json!({ "client_id": self.server.demo.acme_client_id, "client_secret": self.server.demo.acme_client_secret() });
+            // Acme knows its client by the connector acme's redirect URI, and by the one that all share
+            let (client, secret) = (&self.server.demo.acme_client_id, self.server.demo.acme_client_secret());
+            let body = json!({ "client_id": client, "client_secret": secret, "callback": "common" });
             let path = format!("/v1/admin/projects/{project}/environments/test/connectors/{id}");
             self.root("PUT", &path, Some(&body)).await;
         }

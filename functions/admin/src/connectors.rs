@@ -17,7 +17,7 @@ use shared::{
 use crate::{
     authority::{self, Authority},
     decision::{Client, Decision},
-    overview::{Overview, to_register},
+    overview::Overview,
 };
 
 /// Where a decision stands.
@@ -79,9 +79,9 @@ pub async fn list_defaults(app: &App, request: &Request) -> Result<Response, Err
 }
 
 async fn rows(app: &App, connectors: &[ConnectorInUse<'_>]) -> Result<Response, Error> {
-    let redirect_uri = to_register(app).await?;
-    let rows: Vec<_> = connectors.iter().map(|connector| Overview::of(connector, &redirect_uri)).collect();
-    Ok(Response::json(&json!({ "rows": rows, "total": rows.len(), "redirect_uri": redirect_uri })))
+    let base_url = app.base_url(app.clock.now()).await?;
+    let rows: Vec<_> = connectors.iter().map(|connector| Overview::of(connector, &base_url)).collect();
+    Ok(Response::json(&json!({ "rows": rows, "total": rows.len() })))
 }
 
 /// One connector of a project and environment.
@@ -126,9 +126,9 @@ fn named(request: &Request) -> Result<ConnectorId, Error> {
 }
 
 async fn answer(app: &App, place: &Place, id: &ConnectorId) -> Result<Response, Error> {
-    let redirect_uri = to_register(app).await?;
+    let base_url = app.base_url(app.clock.now()).await?;
     let connector = connector_at(app, place, id).await?;
-    Ok(Response::json(&Overview::of(&connector, &redirect_uri)))
+    Ok(Response::json(&Overview::of(&connector, &base_url)))
 }
 
 async fn connector_at<'a>(app: &'a App, place: &Place, id: &ConnectorId) -> Result<ConnectorInUse<'a>, Error> {
@@ -149,7 +149,7 @@ async fn connector_at<'a>(app: &'a App, place: &Place, id: &ConnectorId) -> Resu
 /// Stores a decision. A new client's secret is there before anything names it, and gone only when nothing does any more.
 async fn decide(app: &App, request: &Request, place: &Place) -> Result<Response, Error> {
     let id = named(request)?;
-    to_register(app).await?; // before anything is written: the answer needs it
+    app.base_url(app.clock.now()).await?; // before anything is written: the answer needs it
     let connector = connector_at(app, place, &id).await?;
     let Decision { settings, client } = Decision::of(request.json()?, &connector.data)?;
     match &client {

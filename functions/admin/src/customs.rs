@@ -7,16 +7,16 @@ use serde_json::{Value, json};
 use shared::{
     app::App,
     error::{Error, Missing, Refusal},
+    flow::begin::redirect_uri,
     http::{Request, Response},
     id::{ConnectorId, Environment},
     protocol::connector::{Connector, Evidence},
-    store::settings::Key,
+    store::{attempts::Callback, settings::Key},
 };
 
 use crate::{
     authority::Authority,
     connectors::{Place, forget},
-    overview::to_register,
 };
 
 /// The environments that a definition serves.
@@ -25,28 +25,28 @@ const ENVIRONMENTS: [Environment; 2] = [Environment::Test, Environment::Live];
 /// A project's own connectors.
 pub async fn list(app: &App, request: &Request) -> Result<Response, Error> {
     let authority = Authority::over_project(app, request).await?;
-    let redirect_uri = to_register(app).await?;
+    let base_url = app.base_url(app.clock.now()).await?;
     let connectors = app.settings.customs(&authority.project.id).await?;
-    let rows: Vec<Value> = connectors.iter().map(|connector| record(connector, &redirect_uri)).collect();
-    Ok(Response::json(&json!({ "rows": rows, "total": rows.len(), "redirect_uri": redirect_uri })))
+    let rows: Vec<Value> = connectors.iter().map(|connector| record(connector, &base_url)).collect();
+    Ok(Response::json(&json!({ "rows": rows, "total": rows.len() })))
 }
 
 /// One of them.
 pub async fn read(app: &App, request: &Request) -> Result<Response, Error> {
     let authority = Authority::over_project(app, request).await?;
-    let redirect_uri = to_register(app).await?;
+    let base_url = app.base_url(app.clock.now()).await?;
     let connector = find(app, &authority, &named(request)?).await?;
-    Ok(Response::json(&record(&connector, &redirect_uri)))
+    Ok(Response::json(&record(&connector, &base_url)))
 }
 
 /// Makes a connector, or puts it in the place of the one with its id.
 pub async fn put(app: &App, request: &Request) -> Result<Response, Error> {
     let authority = Authority::over_project(app, request).await?;
     authority.must_cover_live()?;
-    let redirect_uri = to_register(app).await?;
+    let base_url = app.base_url(app.clock.now()).await?;
     let connector = definition(app, request, &named(request)?)?;
     app.settings.put_custom(&authority.project.id, &connector).await?;
-    Ok(Response::json(&record(&connector, &redirect_uri)))
+    Ok(Response::json(&record(&connector, &base_url)))
 }
 
 /// Takes a connector away, with what was decided about it. While there are connections it stays: without it they could be
@@ -108,6 +108,7 @@ async fn is_connected(
     Ok(connections.iter().any(|(connection, _)| connection.connector == *id))
 }
 
-fn record(connector: &Connector, redirect_uri: &str) -> Value {
+fn record(connector: &Connector, base_url: &str) -> Value {
+    let redirect_uri = redirect_uri(base_url, &ConnectorId::of(connector), Callback::Own);
     json!({ "id": connector.id, "name": connector.name, "redirect_uri": redirect_uri, "definition": connector })
 }

@@ -12,7 +12,7 @@ use shared::{
     },
     secret::ClientSecret,
     secrets::ProviderClient,
-    store::settings::ConnectorSettings,
+    store::{attempts::Callback, settings::ConnectorSettings},
 };
 
 /// The body. It says all that is to stand; what it leaves out is the default again.
@@ -28,6 +28,7 @@ pub struct Wanted {
     second_scopes: Option<Vec<String>>,
     authorization_params: BTreeMap<String, String>,
     settings: BTreeMap<String, String>,
+    callback: Option<Callback>,
 }
 
 /// A decision that fits its connector.
@@ -67,6 +68,7 @@ impl Decision {
             second_scopes: wanted.second_scopes,
             authorization_params: wanted.authorization_params,
             settings: wanted.settings,
+            callback: wanted.callback.unwrap_or(usual.callback),
         };
         let client = client(wanted.client_id, wanted.client_secret, connector.oauth2.as_ref())?;
         Ok(Self { settings, client })
@@ -103,12 +105,13 @@ fn must_be_without_client(wanted: &Wanted, connector: &Connector) -> Result<(), 
         && wanted.client_secret.is_none()
         && wanted.scopes.is_none()
         && wanted.second_scopes.is_none()
-        && wanted.authorization_params.is_empty();
+        && wanted.authorization_params.is_empty()
+        && wanted.callback.is_none();
     if plain {
         return Ok(());
     }
     Err(Error::invalid(format!(
-        "{} is connected with a key: it has no client, scopes or authorization parameters",
+        "{} is connected with a key: it has no client, scopes, authorization parameters or callback",
         connector.name
     )))
 }
@@ -207,7 +210,7 @@ mod tests {
             (
                 "openai",
                 json!({ "client_id": "a" }),
-                "OpenAI is connected with a key: it has no client, scopes or authorization parameters",
+                "OpenAI is connected with a key: it has no client, scopes, authorization parameters or callback",
             ),
         ];
         for (connector, body, expected) in table {

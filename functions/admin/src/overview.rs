@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use shared::{
-    app::App,
-    error::Error,
     flow::{begin::redirect_uri, connector_in_use::ConnectorInUse},
     id::ConnectorId,
     protocol::connector::{EvidenceLevel, Input},
     record::credential_type,
     secrets::ClientSource,
+    store::attempts::Callback,
 };
 
 /// A connector and what is decided about it. The fields of a PUT have the same names and can be sent back; a secret is
@@ -27,7 +26,7 @@ pub struct Overview<'a> {
     evidence: EvidenceLevel,
     /// Whether a person can connect it now.
     ready: bool,
-    /// `project`, `default` or `none`: who decided the seven fields below.
+    /// `project`, `default` or `none`: who decided the fields below.
     decided_by: &'static str,
     enabled: bool,
     visible: bool,
@@ -44,14 +43,16 @@ pub struct Overview<'a> {
     scopes_in_use: Vec<String>,
     /// What can stand in `settings`.
     setting_fields: &'a [Input],
+    /// `own`, or `common` for a provider client that was registered with the redirect URI that all connectors share.
+    callback: Callback,
     /// The exact redirect URI to register at the provider.
-    redirect_uri: &'a str,
+    redirect_uri: String,
 }
 
 impl<'a> Overview<'a> {
-    /// Of this connector, in a deployment with this redirect URI.
+    /// Of this connector, in a deployment at this address.
     #[must_use]
-    pub fn of(connector: &'a ConnectorInUse<'_>, redirect_uri: &'a str) -> Self {
+    pub fn of(connector: &'a ConnectorInUse<'_>, base_url: &str) -> Self {
         let settings = connector.settings().into_owned();
         let data = connector.data.as_ref();
         Self {
@@ -74,7 +75,8 @@ impl<'a> Overview<'a> {
             client_id: connector.client.as_ref().map(|(_, id)| id.as_str()),
             scopes_in_use: connector.scopes().0,
             setting_fields: &data.settings,
-            redirect_uri,
+            callback: connector.callback(),
+            redirect_uri: redirect_uri(base_url, &connector.id, connector.callback()),
         }
     }
 }
@@ -85,9 +87,4 @@ fn word(source: Option<&ClientSource>) -> &'static str {
         Some(ClientSource::Default) => "default",
         None => "none",
     }
-}
-
-/// The exact redirect URI to register at every provider.
-pub async fn to_register(app: &App) -> Result<String, Error> {
-    Ok(redirect_uri(&app.base_url(app.clock.now()).await?))
 }

@@ -2,6 +2,7 @@
 
 mod authorization;
 mod completion;
+mod form_post;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ impl Handler for Callback {
     async fn handle(&self, app: &Arc<App>, request: &Request, operation: Operation) -> Result<Response, Error> {
         match operation {
             Operation::Callback => authorization::receive(app, request).await,
+            Operation::ParkCallback => form_post::park(app, request).await,
             Operation::CompleteCredential => completion::redeem(app, request).await,
             _ => Err(Error::NotFound(Missing::Route)),
         }

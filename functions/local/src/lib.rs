@@ -24,8 +24,11 @@ use shared::{
     aws,
     catalog::Catalog,
     config::{Aws, Config, SecretNames, Tables, public_url},
+    flow::begin::redirect_uri,
+    id::ConnectorId,
     protocol::connector::Connector,
     secret::Bearer,
+    store::attempts::Callback,
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use url::Url;
@@ -310,8 +313,9 @@ fn provider(
     let provider =
         Provider::open(folder.file("provider.json"), url, demo_clock(options), demo_random()).map_err(other)?;
     let secret = Secret::new(demo.acme_client_secret());
-    let redirect_uri = shared::flow::begin::redirect_uri(base_url);
-    provider.register_client(&demo.acme_client_id, &secret, "Orbit CRM", &[redirect_uri]).map_err(other)?;
+    let acme = ConnectorId::parse("acme").ok_or_else(|| other("acme is no connector's id"))?;
+    let redirect_uris = [Callback::Own, Callback::Common].map(|callback| redirect_uri(base_url, &acme, callback));
+    provider.register_client(&demo.acme_client_id, &secret, "Orbit CRM", &redirect_uris).map_err(other)?;
     Ok(provider)
 }
 

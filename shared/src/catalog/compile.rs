@@ -4,8 +4,8 @@ use std::{fs, io, path::Path};
 
 use super::connector::{
     Api, BodyFormat, Captures, ClientAuthentication, Connector, ErrorSignal, Evidence, EvidenceLevel, Input, List,
-    Lookup, OAuth2, Pairs, Pkce, Placement, Profile, ProfileMethod, RefreshKind, Revoke, RevokeAuthentication,
-    RevokeEffect, RevokeMethod, Text, TokenResponsePaths,
+    Lookup, OAuth2, Pairs, Pkce, Placement, Profile, ProfileMethod, RefreshKind, ResponseMode, Revoke,
+    RevokeAuthentication, RevokeEffect, RevokeMethod, Text, TokenResponsePaths,
 };
 
 /// Every connector in a folder, sorted by id. An error names the file, and the line and field in it.
@@ -128,7 +128,7 @@ structs! {
     Input { name, label, help, secret, pattern, values, default }
     OAuth2 {
         authorization_endpoint, token_endpoint, issuer, authorization_response_iss_parameter_supported, scopes, scope_separator,
-        response_scope_separator, scope_parameter, second_scope_parameter, pkce, authorization_params, token_endpoint_auth_method,
+        response_scope_separator, scope_parameter, second_scope_parameter, response_mode, pkce, authorization_params, token_endpoint_auth_method,
         token_request_body, token_params, token_headers, refresh_params, refresh_endpoint, refresh, refresh_token_expires_in,
         default_expires_in, token_response, error_signal,
     }
@@ -144,6 +144,7 @@ structs! {
 enums! {
     EvidenceLevel { Verified, Agreed, Single, Custom }
     Pkce { S256, None }
+    ResponseMode { Query, FormPost }
     ClientAuthentication { ClientSecretBasic, ClientSecretPost, None }
     BodyFormat { Form, Json }
     RefreshKind { RefreshToken, None }

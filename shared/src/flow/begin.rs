@@ -7,11 +7,11 @@ use crate::{
     app::App,
     clock::Timestamp,
     error::Error,
-    id::{AttemptId, ConnectionKey, Environment, Identity},
+    id::{AttemptId, ConnectionKey, ConnectorId, Environment, Identity},
     protocol::{authorization::AuthorizationRequest, template::Values},
     secret::CodeVerifier,
     store::{
-        attempts::{Attempt, Completion, Shape, State, VERIFIER, verifier_plaintext},
+        attempts::{Attempt, Callback, Completion, Issuer, Shape, State, VERIFIER, verifier_plaintext},
         settings::Project,
     },
 };
@@ -66,7 +66,8 @@ impl App {
         let id = AttemptId::random(&self.random);
         let state = State::random(&connector.id, &id, &self.random);
         let verifier = CodeVerifier::random(&self.random);
-        let redirect_uri = redirect_uri(&base_url);
+        let callback = connector.callback();
+        let redirect_uri = redirect_uri(&base_url, &connector.id, callback);
         let (scopes, second_scopes) = connector.scopes();
         let request = AuthorizationRequest {
             client_id,
@@ -82,11 +83,11 @@ impl App {
         attempt.authorization_url = authorization_url.into();
         attempt.redirect_uri = redirect_uri;
         attempt.scopes = scopes;
-        attempt.issuer = oauth2
-            .issuer
-            .as_ref()
-            .filter(|_| oauth2.authorization_response_iss_parameter_supported)
-            .map(ToString::to_string);
+        attempt.callback = callback;
+        attempt.issuer = oauth2.issuer.as_ref().map(|issuer| Issuer {
+            identifier: issuer.to_string(),
+            is_told: oauth2.authorization_response_iss_parameter_supported,
+        });
         let sealed = self.seal(&attempt.belongs(VERIFIER), verifier_plaintext(&verifier)).await?;
         self.attempts.put(&attempt, &state, &sealed).await?;
         let start_url = format!("{base_url}/connect/start/{}?state={}", attempt.id, state.expose());
@@ -120,6 +121,7 @@ impl App {
             client_id: connector.client.as_ref().map(|(_, client_id)| client_id.clone()),
             authorization_url: String::new(),
             redirect_uri: String::new(),
+            callback: Callback::default(),
             issuer: None,
             scopes: Vec::new(),
             session: asked.session,
@@ -129,10 +131,13 @@ impl App {
     }
 }
 
-/// The exact redirect URI to register at every provider.
+/// The exact redirect URI to register at a connector's provider.
 #[must_use]
-pub fn redirect_uri(base_url: &str) -> String {
-    format!("{base_url}/connectors/oauth/callback")
+pub fn redirect_uri(base_url: &str, connector: &ConnectorId, callback: Callback) -> String {
+    match callback {
+        Callback::Own => format!("{base_url}/connectors/{connector}/oauth/callback"),
+        Callback::Common => format!("{base_url}/connectors/oauth/callback"),
+    }
 }
 
 /// Who may complete it. Only a shape whose code comes back through the browser lets the app vouch, only where the project

@@ -12,7 +12,10 @@ use crate::{
         template::{self, InputError, Values},
     },
     secrets::ClientSource,
-    store::settings::{ConnectorSettings, Read, client_in_use},
+    store::{
+        attempts::Callback,
+        settings::{ConnectorSettings, Read, client_in_use},
+    },
 };
 
 /// A connector as a project and environment uses it.
@@ -115,6 +118,16 @@ impl<'a> ConnectorInUse<'a> {
             (Some(one), None) | (None, Some(one)) => Cow::Borrowed(one),
             (None, None) => Cow::Owned(ConnectorSettings::default()),
         }
+    }
+
+    /// Which redirect URI the client in use is registered with: said where the client stands.
+    #[must_use]
+    pub fn callback(&self) -> Callback {
+        let decided = match self.client {
+            Some((ClientSource::Default, _)) => self.default.as_ref(),
+            _ => self.own.as_ref(),
+        };
+        decided.map(|settings| settings.callback).unwrap_or_default()
     }
 
     /// Who decided: the project for this environment, else the deployment, else nobody.

@@ -78,6 +78,7 @@ fn kind(error: &Error) -> (u16, &'static str) {
         Error::AlreadyUsed => (409, "already_used"),
         Error::Expired => (410, "expired"),
         Error::UnknownState => (400, "unknown_state"),
+        Error::AnswerNotBelieved(_) => (400, "answer_not_believed"),
         Error::ForgedForm => (403, "forged_form"),
         Error::Conflict(_) => (409, "conflict"),
         Error::BaseUrlUnknown => (503, "base_url_unknown"),

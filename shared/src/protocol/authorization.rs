@@ -67,6 +67,9 @@ impl AuthorizationRequest<'_> {
             if let Some(name) = oauth2.second_scope_parameter.as_ref().filter(|_| !self.second_scopes.is_empty()) {
                 query.append_pair(name, &self.second_scopes.join(&oauth2.scope_separator));
             }
+            if let Some(mode) = oauth2.response_mode {
+                query.append_pair("response_mode", mode.as_str());
+            }
             match oauth2.pkce {
                 Pkce::S256 => {
                     query.append_pair("code_challenge", &self.verifier.challenge());

@@ -131,7 +131,7 @@ pub struct OAuth2 {
     pub authorization_endpoint: Text,
     /// Where codes and refresh tokens are redeemed (RFC 6749 §3.2).
     pub token_endpoint: Text,
-    /// Who answers, as announced in `iss` (RFC 9207); checked only where the provider says that it sends it.
+    /// Who answers (RFC 8414 §2): an `iss` in the answer has to be this (RFC 9207).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<Text>,
     /// Whether every authorization response carries `iss` (RFC 9207 §3). An answer without it is then refused.
@@ -152,6 +152,9 @@ pub struct OAuth2 {
     /// A second scope parameter, for a second kind of token or for scopes an account may lack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second_scope_parameter: Option<Text>,
+    /// How the answer comes back, where the provider's own default is not meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_mode: Option<ResponseMode>,
     /// Proof Key for Code Exchange (RFC 7636).
     #[serde(default)]
     pub pkce: Pkce,
@@ -199,6 +202,27 @@ fn space() -> Text {
 
 fn scope() -> Text {
     Text::Borrowed("scope")
+}
+
+/// How an authorization response comes back (OAuth 2.0 Multiple Response Type Encoding Practices §2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResponseMode {
+    /// In the query of our redirect URI.
+    Query,
+    /// By a POST to it: what a provider demands that tells a name or an e-mail address along with the code.
+    FormPost,
+}
+
+impl ResponseMode {
+    /// As on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::FormPost => "form_post",
+        }
+    }
 }
 
 /// Which code challenge is sent (RFC 7636 §4.2).

@@ -57,8 +57,10 @@ pub struct Attempt {
     pub authorization_url: String,
     /// The `redirect_uri` in it, which the token request repeats (RFC 6749 §4.1.3).
     pub redirect_uri: String,
-    /// Who has to answer (RFC 9207), where the provider says that it tells.
-    pub issuer: Option<String>,
+    /// Which of our redirect URIs that is, and so where the answer has to arrive.
+    pub callback: Callback,
+    /// Who has to answer, where that is known (RFC 9207).
+    pub issuer: Option<Issuer>,
     /// The scopes asked for.
     pub scopes: Vec<String>,
     /// The digest of the connect session that may ask for its status.
@@ -93,6 +95,40 @@ impl Attempt {
     pub fn cookie_name(&self) -> String {
         cookie_name(&self.id)
     }
+}
+
+/// A redirect URI of ours. Each connector has its own, so that one provider's answer can't be taken for another's
+/// (RFC 9700 §4.4.2.2); a provider client that was registered before may name the one that all share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Callback {
+    /// The connector's own.
+    #[default]
+    Own,
+    /// The common one.
+    Common,
+}
+
+impl Callback {
+    /// As compared by a claim: the connector in the path of an answer, or none.
+    fn as_stored(self, connector: &ConnectorId) -> &str {
+        match self {
+            Self::Own => connector.as_str(),
+            Self::Common => COMMON,
+        }
+    }
+}
+
+/// No connector's id.
+const COMMON: &str = "*";
+
+/// The authorization server that an attempt leads to.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Issuer {
+    /// Its identifier (RFC 8414 §2).
+    pub identifier: String,
+    /// Whether each of its answers names it. One that does not is then refused (RFC 9207 §2.4).
+    pub is_told: bool,
 }
 
 /// The name of the cookie that tells an attempt's browser; one for each, so that two tabs do not disturb each other.
@@ -254,6 +290,8 @@ pub struct Proof {
     pub browser: Digest,
     /// `iss`, where the answer has one.
     pub issuer: Option<String>,
+    /// The connector in the path of our redirect URI at which it arrived; none at the common one.
+    pub connector: Option<ConnectorId>,
     /// The request, which may claim again when the SDK repeats its call.
     pub request_id: String,
 }
@@ -312,7 +350,9 @@ impl Attempts {
             .doc(attempt)
             .text("state_hash", state.digest().as_str())
             .text("status", Status::Pending.as_stored())
-            .text_if("issuer", attempt.issuer.as_deref())
+            .text("callback", attempt.callback.as_stored(&attempt.connector))
+            .text_if("issuer", attempt.issuer.as_ref().map(|issuer| issuer.identifier.as_str()))
+            .text_if("issuer_is_told", attempt.issuer.as_ref().filter(|issuer| issuer.is_told).map(|_| "yes"))
             .sealed("verifier", verifier)
             .number("expires_at", attempt.expires_at().millis())
             .number("ttl", attempt.expires_at().after(REMEMBERED).secs());
@@ -366,25 +406,36 @@ impl Attempts {
         }
     }
 
-    /// Claims an attempt, so that a `state` works once. State, cookie and issuer are part of the condition: a wrong one
-    /// changes nothing. The same request may claim again (the SDK retries); the same browser later gets the outcome.
+    /// Claims an attempt, so that a `state` works once. State, cookie, callback path and issuer are part of the condition: a
+    /// wrong one changes nothing. An `iss` is compared wherever the issuer is known, and has to be there where the provider
+    /// announced it (RFC 9207 §2.4). The same request may claim again (the SDK retries); the same browser later gets the outcome.
     pub async fn claim(&self, state: &State, proof: &Proof, now: Timestamp) -> Result<Claim, Error> {
+        let issuer = match proof.issuer {
+            Some(_) => "(attribute_not_exists(issuer) OR issuer = :issuer)",
+            None => "attribute_not_exists(issuer_is_told)",
+        };
         let update = self
             .update(&state.attempt)
             .update_expression("SET claimed_by = :request, #status = :claimed, spent_state = :spent");
         let update = update
             .condition_expression(
-                "state_hash = :state AND browser = :browser AND expires_at > :now AND (attribute_not_exists(issuer) OR issuer = :issuer) \
-                 AND (attribute_not_exists(claimed_by) OR claimed_by = :request)",
+                format!(
+                    "state_hash = :state AND browser = :browser AND callback = :callback AND {issuer} AND expires_at > :now \
+                     AND (attribute_not_exists(claimed_by) OR claimed_by = :request)"
+                ),
             )
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":claimed", string(Status::Claimed.as_stored()))
             .expression_attribute_values(":spent", string(state.expose()))
             .expression_attribute_values(":state", string(state.digest().as_str()))
             .expression_attribute_values(":browser", string(proof.browser.as_str()))
-            .expression_attribute_values(":issuer", string(proof.issuer.clone().unwrap_or_else(|| "none".to_owned())))
+            .expression_attribute_values(":callback", string(proof.connector.as_ref().map_or(COMMON, ConnectorId::as_str)))
             .expression_attribute_values(":request", string(&proof.request_id))
             .expression_attribute_values(":now", number(now.millis()));
+        let update = match &proof.issuer {
+            Some(issuer) => update.expression_attribute_values(":issuer", string(issuer)),
+            None => update,
+        };
         match update.send().await {
             Ok(output) => {
                 let item = Item(output.attributes.unwrap_or_default());
@@ -409,7 +460,11 @@ impl Attempts {
         if item.get_text("claimed_by").is_some() {
             return Ok(Claim::Before(Box::new(self.progress(item, now)?)));
         }
-        if item.get_number("expires_at") <= Some(now.millis()) { Err(Error::Expired) } else { Err(Error::UnknownState) }
+        if item.get_number("expires_at") <= Some(now.millis()) {
+            return Err(Error::Expired);
+        }
+        // the right browser with an answer of somebody else: it may start again
+        Err(Error::AnswerNotBelieved(Box::new(state.clone())))
     }
 
     /// Writes down a refusal, by the provider or the person.
@@ -446,6 +501,11 @@ impl Attempts {
 
     /// An attempt and how far it is.
     pub async fn progress_of(&self, id: &AttemptId, now: Timestamp) -> Result<Progress, Error> {
+        let item = self.item(id).await?.ok_or(Error::NotFound(Missing::Attempt))?;
+        Ok(self.progress(&item, now)?)
+    }
+
+    pub(super) async fn item(&self, id: &AttemptId) -> Result<Option<Item>, StoreError> {
         let get = self
             .table
             .client
@@ -454,8 +514,7 @@ impl Attempts {
             .key("pk", string(id.as_str()))
             .consistent_read(true);
         let output = get.send().await.map_err(self.table.failed("GetItem"))?;
-        let item = output.item.map(Item).ok_or(Error::NotFound(Missing::Attempt))?;
-        Ok(self.progress(&item, now)?)
+        Ok(output.item.map(Item))
     }
 
     fn progress(&self, item: &Item, now: Timestamp) -> Result<Progress, StoreError> {
@@ -478,7 +537,10 @@ impl Attempts {
         })
     }
 
-    fn update(&self, id: &AttemptId) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
+    pub(super) fn update(
+        &self,
+        id: &AttemptId,
+    ) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
         let update = self.table.client.update_item().table_name(&self.table.name).key("pk", string(id.as_str()));
         update
             .return_values(ReturnValue::AllNew)

@@ -23,7 +23,7 @@
 //! |---|---|
 //! | `link#<sha256>` | a one-time token: `doc` [`links::Link`], `expires_at`, `page_until`, `claimed_by` (sha256 of a cookie) |
 //! | `session#<sha256>` | a connect session: `doc` [`links::Session`], `expires_at`, `readable_until` |
-//! | `att_…` | an attempt: `doc` [`attempts::Attempt`], `state_hash`, `browser`, `claimed_by`, `spent_state`, `status`, `error`, `account`, `expires_at`, `held_until`, `issuer`, `verifier` (sealed) |
+//! | `att_…` | an attempt: `doc` [`attempts::Attempt`], `state_hash`, `browser`, `claimed_by`, `spent_state`, `status`, `error`, `account`, `expires_at`, `held_until`, `callback`, `issuer`, `issuer_is_told`, `verifier` (sealed), `answer` (sealed), `answer_hash` |
 //! | `code#<sha256>` | a completion code: `attempt`, `expires_at`, `claimed_by` |
 //!
 //! **connections** (`pk`)
@@ -42,6 +42,7 @@
 //! |---|---|---|
 //! | `revoke` | `<due, 16 digits>#<id>` | a revocation to be sent: `doc` [`journal::Revocation`], `sealed`, `tries` |
 
+pub mod answers;
 pub mod attempts;
 pub mod codes;
 pub mod connections;

@@ -9,7 +9,7 @@ use std::{
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Put, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
-use super::{Item, Table, string};
+use super::{Item, Table, attempts::Callback, string};
 use crate::{
     clock::Timestamp,
     error::{Error, StoreError},
@@ -88,6 +88,9 @@ pub struct ConnectorSettings {
     pub authorization_params: BTreeMap<String, String>,
     /// Values of the connector's settings.
     pub settings: BTreeMap<String, String>,
+    /// The redirect URI that the provider client is registered with.
+    #[serde(default)]
+    pub callback: Callback,
 }
 
 impl Default for ConnectorSettings {
@@ -101,6 +104,7 @@ impl Default for ConnectorSettings {
             second_scopes: None,
             authorization_params: BTreeMap::new(),
             settings: BTreeMap::new(),
+            callback: Callback::default(),
         }
     }
 }

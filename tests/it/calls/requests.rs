@@ -155,7 +155,7 @@ impl World {
     async fn completion(&self) -> Request {
         let (attempt, code) = (self.attempt("vendor"), Bearer::random(&self.app.random));
         let (state, browser) = self.started(&attempt).await;
-        let proof = Proof { browser: browser.digest(), issuer: None, request_id: "r".to_owned() };
+        let proof = Proof { browser: browser.digest(), connector: None, issuer: None, request_id: "r".to_owned() };
         self.app.attempts.claim(&state, &proof, self.hands.now()).await.unwrap();
         let held = self.grant(&attempt, &self.provider.consent(), Some(Duration::from_hours(1))).await;
         let (attempts, codes) = (&self.app.attempts, &self.app.codes);

@@ -13,7 +13,7 @@ use shared::{
     protocol::{connector::Connector, credentials::Credentials},
     secret::{Bearer, digest},
     store::{
-        attempts::{Attempt, Completion, Shape, State, VERIFIER},
+        attempts::{Attempt, Callback, Completion, Issuer, Shape, State, VERIFIER},
         connections::{Account, CREDENTIALS, Connection},
         links::Link,
         settings::{AppClient, Project},
@@ -126,8 +126,9 @@ impl Invented {
                 client_id: None,
                 authorization_url: "https://provider.example/oauth/authorize?response_type=code&client_id=invented"
                     .to_owned(),
-                redirect_uri: format!("{BASE_URL}/connectors/oauth/callback"),
-                issuer: Some("https://provider.example".to_owned()),
+                redirect_uri: format!("{BASE_URL}/connectors/acme/oauth/callback"),
+                callback: Callback::Own,
+                issuer: Some(Issuer { identifier: "https://provider.example".to_owned(), is_told: true }),
                 scopes: Vec::new(),
                 session: None,
                 values: BTreeMap::new(),
@@ -142,6 +143,7 @@ impl Invented {
             if id == "att_ended" {
                 let proof = shared::store::attempts::Proof {
                     browser: digest("an-invented-cookie"),
+                    connector: Some(connector("acme")),
                     issuer: Some("https://provider.example".to_owned()),
                     request_id: "earlier".to_owned(),
                 };

@@ -46,6 +46,12 @@ impl Browser {
         self.send(call).await
     }
 
+    /// Lands on an address by a form of a foreign page: a POST across sites, which no `SameSite=Lax` cookie goes with.
+    pub async fn post(&self, url: &str, form: &str) -> Answer {
+        let call = Call::new(&self.http, "POST", url).body("application/x-www-form-urlencoded", form.to_owned());
+        call.header("accept", "text/html").header("sec-fetch-site", "cross-site").header("origin", "null").send().await
+    }
+
     /// Sends a request as a script of our own page would: with the cookies.
     pub async fn fetch(&self, url: &str) -> Answer {
         self.send(Call::new(&self.http, "GET", url)).await

@@ -363,13 +363,15 @@ pub async fn answer<H: Handler>(app: &Arc<App>, mut request: Request, handler: &
         }
     };
     let response = result.unwrap_or_else(|error| failure(app, &request, voice, &error));
+    // JSON has no number of 128 bits: one would be written as a text
+    let millis = u64::try_from(started.until(app.clock.now()).as_millis()).unwrap_or(u64::MAX);
     // routes and ids only: codes and states stand in paths and queries
     tracing::info!(
         request_id = request.request_id,
         route = route.map_or("", |route| route.path),
         method = request.method.map_or("", Method::as_str),
         status = response.status,
-        millis = started.until(app.clock.now()).as_millis(),
+        millis,
         "answered"
     );
     finish(&request, route, response)

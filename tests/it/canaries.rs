@@ -1,18 +1,13 @@
 //! No secret leaves by accident: every credential, code, state, token and cookie of a whole flow is searched for in all that
 //! is logged, stored and answered (except where an answer is there to carry it).
 
-mod log;
 mod provider;
 
 use serde_json::json;
 use shared::id::{Environment, Role};
-use tracing_subscriber::filter::LevelFilter;
 
-use self::{
-    log::Log,
-    provider::{definition, provider},
-};
-use crate::world::{Answer, Attempt, Browser, USER, World, query};
+use self::provider::{definition, provider};
+use crate::world::{Answer, Attempt, Browser, Log, USER, World, query};
 
 /// What was heard, and what must not be heard.
 struct Watch {
@@ -84,17 +79,7 @@ impl Watch {
 
 #[tokio::test]
 async fn no_secret_leaves() {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_max_level(LevelFilter::TRACE)
-        .with_writer(log.clone());
-    let _logging = tracing::subscriber::set_default(subscriber.finish());
-    // with a single subscriber alive, tracing asks the thread at hand, and what another test's thread meets first would be
-    // switched off for this one too; with two it asks both
-    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
-
+    let (log, _logging) = Log::start();
     let provider = provider().await;
     let mut watch = Watch { world: World::new().await, secrets: Vec::new(), answers: Vec::new() };
     for name in ["canary-access-", "canary-refresh-", "canary-code-", "canary-client-secret", "canary-typed-key"] {

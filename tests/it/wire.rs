@@ -1,4 +1,4 @@
-//! What answers say besides their bodies: versions, CORS, the credentials' errors, and a service that does not know its address.
+//! What answers say besides their bodies: versions, CORS, the credentials' errors, a line of the log, and a service that does not know its address.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use shared::{
     http::{Body, Handler, Request, Response, answer},
 };
 
-use crate::world::{Shape, USER, World};
+use crate::world::{Log, Shape, USER, World};
 
 #[tokio::test]
 async fn the_credentials_routes_speak_three_versions() {
@@ -161,4 +161,20 @@ async fn until_the_address_is_known_what_makes_urls_answers_503() {
     let (status, metadata) =
         ask(&app, &token::Token, "GET", "/.well-known/oauth-authorization-server", &key, &none).await;
     assert_eq!((status, &metadata["issuer"]), (200, &json!("https://abc.execute-api.eu-central-1.amazonaws.com/prod")));
+}
+
+#[tokio::test]
+async fn an_answer_is_one_line_of_the_log_and_its_time_a_number() {
+    let (log, _logging) = Log::start();
+    let world = World::new().await;
+    world.get("/v1/vault/connections").await;
+    let lines = log.lines();
+    let mut lines = lines.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let mut line = lines.find(|line| line["message"] == "answered").unwrap();
+    assert!(line["request_id"].take().is_string() && line["timestamp"].take().is_string());
+    let expected = json!({
+        "timestamp": null, "level": "INFO", "message": "answered", "request_id": null, "route": "/v1/vault/connections", "method": "GET",
+        "status": 200, "millis": 0, "target": "shared::http",
+    });
+    assert_eq!(line, expected, "sums and percentiles of it can be asked for");
 }

@@ -6,6 +6,7 @@ mod dump;
 mod fake;
 mod flow;
 mod instance;
+mod log;
 mod raw;
 
 use std::{
@@ -30,6 +31,7 @@ pub use self::{
     fake::{Fake, Seen},
     flow::{Attempt, Shape, query},
     instance::{instance, list_connections},
+    log::Log,
     raw::Raw,
 };
 

@@ -6,7 +6,8 @@ use std::{
 };
 
 use serde_json::Value;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing::{Dispatch, subscriber::DefaultGuard};
+use tracing_subscriber::{filter::LevelFilter, fmt::MakeWriter};
 
 /// What is logged, a line each.
 #[derive(Clone, Default)]
@@ -32,6 +33,20 @@ impl<'a> MakeWriter<'a> for Log {
 }
 
 impl Log {
+    /// All that this thread logs from now on, for as long as the guards live.
+    pub fn start() -> (Self, (DefaultGuard, Dispatch)) {
+        let log = Self::default();
+        let subscriber = tracing_subscriber::fmt()
+            .json()
+            .flatten_event(true)
+            .with_max_level(LevelFilter::TRACE)
+            .with_writer(log.clone());
+        let logging = tracing::subscriber::set_default(subscriber.finish());
+        // with a single subscriber alive, tracing asks the thread at hand, and what another test's thread meets first would be
+        // switched off for this one too; with two it asks both
+        (log, (logging, Dispatch::new(tracing::subscriber::NoSubscriber::default())))
+    }
+
     /// All that a deployed function writes (`INFO` and above), and all that our own code says at any level.
     pub fn lines(&self) -> Vec<String> {
         let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();

@@ -73,7 +73,12 @@ impl Egress {
             return Err(ProviderError::AddressRefused);
         }
         let request = self.client.request(parts.method, url).headers(parts.headers).body(body);
-        request.send().await.map_err(classify)
+        let response = request.send().await.map_err(classify)?;
+        // RFC 9110 §15.2: an answer is final or it is none, and 101 would hand over a connection that nobody here speaks on
+        if response.status().is_informational() {
+            return Err(ProviderError::InvalidResponse("it switches protocols, which is not offered here"));
+        }
+        Ok(response)
     }
 
     /// A host that is an address by itself never meets the resolver.

@@ -148,6 +148,19 @@ async fn every_method_does_what_it_does_at_the_provider() {
 }
 
 #[tokio::test]
+async fn a_provider_that_switches_protocols_is_a_failure_of_ours() {
+    let scene = Scene::new(|_: &Seen| {
+        let head = [("upgrade", "websocket"), ("connection", "upgrade")];
+        (axum::http::StatusCode::SWITCHING_PROTOCOLS, head).into_response()
+    })
+    .await;
+    let answer = scene.call("GET", "fake/x").send().await;
+    assert_eq!(answer.refusal(), (502, "provider_invalid_response".to_owned()));
+    let why = "fake: the provider's answer is not what it documents: it switches protocols, which is not offered here";
+    assert_eq!(answer.member("error_description"), why);
+}
+
+#[tokio::test]
 async fn a_connection_is_named_in_one_of_three_headers() {
     let scene = Scene::new(hello).await;
     let bare = || scene.world.api("GET", "/v1/passthrough/fake/x");

@@ -4,11 +4,11 @@
 //! [`event`]); [`answer`] finds the route, calls the handler, and turns its result or error into a [`Response`].
 //! Handlers never meet an event form, and hold no status code for a failure.
 
-pub mod api_version;
 pub mod event;
 pub mod form;
 pub mod params;
 
+mod api_version;
 mod failure;
 
 use std::{
@@ -24,6 +24,7 @@ use futures_util::Stream;
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
+use self::api_version::ApiVersion;
 pub use self::{failure::failure, params::Params};
 use crate::{
     app::App,
@@ -374,7 +375,7 @@ pub async fn answer<H: Handler>(app: &Arc<App>, mut request: Request, handler: &
         millis,
         "answered"
     );
-    finish(&request, route, response)
+    finish(&request, Some(voice), response)
 }
 
 enum Entered {
@@ -402,6 +403,9 @@ fn enter(request: &mut Request, function: Function) -> Entered {
     let limit = if route.voice == Voice::Passthrough { EVENT_LIMIT } else { BODY_LIMIT };
     if request.body.len() > limit {
         return Entered::Lost(route.voice, Error::TooLarge(limit));
+    }
+    if let Some(Err(error)) = ApiVersion::spoken(request, route.voice) {
+        return Entered::Lost(route.voice, error);
     }
     let mut decoded = Vec::with_capacity(matched.params.len());
     for (name, raw) in matched.params {
@@ -436,15 +440,18 @@ fn preflight(request: &Request, allowed: &[Method]) -> Response {
         .with("allow", &format!("{methods}, OPTIONS"))
 }
 
-/// What every answer carries.
-fn finish(request: &Request, route: Option<&Route>, mut response: Response) -> Response {
+/// What every answer carries; that to a preflight has no voice.
+fn finish(request: &Request, voice: Option<Voice>, mut response: Response) -> Response {
     if let Some(origin) = request.reflected_origin.get() {
         response = response
             .with("access-control-allow-origin", origin)
             .with("vary", "origin")
             .with("access-control-expose-headers", "x-request-id, x-mooring-request-id, retry-after, x-mooring-error");
     }
-    if route.is_some_and(|route| route.voice == Voice::Passthrough) && !response.has("x-mooring-error") {
+    if let Some(Ok(version)) = voice.and_then(|voice| ApiVersion::spoken(request, voice)) {
+        response = version.echo(response);
+    }
+    if voice == Some(Voice::Passthrough) && !response.has("x-mooring-error") {
         // the provider's own answer: its caching, its types and its request id are its own
         return response.with("x-mooring-request-id", &request.request_id);
     }

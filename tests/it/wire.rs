@@ -8,6 +8,7 @@ use shared::{
     app::App,
     config::Config,
     http::{Body, Handler, Request, Response, answer},
+    id::{Environment, Role},
 };
 
 use crate::world::{Log, Shape, USER, World};
@@ -38,9 +39,36 @@ async fn the_credentials_routes_speak_three_versions() {
         let why = "x-api-version is one of 2025-09, 2024-02, 2023-12";
         let expected = json!({ "error": "unsupported_api_version", "error_description": why, "message": why, "code": "UNSUPPORTED_API_VERSION", "requestId": null });
         assert_eq!((other.status, told), (400, expected));
+        assert_eq!(other.header("x-api-version"), None, "there is none to name");
     }
     let elsewhere = world.api("GET", "/v1/vault/connections").header("x-api-version", "2022-01").send().await;
     assert_eq!(elsewhere.status, 200, "other routes have no versions");
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_credentials_routes_names_the_version_too() {
+    let world = World::new().await;
+    let path = "/credentials/cred_unknown";
+    let table = [
+        ("nobody asks", 401, world.call("GET", path)),
+        ("nothing is there", 404, world.api("GET", path)),
+        ("no such method", 405, world.api("PUT", path)),
+        ("no text in the path", 400, world.api("GET", "/credentials/%ff")),
+        ("no JSON", 400, world.api("POST", "/connectors/acme/credentials").body("application/json", "{")),
+        ("too much", 413, world.api("POST", "/connectors/acme/credentials").body("text/plain", vec![b' '; 300_000])),
+        ("no code", 400, world.api("POST", "/connectors/acme/credentials/callback").json(&json!({}))),
+        ("a role is missing", 403, {
+            let client = world.client(Environment::Test, &[Role::Use]).await;
+            world.call("DELETE", "/users/gone").bearer(&client.key)
+        }),
+    ];
+    for (case, status, call) in table {
+        let answer = call.header("x-api-version", "2024-02").send().await;
+        assert_eq!((answer.status, answer.header("x-api-version")), (status, Some("2024-02")), "{case}");
+    }
+    let twice =
+        world.api("GET", path).header("x-api-version", "2025-09").header("x-api-version", "2025-09").send().await;
+    assert_eq!((twice.status, twice.header("x-api-version")), (400, None));
 }
 
 #[tokio::test]

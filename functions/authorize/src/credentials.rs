@@ -9,7 +9,7 @@ use shared::{
     caller::Caller,
     error::{Error, Missing, Refusal},
     flow::{begin::Asked, connector_in_use::ConnectorInUse},
-    http::{Params, Request, Response, api_version::ApiVersion},
+    http::{Params, Request, Response},
     id::{AttemptId, ConnectorId, Role},
     record::credential_type,
     store::attempts::Shape,
@@ -31,7 +31,6 @@ struct Wanted {
 /// For `oauth2` answers `{"oauthUrl", "credentialId"}`; for any other type verifies the credentials, connects at once and
 /// answers `{"connectionId", "credentialId", "status"}`.
 pub async fn create(app: &App, request: &Request) -> Result<Response, Error> {
-    let version = ApiVersion::of(request)?;
     let wanted: Wanted = request.json()?;
     let subject = Subject::from_params(&Params::from_json(&request.body)?)?;
     let caller = app.caller_for(request, &[Role::Connect], &subject).await?;
@@ -44,13 +43,11 @@ pub async fn create(app: &App, request: &Request) -> Result<Response, Error> {
 
     let credential_type =
         wanted.credential_type.as_deref().ok_or_else(|| Error::invalid("credentialType is missing"))?;
-    let answer = if credential_type == "oauth2" {
-        authorize(app, &caller, &connector, subject, wanted).await?
-    } else {
-        must_fit(credential_type, &connector)?;
-        connect(app, &caller, &connector, subject, wanted.credentials).await?
-    };
-    Ok(version.echo(answer))
+    if credential_type == "oauth2" {
+        return authorize(app, &caller, &connector, subject, wanted).await;
+    }
+    must_fit(credential_type, &connector)?;
+    connect(app, &caller, &connector, subject, wanted.credentials).await
 }
 
 async fn authorize(

@@ -5,7 +5,7 @@ use shared::{
     app::App,
     caller::Caller,
     error::{Error, Missing, Refusal},
-    http::{Request, Response, api_version::ApiVersion},
+    http::{Request, Response},
     id::{Identity, Role},
     secret::digest,
     store::{
@@ -18,7 +18,6 @@ use shared::{
 /// Redeems a completion code: `{"code", "state", "userId"}` in, the connection out. Everything is checked before the code is
 /// used up, so a mistake costs nothing; the claim is one transaction with the connection.
 pub async fn redeem(app: &App, request: &Request) -> Result<Response, Error> {
-    let version = ApiVersion::of(request)?;
     let caller = app.caller(request, &[Role::Connect]).await?;
     let form = request.form()?;
     let code = digest(form.required("code")?);
@@ -54,7 +53,7 @@ pub async fn redeem(app: &App, request: &Request) -> Result<Response, Error> {
     }
     let key = &attempt.connection;
     let answer = json!({ "connectionId": key, "credentialId": key.credential_id(), "status": "connected" });
-    Ok(version.echo(Response::json(&answer)))
+    Ok(Response::json(&answer))
 }
 
 /// RFC 6749 §5.2: one answer for every code that can't be redeemed, whatever the reason.

@@ -6,7 +6,7 @@ use shared::{
     app::App,
     clock::Timestamp,
     error::{Error, Missing},
-    http::{Request, Response, api_version::ApiVersion},
+    http::{Request, Response},
     id::{ConnectionKey, ConnectorId, Environment, Identity, IdentityType, Role},
     protocol::connector::Connector,
     record::{self, AccountRecord},
@@ -40,7 +40,6 @@ struct Credential<'a> {
 
 /// The credentials of a user, oldest first. The list is eventually consistent.
 pub async fn list(app: &App, request: &Request) -> Result<Response, Error> {
-    let version = ApiVersion::of(request)?;
     let caller = app.caller(request, &[Role::Read, Role::Connect]).await?;
     let user = user(request)?;
     let (project, environment) = (&caller.project.id, caller.environment);
@@ -49,18 +48,17 @@ pub async fn list(app: &App, request: &Request) -> Result<Response, Error> {
     let credential =
         |(connection, health): &'_ (Connection, Health)| json!(Credential::of(app, &customs, connection, *health));
     let data: Vec<_> = connections.iter().map(credential).collect();
-    Ok(version.echo(Response::json(&json!({ "data": data, "requestId": request.request_id }))))
+    Ok(Response::json(&json!({ "data": data, "requestId": request.request_id })))
 }
 
 /// One credential, as it stands now.
 pub async fn read(app: &App, request: &Request) -> Result<Response, Error> {
-    let version = ApiVersion::of(request)?;
     let caller = app.caller(request, &[Role::Read, Role::Connect]).await?;
     let key = ConnectionKey::of_credential(request.param("id")?);
     let stored = own(app, &caller, key).await?.ok_or(Error::NotFound(Missing::Credential))?;
     let customs = app.settings.customs(&caller.project.id).await?;
     let credential = Credential::of(app, &customs, &stored.connection, stored.health);
-    Ok(version.echo(Response::json(&credential)))
+    Ok(Response::json(&credential))
 }
 
 impl<'a> Credential<'a> {

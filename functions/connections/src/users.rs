@@ -4,7 +4,7 @@ use serde_json::json;
 use shared::{
     app::App,
     error::Error,
-    http::{Request, Response, api_version::ApiVersion},
+    http::{Request, Response},
     id::Role,
 };
 
@@ -16,7 +16,6 @@ use crate::{
 /// Marks a user as deleted, deletes and revokes each of their connections, and answers the receipts. Again finds nothing
 /// more, or what was on its way the first time: the list of connections is eventually consistent.
 pub async fn delete(app: &App, request: &Request) -> Result<Response, Error> {
-    let version = ApiVersion::of(request)?;
     let caller = app.caller(request, &[Role::Connect]).await?;
     let user = user(request)?;
     let (project, environment) = (&caller.project.id, caller.environment);
@@ -37,5 +36,5 @@ pub async fn delete(app: &App, request: &Request) -> Result<Response, Error> {
         "connections": receipts,
         "requestId": request.request_id,
     });
-    Ok(version.echo(Response::json(&answer)))
+    Ok(Response::json(&answer))
 }

@@ -1,7 +1,10 @@
-//! The `x-api-version` header, which the credentials routes read.
+//! The `x-api-version` header, which the credentials routes read. Their answers carry it, refusals too.
 
 use super::{Request, Response};
-use crate::error::{Error, Refusal};
+use crate::{
+    error::{Error, Refusal},
+    routes::Voice,
+};
 
 /// The header's name.
 const NAME: &str = "x-api-version";
@@ -14,8 +17,13 @@ const VERSIONS: [&str; 3] = ["2025-09", "2024-02", "2023-12"];
 pub struct ApiVersion(&'static str);
 
 impl ApiVersion {
+    /// The version that is spoken with this request, where a route of this voice has versions.
+    pub fn spoken(request: &Request, voice: Voice) -> Option<Result<Self, Error>> {
+        (voice == Voice::Credentials).then(|| Self::of(request))
+    }
+
     /// What the request says; the current version if it says nothing.
-    pub fn of(request: &Request) -> Result<Self, Error> {
+    fn of(request: &Request) -> Result<Self, Error> {
         let [current, ..] = VERSIONS;
         let Some(asked) = request.single_header(NAME)? else { return Ok(Self(current)) };
         VERSIONS.into_iter().find(|version| *version == asked).map(Self).ok_or_else(|| {

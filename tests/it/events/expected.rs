@@ -56,6 +56,7 @@ x-content-type-options: nosniff
         r#"
 404
 content-type: application/json
+x-api-version: 2024-02
 x-request-id: request-authorize-unknown-connector
 cache-control: no-store
 x-content-type-options: nosniff

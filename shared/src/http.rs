@@ -6,6 +6,7 @@
 
 pub mod event;
 pub mod form;
+pub mod json;
 pub mod params;
 
 mod api_version;
@@ -176,10 +177,8 @@ impl Request {
             Some("application/json") | None => {}
             Some(_) => return Err(Error::UnsupportedMediaType("application/json")),
         }
-        // serde would take a list for the fields of a shape in their order
-        if self.body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
-            return Err(Error::invalid("the body is not a JSON object"));
-        }
+        // serde would take a list for the fields of a shape in their order, and of a name that stands twice the last
+        json::object(&self.body)?;
         // serde's message names the field and the place, and quotes at most a scalar that has the wrong type
         serde_json::from_slice(&self.body).map_err(|error| match error.classify() {
             serde_json::error::Category::Data => {

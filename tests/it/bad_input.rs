@@ -40,6 +40,27 @@ async fn a_body_that_is_no_json_is_refused() {
 }
 
 #[tokio::test]
+async fn a_member_that_stands_twice_is_refused_and_named() {
+    let scene = Scene::new().await;
+    let twice = |good: &str, member: &str| format!("{}, {member}, {member}}}", good.strip_suffix('}').unwrap());
+    scene
+        .refuses(&[400], |route, good| {
+            let Some((_, body)) = good.body.clone().filter(|_| reads_a_body(route)) else { return Vec::new() };
+            let first: serde_json::Map<String, Value> = serde_json::from_str(&body).unwrap();
+            let first =
+                first.iter().next().map(|(name, value)| format!("{{\"{name}\": {value}, {}", &body[1..])).unwrap();
+            let broken = [first, twice(&body, "\"unread\": 1"), twice(&body, "\"unread\": [{\"a\": 1, \"a\": 2}]")];
+            broken.map(|body| Wanted { body: Some(("application/json", body)), ..good.clone() }).into()
+        })
+        .await;
+    let body = r#"{"user_id": "ada", "connector_id": "acme", "user_id": "eve"}"#;
+    let path = format!("/org/{}/generateOneTimeConnectorToken", scene.world.project());
+    let answer = scene.world.api("POST", &path).body("application/json", body).send().await;
+    let why = "the JSON body: the member `user_id` stands twice in an object at line 1 column 52";
+    assert_eq!((answer.refusal(), answer.member("error_description")), ((400, "invalid_request".into()), why.into()));
+}
+
+#[tokio::test]
 async fn a_body_that_is_missing_is_refused() {
     let scene = Scene::new().await;
     let without = |route: &Route| route.operation != Operation::ListWidgetConnectors; // some clients send none there

@@ -2,6 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
+use super::json::{self, Json};
 use crate::error::Error;
 
 /// The most parameters one request may have.
@@ -36,15 +37,13 @@ impl Params {
     /// From a JSON object. A number is read as text and null as empty; what is none of these is an error only where a text is
     /// asked for: an identity that is overlooked would be somebody else's.
     pub fn from_json(bytes: &[u8]) -> Result<Self, Error> {
-        let object: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_slice(bytes).map_err(|_| Error::invalid("the body is not a JSON object"))?;
-        let text = |value: serde_json::Value| match value {
-            serde_json::Value::String(text) => Some(text),
-            serde_json::Value::Number(number) => Some(number.to_string()),
-            serde_json::Value::Null => Some(String::new()),
-            _ => None,
+        let text = |value| match value {
+            Json::Text(text) => Some(text),
+            Json::Number(number) => Some(number.to_string()),
+            Json::Null => Some(String::new()),
+            Json::Bool(_) | Json::List(_) | Json::Object(_) => None,
         };
-        Self::limited(object.into_iter().map(|(name, value)| (name, text(value))).collect())
+        Self::limited(json::object(bytes)?.into_iter().map(|(name, value)| (name, text(value))).collect())
     }
 
     fn limited(params: Vec<(String, Option<String>)>) -> Result<Self, Error> {

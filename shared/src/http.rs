@@ -11,6 +11,7 @@ pub mod params;
 
 mod api_version;
 mod failure;
+mod shape;
 
 use std::{
     fmt,
@@ -177,15 +178,8 @@ impl Request {
             Some("application/json") | None => {}
             Some(_) => return Err(Error::UnsupportedMediaType("application/json")),
         }
-        // serde would take a list for the fields of a shape in their order, and of a name that stands twice the last
-        json::object(&self.body)?;
-        // serde's message names the field and the place, and quotes at most a scalar that has the wrong type
-        serde_json::from_slice(&self.body).map_err(|error| match error.classify() {
-            serde_json::error::Category::Data => {
-                Error::invalid(format!("the JSON body does not fit: {}", without_values(&error)))
-            }
-            _ => Error::invalid("the body is not valid JSON"),
-        })
+        shape::fit(json::object(&self.body)?)
+            .map_err(|misfit| Error::invalid(format!("the JSON body does not fit: {misfit}")))
     }
 
     fn media_type(&self) -> Option<String> {
@@ -211,24 +205,6 @@ impl Request {
     pub fn reflect_origin(&self, origin: &str) {
         // set at most once a request: the caller is resolved once
         let _ = self.reflected_origin.set(origin.to_owned());
-    }
-}
-
-/// serde's message without the offending scalar, which could be a secret in the wrong place.
-fn without_values(error: &serde_json::Error) -> String {
-    let message = error.to_string();
-    match message.split_once("invalid type: ") {
-        Some((before, rest)) => format!(
-            "{before}another type is expected{}",
-            rest.split_once(", expected ").map(|(_, e)| format!(": {e}")).unwrap_or_default()
-        ),
-        None => match message.split_once("invalid value: ") {
-            Some((before, rest)) => format!(
-                "{before}another value is expected{}",
-                rest.split_once(", expected ").map(|(_, e)| format!(": {e}")).unwrap_or_default()
-            ),
-            None => message,
-        },
     }
 }
 

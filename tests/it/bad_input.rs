@@ -2,7 +2,7 @@
 
 mod scene;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::{
     http::{BODY_LIMIT, EVENT_LIMIT, Method},
     routes::{Access, Operation, ROUTES, Route, Voice, find},
@@ -58,6 +58,47 @@ async fn a_member_that_stands_twice_is_refused_and_named() {
     let answer = scene.world.api("POST", &path).body("application/json", body).send().await;
     let why = "the JSON body: the member `user_id` stands twice in an object at line 1 column 52";
     assert_eq!((answer.refusal(), answer.member("error_description")), ((400, "invalid_request".into()), why.into()));
+}
+
+/// serde would take its items for the fields, in the order in which our code happens to declare them.
+#[tokio::test]
+async fn a_list_in_the_place_of_an_object_is_refused_and_its_field_named() {
+    let scene = Scene::new().await;
+    let acme = scene.world.acme();
+    let listed = |field: &str, list: Value| {
+        let mut definition = acme.clone();
+        let place = field.split('.').fold(&mut definition, |at, name| match name.parse::<usize>() {
+            Ok(index) => &mut at[index],
+            Err(_) => &mut at[name],
+        });
+        *place = list;
+        definition
+    };
+    let oauth2 = json!(["https://a.example/authorize", "https://a.example/token"]);
+    let table = [
+        ("oauth2", oauth2),
+        ("oauth2.token_response", json!(["a", "b", "c", "d"])),
+        ("oauth2.authorization_params", json!([["a", "b"]])),
+        ("api", json!(["https://a.example"])),
+        ("api.credential", json!(["header", "Authorization", "Bearer ", "access_token"])),
+        ("profile", json!(["GET", "https://a.example/me"])),
+        ("revoke", json!(["https://a.example/revoke"])),
+        ("captures", json!([])),
+        ("evidence", json!(["custom", [], ""])),
+        ("inputs", json!([["name", "Label"]])),
+        ("settings", json!([{ "name": "a", "label": "A" }, ["b", "B"]])),
+        ("lookups", json!([["name", "https://a.example/x", "id"]])),
+    ];
+    let before = scene.world.dump().await;
+    let path = format!("/v1/admin/projects/{}/connectors/listed", scene.world.project());
+    for (field, list) in table {
+        let body = listed(field, list);
+        let answer = scene.world.call("PUT", &path).bearer(&scene.world.server.root_key).json(&body).send().await;
+        assert_eq!(answer.refusal(), (400, "invalid_request".to_owned()), "{field}: {}", answer.text());
+        let why = answer.member("error_description");
+        assert!(why.starts_with(&format!("the JSON body does not fit: {field}")), "{field}: {why}");
+    }
+    assert_eq!(scene.world.dump().await, before);
 }
 
 #[tokio::test]

@@ -1,0 +1,263 @@
+//! A JSON body as one of our shapes, read more narrowly than serde's own reader does.
+//!
+//! serde reads a list for the fields of a shape, in the order in which our code happens to declare them, and so does a shape
+//! that is chosen by one of its members. Here a list is a list and nothing else. What does not fit is told by its field, and
+//! never by its value: a secret could stand in the wrong place.
+
+use std::fmt::{self, Display};
+
+use serde::{
+    Deserializer,
+    de::{
+        DeserializeOwned, DeserializeSeed, Error as _, Expected, IntoDeserializer, MapAccess, SeqAccess, Unexpected,
+        Visitor, value::StringDeserializer,
+    },
+    forward_to_deserialize_any,
+};
+use serde_json::Number;
+
+use super::json::{Json, Members};
+
+/// The members as this shape.
+pub fn fit<T: DeserializeOwned>(members: Members) -> Result<T, Misfit> {
+    T::deserialize(Json::Object(members))
+}
+
+/// Where a body does not fit, and why.
+#[derive(Debug)]
+pub struct Misfit {
+    /// The names that lead to it, and the indices of lists; the innermost first.
+    at: Vec<String>,
+    why: String,
+}
+
+impl Misfit {
+    fn within(mut self, name: &str) -> Self {
+        self.at.push(name.to_owned());
+        self
+    }
+}
+
+impl Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, name) in self.at.iter().rev().enumerate() {
+            write!(f, "{}{name}", if place == 0 { "" } else { "." })?;
+        }
+        write!(f, "{}{}", if self.at.is_empty() { "" } else { ": " }, self.why)
+    }
+}
+
+impl std::error::Error for Misfit {}
+
+impl serde::de::Error for Misfit {
+    fn custom<T: Display>(why: T) -> Self {
+        Self { at: Vec::new(), why: why.to_string() }
+    }
+
+    fn invalid_type(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::custom(format_args!("another type is expected: {expected}"))
+    }
+
+    fn invalid_value(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::custom(format_args!("another value is expected: {expected}"))
+    }
+
+    fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
+        Self::custom(format_args!("another value is expected: one of {}", expected.join(", ")))
+    }
+}
+
+impl Json {
+    fn unexpected(&self) -> Unexpected<'_> {
+        match self {
+            Self::Null => Unexpected::Unit,
+            Self::Bool(value) => Unexpected::Bool(*value),
+            Self::Number(_) => Unexpected::Other("a number"),
+            Self::Text(text) => Unexpected::Str(text),
+            Self::List(_) => Unexpected::Seq,
+            Self::Object(_) => Unexpected::Map,
+        }
+    }
+}
+
+impl<'de> Deserializer<'de> for Json {
+    type Error = Misfit;
+
+    /// Anything but a list. Who asks for anything is a shape that is chosen by one of its members, and has to be an object.
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        match self {
+            Self::Null => visitor.visit_unit(),
+            Self::Bool(value) => visitor.visit_bool(value),
+            Self::Number(number) => visit_number(&number, visitor),
+            Self::Text(text) => visitor.visit_string(text),
+            Self::List(_) => Err(Misfit::invalid_type(self.unexpected(), &visitor)),
+            Self::Object(members) => visitor.visit_map(Entries { members: members.into_iter(), value: None }),
+        }
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        match self {
+            Self::List(items) => visitor.visit_seq(Items(items.into_iter().enumerate())),
+            other => other.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        match self {
+            Self::Null => visitor.visit_none(),
+            some => visitor.visit_some(some),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Misfit> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Misfit> {
+        match self {
+            Self::Text(text) => visitor.visit_enum(StringDeserializer::new(text)),
+            other => Err(Misfit::invalid_type(other.unexpected(), &"a text")),
+        }
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        visitor.visit_unit()
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
+        tuple tuple_struct map struct identifier
+    }
+}
+
+/// The narrowest of the three that holds it.
+fn visit_number<'de, V: Visitor<'de>>(number: &Number, visitor: V) -> Result<V::Value, Misfit> {
+    match (number.as_u64(), number.as_i64(), number.as_f64()) {
+        (Some(value), _, _) => visitor.visit_u64(value),
+        (None, Some(value), _) => visitor.visit_i64(value),
+        (None, None, Some(value)) => visitor.visit_f64(value),
+        (None, None, None) => Err(Misfit::custom("a number is not finite")),
+    }
+}
+
+/// An object's members, one after the other.
+struct Entries {
+    members: std::vec::IntoIter<(String, Json)>,
+    value: Option<(String, Json)>,
+}
+
+impl<'de> MapAccess<'de> for Entries {
+    type Error = Misfit;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Misfit> {
+        self.value = self.members.next();
+        let name = self.value.as_ref().map(|(name, _)| name.as_str().into_deserializer());
+        name.map(|name| seed.deserialize(name)).transpose()
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Misfit> {
+        let (name, value) = self.value.take().ok_or_else(|| Misfit::custom("a value without a name"))?;
+        seed.deserialize(value).map_err(|misfit| misfit.within(&name))
+    }
+}
+
+/// A list's items, one after the other.
+struct Items(std::iter::Enumerate<std::vec::IntoIter<Json>>);
+
+impl<'de> SeqAccess<'de> for Items {
+    type Error = Misfit;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Misfit> {
+        let item =
+            self.0.next().map(|(at, item)| seed.deserialize(item).map_err(|misfit| misfit.within(&at.to_string())));
+        item.transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::http::json;
+
+    #[derive(Debug, Default, PartialEq, Deserialize)]
+    #[serde(deny_unknown_fields, default)]
+    struct Shape {
+        text: Option<String>,
+        count: u32,
+        share: f64,
+        kind: Kind,
+        list: Vec<Shape>,
+        names: BTreeMap<String, String>,
+        chosen: Option<Chosen>,
+    }
+
+    #[derive(Debug, Default, PartialEq, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Kind {
+        #[default]
+        One,
+        Two,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(tag = "in", rename_all = "snake_case")]
+    enum Chosen {
+        Header { name: String },
+    }
+
+    fn read(body: &str) -> Result<Shape, String> {
+        fit(json::object(body.as_bytes()).unwrap()).map_err(|misfit| misfit.to_string())
+    }
+
+    #[test]
+    fn a_shape_is_read_by_its_names() {
+        let whole = Shape {
+            text: Some("a".to_owned()),
+            count: 7,
+            share: 1.0,
+            kind: Kind::Two,
+            list: vec![Shape::default()],
+            names: [("b", "1"), ("a", "2")].map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            chosen: Some(Chosen::Header { name: "n".to_owned() }),
+        };
+        let body = r#"{"text": "a", "count": 7, "share": 1, "kind": "two", "list": [{}], "names": {"b": "1", "a": "2"}, "chosen": {"name": "n", "in": "header"}}"#;
+        assert_eq!(read(body), Ok(whole));
+        for usual in ["{}", r#"{"text": null}"#] {
+            assert_eq!(read(usual), Ok(Shape::default()));
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_told_by_its_field() {
+        let table = [
+            (r#"{"text": ["hunter2"]}"#, "text: another type is expected: a string"),
+            (r#"{"text": 7}"#, "text: another type is expected: a string"),
+            (r#"{"count": "hunter2"}"#, "count: another type is expected: u32"),
+            (r#"{"count": -1}"#, "count: another value is expected: u32"),
+            (r#"{"kind": "hunter2"}"#, "kind: another value is expected: one of one, two"),
+            (r#"{"kind": {"two": null}}"#, "kind: another type is expected: a text"),
+            (r#"{"list": {}}"#, "list: another type is expected: a sequence"),
+            (r#"{"list": [{}, {"list": [["hunter2"]]}]}"#, "list.1.list.0: another type is expected: struct Shape"),
+            (r#"{"names": [["a", "b"]]}"#, "names: another type is expected: a map"),
+            (r#"{"names": {"a": 1}}"#, "names.a: another type is expected: a string"),
+            (r#"{"chosen": ["header", "n"]}"#, "chosen: another type is expected: internally tagged enum Chosen"),
+            (r#"{"chosen": {"in": "header", "name": {}}}"#, "chosen: another type is expected: a string"),
+            (
+                r#"{"list": [{"other": "hunter2"}]}"#,
+                "list.0: unknown field `other`, expected one of `text`, `count`, `share`, `kind`, `list`, `names`, `chosen`",
+            ),
+        ];
+        for (body, expected) in table {
+            assert_eq!(read(body), Err(expected.to_owned()), "{body}");
+        }
+    }
+}

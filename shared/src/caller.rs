@@ -2,7 +2,8 @@
 //!
 //! A secret key may come as `Authorization: Bearer sk_…`, `X-One-Secret`, `X-Pica-Secret`, HTTP Basic (client id and secret) or
 //! `client_id` and `client_secret` in a form or JSON body; a JWT from `/oauth2/token` wherever a Bearer key may. All mean the
-//! same: an app client of one project and environment, with its roles.
+//! same: an app client of one project and environment, with its roles. Passthrough leaves out the last way: its body is the
+//! provider's ([`Operation::takes_credentials_in_the_body`](crate::routes::Operation::takes_credentials_in_the_body)).
 
 use crate::{
     app::App,
@@ -48,27 +49,74 @@ pub enum Presented {
 }
 
 const UNKNOWN: &str = "the credential is unknown, revoked or expired";
+const TWO: &str = "the request carries two different credentials; send one";
 const MISSING: &str = "send a secret key as Authorization: Bearer sk_…, or get a token at /oauth2/token";
 
 impl Presented {
+    /// What a request presents, in any of the ways.
+    pub fn of(request: &Request) -> Result<Option<Self>, Error> {
+        Self::one(Self::from_headers(request)?.into_iter().chain(Self::from_body(request)?))
+    }
+
     /// What the headers present.
     pub fn from_headers(request: &Request) -> Result<Option<Self>, Error> {
-        let mut keys = Vec::new();
-        if let Some(header) = request.single_header("authorization")? {
-            if let Some((id, secret)) = basic_credentials(header) {
-                let id = ClientId::parse(&id).ok_or(Error::Unauthenticated { why: UNKNOWN, challenge: true })?;
-                return Ok(Some(Self::Secret { id, secret: secret.into(), environment: None, by_basic: true }));
-            }
-            let challenge = header.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("basic"));
-            keys.push(bearer_token(header).ok_or(Error::Unauthenticated { why: MISSING, challenge })?);
+        Self::one(Self::from_authorization(request)?.into_iter().chain(Self::from_key_headers(request)?))
+    }
+
+    /// What the body presents, if it is a form or a JSON object with both halves, on a route where these are the caller's: never
+    /// in passthrough, where the body is the provider's.
+    pub fn from_body(request: &Request) -> Result<Option<Self>, Error> {
+        let Some(form) = request.credentials_form() else { return Ok(None) };
+        let (Some(id), Some(secret)) = (form.one("client_id")?, form.one("client_secret")?) else { return Ok(None) };
+        let id = ClientId::parse(id).ok_or(Error::Unauthenticated { why: UNKNOWN, challenge: false })?;
+        Ok(Some(Self::Secret { id, secret: secret.to_owned().into(), environment: None, by_basic: false }))
+    }
+
+    fn from_authorization(request: &Request) -> Result<Option<Self>, Error> {
+        let Some(header) = request.single_header("authorization")? else { return Ok(None) };
+        if let Some((id, secret)) = basic_credentials(header) {
+            let id = ClientId::parse(&id).ok_or(Error::Unauthenticated { why: UNKNOWN, challenge: true })?;
+            return Ok(Some(Self::Secret { id, secret: secret.into(), environment: None, by_basic: true }));
         }
+        let challenge = header.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("basic"));
+        let key = bearer_token(header).ok_or(Error::Unauthenticated { why: MISSING, challenge })?;
+        Self::from_key(key).map(Some)
+    }
+
+    fn from_key_headers(request: &Request) -> Result<Vec<Self>, Error> {
+        let mut presented = Vec::new();
         for name in ["x-one-secret", "x-pica-secret"] {
-            keys.extend(request.single_header(name)?);
+            presented.extend(request.single_header(name)?.map(Self::from_key).transpose()?);
         }
-        match keys.as_slice() {
-            [] => Ok(None),
-            [first, rest @ ..] if rest.iter().all(|other| other == first) => Self::from_key(first).map(Some),
-            _ => Err(Error::invalid("the request carries two different credentials; send one")),
+        Ok(presented)
+    }
+
+    /// One credential may come in several ways. Of two that differ nobody can tell which was meant.
+    fn one(presented: impl Iterator<Item = Self>) -> Result<Option<Self>, Error> {
+        let mut one: Option<Self> = None;
+        for other in presented {
+            one = Some(match one {
+                Some(first) => first.and(other).ok_or_else(|| Error::invalid(TWO))?,
+                None => other,
+            });
+        }
+        Ok(one)
+    }
+
+    /// Both, if they are the same.
+    fn and(self, other: Self) -> Option<Self> {
+        match (self, other) {
+            (Self::Jwt(token), Self::Jwt(other)) => (token == other).then_some(Self::Jwt(token)),
+            (
+                Self::Secret { id, secret, environment, by_basic },
+                Self::Secret { id: other_id, secret: other_secret, environment: other, by_basic: also },
+            ) => {
+                let same = id == other_id && secret.expose() == other_secret.expose();
+                let agreed = environment.is_none() || other.is_none() || environment == other;
+                let environment = environment.or(other);
+                (same && agreed).then_some(Self::Secret { id, secret, environment, by_basic: by_basic || also })
+            }
+            (Self::Jwt(_), Self::Secret { .. }) | (Self::Secret { .. }, Self::Jwt(_)) => None,
         }
     }
 
@@ -137,8 +185,7 @@ impl App {
         roles: &'static [Role],
         further: impl Fn(&ProjectId, Environment) -> Vec<Key>,
     ) -> Result<Caller, Error> {
-        let presented =
-            Presented::from_headers(request)?.ok_or(Error::Unauthenticated { why: MISSING, challenge: false })?;
+        let presented = Presented::of(request)?.ok_or(Error::Unauthenticated { why: MISSING, challenge: false })?;
         let caller = self.identify(&presented, further).await?;
         caller.require(roles)?;
         let allowed = |origin: &&str| caller.project.allowed_origins.iter().any(|allowed| allowed == origin);
@@ -211,7 +258,13 @@ impl App {
             return Ok(false);
         }
         let root = RootKey::from(self.secrets.text(&self.config.secrets.root_key).await?);
-        Ok(!root.expose().is_empty() && digest(token) == digest(root.expose()))
+        if root.expose().is_empty() || digest(token) != digest(root.expose()) {
+            return Ok(false);
+        }
+        if !Presented::from_key_headers(request)?.is_empty() || Presented::from_body(request)?.is_some() {
+            return Err(Error::invalid(TWO));
+        }
+        Ok(true)
     }
 }
 
@@ -253,7 +306,7 @@ mod tests {
     }
 
     fn said(headers: &[(&str, &str)]) -> String {
-        match Presented::from_headers(&request(headers)) {
+        match Presented::of(&request(headers)) {
             Ok(None) => "nobody".to_owned(),
             Ok(Some(Presented::Jwt(token))) => format!("jwt {token}"),
             Ok(Some(Presented::Secret { id, secret, environment, .. })) => {

@@ -41,6 +41,9 @@ pub const BODY_LIMIT: usize = 256 * 1024;
 /// The largest request event of Lambda, so of a passthrough body too.
 pub const EVENT_LIMIT: usize = 6 * 1024 * 1024;
 
+/// The members of a body that say who asks.
+const CREDENTIALS: [&str; 2] = ["client_id", "client_secret"];
+
 /// A request method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the methods of RFC 9110 §9 and RFC 5789")]
@@ -103,6 +106,8 @@ pub struct Request {
     pub gateway: Option<Url>,
     /// When the invocation ends.
     pub deadline: Option<Timestamp>,
+    /// What is asked for; set by [`answer`].
+    pub operation: Option<Operation>,
     /// Path parameters, percent-decoded; set by [`answer`].
     params: Vec<(&'static str, String)>,
     /// The allowed origin that asked, once the caller's project is known.
@@ -129,6 +134,7 @@ impl Request {
             request_id,
             gateway: None,
             deadline: None,
+            operation: None,
             params: Vec::new(),
             reflected_origin: OnceLock::new(),
         }
@@ -178,8 +184,32 @@ impl Request {
             Some("application/json") | None => {}
             Some(_) => return Err(Error::UnsupportedMediaType("application/json")),
         }
-        shape::fit(json::object(&self.body)?)
-            .map_err(|misfit| Error::invalid(format!("the JSON body does not fit: {misfit}")))
+        let mut members = json::object(&self.body)?;
+        if self.takes_credentials() {
+            // they say who asks, and belong to no shape
+            members.retain(|(name, _)| !CREDENTIALS.contains(&name.as_str()));
+        }
+        shape::fit(members).map_err(|misfit| Error::invalid(format!("the JSON body does not fit: {misfit}")))
+    }
+
+    /// The body's parameters, where the caller's `client_id` and `client_secret` may stand among them (RFC 6749 §2.3.1). A body
+    /// that can't be read presents nothing: who reads it for what else it says is the one to refuse it.
+    #[must_use]
+    pub fn credentials_form(&self) -> Option<Params> {
+        if !self.takes_credentials() || self.body.is_empty() {
+            return None;
+        }
+        let params = match self.media_type().as_deref() {
+            Some("application/json") => Params::from_json(&self.body),
+            Some("application/x-www-form-urlencoded") => Params::from_form(&self.body),
+            None => Params::from_json(&self.body).or_else(|_| Params::from_form(&self.body)),
+            Some(_) => return None,
+        };
+        params.ok()
+    }
+
+    fn takes_credentials(&self) -> bool {
+        self.operation.is_some_and(Operation::takes_credentials_in_the_body)
     }
 
     fn media_type(&self) -> Option<String> {
@@ -397,6 +427,7 @@ fn enter(request: &mut Request, function: Function) -> Entered {
         }
     }
     request.params = decoded;
+    request.operation = Some(route.operation);
     Entered::Found(route)
 }
 

@@ -97,6 +97,16 @@ pub enum Operation {
     DeleteCustomConnector,
 }
 
+impl Operation {
+    /// Whether `client_id` and `client_secret` in the body are the caller's own. In passthrough the body is the provider's, and
+    /// what an operator decides about a connector names the client that Mooring has at the provider: neither is ever read as
+    /// a credential of ours.
+    #[must_use]
+    pub fn takes_credentials_in_the_body(self) -> bool {
+        !matches!(self, Self::Passthrough | Self::PutProjectConnector | Self::PutDefaultClient)
+    }
+}
+
 /// Who may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {

@@ -12,6 +12,7 @@ mod canaries;
 mod credentials;
 mod emulator;
 mod events;
+mod five_ways;
 mod front_end;
 mod held;
 mod keys;

@@ -5,8 +5,8 @@ use shared::{
     app::App,
     caller::{Caller, Presented},
     error::{Error, Refusal},
-    http::{Params, Request, Response},
-    id::{ClientId, Role},
+    http::{Request, Response},
+    id::Role,
     protocol::jwt::{Claims, LIFETIME_SECS},
     secret::Bearer,
 };
@@ -18,7 +18,7 @@ pub async fn issue(app: &App, request: &Request) -> Result<Response, Error> {
     if form.required("grant_type")? != "client_credentials" {
         return Err(Error::refused(Refusal::UnsupportedGrantType, "grant_type has to be client_credentials"));
     }
-    let caller = app.identify(&presented(request, &form)?, |_, _| Vec::new()).await?;
+    let caller = app.identify(&presented(request)?, |_, _| Vec::new()).await?;
     let roles = granted(&caller, form.one("scope")?)?;
 
     let now = app.clock.now();
@@ -38,17 +38,9 @@ pub async fn issue(app: &App, request: &Request) -> Result<Response, Error> {
     Ok(Response::json(&answer).with("pragma", "no-cache"))
 }
 
-/// The client's proof: one of the header and the body, never both (§2.3).
-fn presented(request: &Request, form: &Params) -> Result<Presented, Error> {
-    let in_body = match (form.one("client_id")?, form.one("client_secret")?) {
-        (Some(id), Some(secret)) => {
-            let unknown = Error::Unauthenticated { why: "the client is unknown or was revoked", challenge: false };
-            let id = ClientId::parse(id).ok_or(unknown)?;
-            Some(Presented::Secret { id, secret: secret.to_owned().into(), environment: None, by_basic: false })
-        }
-        _ => None,
-    };
-    match (Presented::from_headers(request)?, in_body) {
+/// The client's proof: one of the header and the body, never both (§2.3), even where both are the same.
+fn presented(request: &Request) -> Result<Presented, Error> {
+    match (Presented::from_headers(request)?, Presented::from_body(request)?) {
         (Some(_), Some(_)) => Err(Error::invalid("the client proves itself in the header or in the body, not in both")),
         (Some(presented @ Presented::Secret { .. }), None) | (None, Some(presented)) => Ok(presented),
         (Some(Presented::Jwt(_)) | None, None) => Err(Error::Unauthenticated {

@@ -22,6 +22,7 @@ pub mod error;
 pub mod flow;
 pub mod http;
 pub mod id;
+pub mod label;
 pub mod lambda;
 pub mod page;
 pub mod protocol;

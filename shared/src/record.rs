@@ -172,7 +172,7 @@ mod tests {
             project: ProjectId::parse("p1").unwrap(),
             environment: Environment::Test,
             connector: ConnectorId::parse("gmail").unwrap(),
-            identity: Identity::parse("u1", IdentityType::User),
+            identity: Identity::parse("u1", IdentityType::User).ok(),
             identity_label: None,
             name: None,
             account: Account { id: Some("sub-1".to_owned()), label: None, email: Some("ada@example.com".to_owned()) },

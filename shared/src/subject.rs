@@ -3,7 +3,8 @@
 use crate::{
     error::Error,
     http::Params,
-    id::{Identity, IdentityType, is_label},
+    id::{Identity, IdentityType},
+    label::{LONGEST, must_be_label},
 };
 
 /// For whom. Absent means for the project itself.
@@ -30,11 +31,11 @@ impl Subject {
         }
         let mut named = Vec::new();
         if let Some(identity) = params.one("identity")? {
-            named.push(parse(identity, identity_type)?);
+            named.push(parse("identity", identity, identity_type)?);
         }
         for name in ["userId", "user_id"] {
             if let Some(user) = params.one(name)? {
-                named.push(parse(user, IdentityType::User)?);
+                named.push(parse(name, user, IdentityType::User)?);
             }
         }
         if named.iter().any(|identity| Some(identity) != named.first()) {
@@ -43,19 +44,16 @@ impl Subject {
         let mut label = None;
         for name in ["identityLabel", "userLabel", "user_label"] {
             if let Some(text) = params.one(name)? {
+                must_be_label(text, LONGEST).map_err(|unfit| Error::invalid(format!("{name} {unfit}")))?;
                 label = Some(text.to_owned());
             }
-        }
-        if label.as_deref().is_some_and(|label| !is_label(label)) {
-            return Err(Error::invalid("a label is a name: at most 256 characters, none of them control characters"));
         }
         Ok(Self { identity: named.into_iter().next(), label })
     }
 }
 
-fn parse(text: &str, identity_type: IdentityType) -> Result<Identity, Error> {
-    Identity::parse(text, identity_type)
-        .ok_or_else(|| Error::invalid("an identity has at most 256 characters, none of them control characters"))
+fn parse(name: &str, text: &str, identity_type: IdentityType) -> Result<Identity, Error> {
+    Identity::parse(text, identity_type).map_err(|unfit| Error::invalid(format!("{name} {unfit}")))
 }
 
 #[cfg(test)]
@@ -77,6 +75,10 @@ mod tests {
             ("identity=%20", None),
             ("userId=a%0Ab", None),
             ("userId=a&userLabel=a%E2%80%AEb", None),
+            ("userId=a%E2%80%8Bb", None),
+            ("userId=a%E2%80%8Db", None),
+            ("userId=a&userLabel=a%E2%80%8Bb", None),
+            ("userId=a&userLabel=a%E2%80%8Db", Some(Some("user a"))),
         ];
         for (query, expected) in table {
             let subject = Params::from_form(query.as_bytes()).and_then(|params| Subject::from_params(&params));

@@ -151,6 +151,60 @@ async fn a_body_that_is_too_large_is_refused() {
 }
 
 #[tokio::test]
+async fn a_character_that_nobody_sees_is_refused_and_named() {
+    let scene = Scene::new().await;
+    let project = scene.world.project().to_owned();
+    let bare = |name: &str| json!({ "name": name, "inputs": [], "api": { "base_url": "https://api.example.com" } });
+    let session = "/v1/connect/sessions";
+    let table = [
+        ("POST", session.to_owned(), json!({ "identity": "ad\u{ad}a" }), "identity holds U+00AD"),
+        ("POST", session.to_owned(), json!({ "userId": "ada\u{200d}" }), "userId holds U+200D"),
+        ("POST", session.to_owned(), json!({ "user_id": "ada\u{feff}" }), "user_id holds U+FEFF"),
+        ("POST", session.to_owned(), json!({ "identityLabel": "Ada\u{2064}" }), "identityLabel holds U+2064"),
+        ("POST", session.to_owned(), json!({ "userLabel": "Ada\u{e0041}" }), "userLabel holds U+E0041"),
+        ("GET", "/v1/vault/connections?identity=ada%E2%80%8B".to_owned(), Value::Null, "identity holds U+200B"),
+        ("GET", "/connectors/acme/oauth/authorize?userId=ada%D8%9C".to_owned(), Value::Null, "userId holds U+061C"),
+        ("DELETE", "/users/ada%E2%81%A9".to_owned(), Value::Null, "userId holds U+2069"),
+        (
+            "PATCH",
+            format!("/v1/vault/connections/{}", scene.fixture.connection),
+            json!({ "name": "Mail\u{200b}" }),
+            "name holds U+200B",
+        ),
+        (
+            "POST",
+            "/v1/admin/projects".to_owned(),
+            json!({ "name": "Orbit\u{200b}" }),
+            "the JSON body does not fit: name: holds U+200B",
+        ),
+        (
+            "POST",
+            format!("/v1/admin/projects/{project}/clients"),
+            json!({ "name": "Back\u{202e}end", "roles": ["read"], "environment": "test" }),
+            "name holds U+202E",
+        ),
+        (
+            "PUT",
+            format!("/v1/admin/projects/{project}/connectors/unseen"),
+            bare("Intra\u{2060}net"),
+            "name: holds U+2060",
+        ),
+    ];
+    let before = scene.world.dump().await;
+    for (method, path, body, why) in table {
+        let key = if path.starts_with("/v1/admin") { scene.world.server.root_key.clone() } else { scene.world.key() };
+        let call = scene.world.call(method, &path).bearer(&key);
+        let answer = if body.is_null() { call.send().await } else { call.json(&body).send().await };
+        let said = answer.member("error_description");
+        assert_eq!((answer.status, said), (400, format!("{why}, a character that can't be seen")), "{method} {path}");
+    }
+    assert_eq!(scene.world.dump().await, before);
+    // where a person's name needs them, the joiners stay
+    let joined = json!({ "identity": "ada", "identityLabel": "👩\u{200d}💻 می\u{200c}خواهم" });
+    assert_eq!(scene.world.post(session, &joined).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_method_that_the_address_does_not_have_is_refused_with_those_it_has() {
     let scene = Scene::new().await;
     let all = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "REPORT", "get"];

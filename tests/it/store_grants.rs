@@ -51,7 +51,7 @@ impl World {
             environment: Environment::Test,
             connector: ConnectorId::parse(connector).unwrap(),
             connector_name: "Acme".to_owned(),
-            identity: Identity::parse("ada", IdentityType::User),
+            identity: Identity::parse("ada", IdentityType::User).ok(),
             identity_label: None,
             app_name: "Orbit".to_owned(),
             shape: Shape::Credentials { redirect_uri: "https://orbit.example/connected".to_owned() },

@@ -8,7 +8,8 @@ use shared::{
     clock::Timestamp,
     error::{Error, Missing},
     http::{Request, Response},
-    id::{ClientId, Environment, Role, is_label},
+    id::{ClientId, Environment, Role},
+    label::{LONGEST, must_be_label},
     secret::{AppSecret, Bearer},
     store::settings::{AppClient, Key},
 };
@@ -56,11 +57,9 @@ pub async fn create(app: &App, request: &Request) -> Result<Response, Error> {
 }
 
 fn must_be_described(new: &New) -> Result<(), Error> {
-    if !is_label(&new.name) {
-        return Err(Error::invalid("name has 1 to 256 characters, none of them control characters"));
-    }
-    if !new.description.is_empty() && !is_label(&new.description) {
-        return Err(Error::invalid("description has at most 256 characters, none of them control characters"));
+    must_be_label(&new.name, LONGEST).map_err(|unfit| Error::invalid(format!("name {unfit}")))?;
+    if !new.description.is_empty() {
+        must_be_label(&new.description, LONGEST).map_err(|unfit| Error::invalid(format!("description {unfit}")))?;
     }
     let twice = new.roles.iter().enumerate().any(|(at, role)| new.roles.iter().take(at).any(|before| before == role));
     if new.roles.is_empty() || twice {
@@ -126,6 +125,8 @@ mod tests {
             (new("Back end", "For the shop", &Role::ALL), true),
             (new("", "", &[Role::Connect]), false),
             (new("a\nb", "", &[Role::Connect]), false),
+            (new("a\u{200b}b", "", &[Role::Connect]), false),
+            (new("Back end", "a\u{feff}b", &[Role::Connect]), false),
             (new("Back end", "a\nb", &[Role::Connect]), false),
             (new("Back end", "", &[]), false),
             (new("Back end", "", &[Role::Use, Role::Use]), false),

@@ -6,7 +6,8 @@ use shared::{
     app::App,
     error::{Error, Missing},
     http::{Request, Response},
-    id::{Environment, ProjectId, is_label},
+    id::{Environment, ProjectId},
+    label::{LONGEST, Unfit, must_be_label},
     store::settings::Project,
 };
 
@@ -21,11 +22,10 @@ use crate::{
 struct Name(String);
 
 impl TryFrom<String> for Name {
-    type Error = &'static str;
+    type Error = Unfit;
 
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let named = is_label(&text);
-        named.then_some(Self(text)).ok_or("name has 1 to 256 characters, none of them control characters")
+    fn try_from(text: String) -> Result<Self, Unfit> {
+        must_be_label(&text, LONGEST).map(|()| Self(text))
     }
 }
 

@@ -8,7 +8,8 @@ use shared::{
     error::{Error, Missing},
     flow::revoke::Revocation,
     http::{Params, Request, Response},
-    id::{ConnectionKey, IdentityType, Role, is_label},
+    id::{ConnectionKey, IdentityType, Role},
+    label::{LONGEST, must_be_label},
     record::Record,
     store::connections::{Connection, Health, Stored},
     subject::Subject,
@@ -78,17 +79,17 @@ pub async fn update(app: &App, request: &Request) -> Result<Response, Error> {
 
 impl Change {
     fn must_fit(&self) -> Result<(), Error> {
-        if self.name.as_deref().is_some_and(|name| !is_label(name)) {
-            return Err(Error::invalid("name has 1 to 256 characters, none of them control characters"));
+        if let Some(name) = &self.name {
+            must_be_label(name, LONGEST).map_err(|unfit| Error::invalid(format!("name {unfit}")))?;
         }
         let (most, longest) = TAGS;
-        let fits = |tag: &String| is_label(tag) && tag.chars().count() <= longest;
-        if self.tags.as_ref().is_some_and(|tags| tags.len() > most || !tags.iter().all(fits)) {
-            return Err(Error::invalid(format!(
-                "tags is a list of at most {most}, each of 1 to {longest} characters, none of them control characters"
-            )));
+        let tags = self.tags.as_deref().unwrap_or_default();
+        if tags.len() > most {
+            return Err(Error::invalid(format!("tags is a list of at most {most}")));
         }
-        Ok(())
+        tags.iter()
+            .try_for_each(|tag| must_be_label(tag, longest))
+            .map_err(|unfit| Error::invalid(format!("one of tags {unfit}")))
     }
 
     fn apply(&self, connection: &mut Connection) {
@@ -152,6 +153,9 @@ mod tests {
             (json!({ "tags": [] }), true),
             (json!({ "name": "" }), false),
             (json!({ "name": "a\u{0}" }), false),
+            (json!({ "name": "a\u{2060}b" }), false),
+            (json!({ "name": "👩\u{200d}💻" }), true),
+            (json!({ "tags": ["a\u{ad}b"] }), false),
             (json!({ "name": 7 }), false),
             (json!({ "tags": ["x".repeat(65)] }), false),
             (json!({ "tags": vec!["x"; 21] }), false),

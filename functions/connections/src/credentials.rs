@@ -93,5 +93,5 @@ fn kind(app: &App, customs: &[Connector], connection: &Connection) -> &'static s
 /// The user whom the path names.
 pub fn user(request: &Request) -> Result<Identity, Error> {
     Identity::parse(request.param("userId")?, IdentityType::User)
-        .ok_or_else(|| Error::invalid("a user id has at most 256 characters, none of them control characters"))
+        .map_err(|unfit| Error::invalid(format!("userId {unfit}")))
 }

@@ -8,10 +8,13 @@ use regex_lite::Regex;
 use serde_json::Value;
 use url::{Host, Url};
 
-use crate::protocol::{
-    connector::{Connector, ErrorSignal, Input, OAuth2, Pairs, Placement, Profile, Revoke, RevokeMethod, Text},
-    origins::{Origin, Origins, Pattern, Scheme, is_own_suffix},
-    template::{self, Part, accept, is_host, is_label, is_name, leading, placeholders, split, whole},
+use crate::{
+    label::must_be_label,
+    protocol::{
+        connector::{Connector, ErrorSignal, Input, OAuth2, Pairs, Placement, Profile, Revoke, RevokeMethod, Text},
+        origins::{Origin, Origins, Pattern, Scheme, is_own_suffix},
+        template::{self, Part, accept, is_host, is_label, is_name, leading, placeholders, split, whole},
+    },
 };
 
 /// Placeholders that need no declaration.
@@ -626,8 +629,8 @@ fn sizes(field: &str, value: &Value) -> Checked {
 }
 
 fn caption(field: &str, text: &str) -> Checked {
-    let fits = (1..=100).contains(&text.chars().count()) && !text.contains(char::is_control) && text.trim() == text;
-    require(fits, field, "1 to 100 characters on one line")
+    must_be_label(text, 100).or_else(|unfit| refuse(field, unfit.to_string()))?;
+    require(text.trim() == text, field, "has a space at an end")
 }
 
 fn regex(field: &str, pattern: &str) -> Checked {

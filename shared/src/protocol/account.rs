@@ -110,7 +110,7 @@ pub fn read_profile(
     }
     let field = |expression: &Option<super::connector::Text>| {
         let found = expression.as_ref().and_then(|expression| template::find(expression, &answer, values));
-        found.filter(|text| crate::id::is_label(text))
+        found.filter(|text| crate::label::is_label(text))
     };
     // ids that are unique within a workspace only tell an account together with the workspace
     let id = match (field(&profile.tenant), field(&profile.account_id)) {
@@ -133,7 +133,7 @@ pub fn read_lookup(
         .label
         .as_ref()
         .and_then(|path| template::pluck_text(&answer, path))
-        .filter(|text| crate::id::is_label(text));
+        .filter(|text| crate::label::is_label(text));
     Ok((value, label))
 }
 

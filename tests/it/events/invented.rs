@@ -201,5 +201,5 @@ fn connector(id: &str) -> ConnectorId {
 }
 
 fn ada() -> Option<Identity> {
-    Identity::parse("ada", IdentityType::User)
+    Identity::parse("ada", IdentityType::User).ok()
 }

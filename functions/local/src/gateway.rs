@@ -23,6 +23,8 @@ use shared::{
 use token::Token;
 use url::Url;
 
+use crate::spelling::{Spelling, redirect, wants_page};
+
 /// What the gateway needs to know.
 pub struct Gateway {
     /// What the handlers need.
@@ -39,7 +41,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
 }
 
 async fn serve(State(gateway): State<Arc<Gateway>>, request: HttpRequest<HttpBody>) -> HttpResponse<HttpBody> {
-    match spelling(&gateway.base_url, &request) {
+    match Spelling::of(&gateway.base_url, &request) {
         Spelling::Printed => {}
         Spelling::Other(printed) => return redirect(&printed),
         Spelling::Foreign => {
@@ -99,54 +101,6 @@ fn into_http(response: Response) -> HttpResponse<HttpBody> {
         }
     }
     http
-}
-
-/// How the host of a request is spelled.
-enum Spelling {
-    /// As printed, or by a program that may spell loopback as it likes.
-    Printed,
-    /// Another loopback spelling, asked for by a browser that wants a page: cookies and links belong to the printed one.
-    Other(String),
-    /// No loopback name: somebody's DNS points here (rebinding).
-    Foreign,
-}
-
-fn spelling(base_url: &Url, request: &HttpRequest<HttpBody>) -> Spelling {
-    let host = request.headers().get(header::HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let printed = base_url.host_str().map(|name| match base_url.port() {
-        Some(port) => format!("{name}:{port}"),
-        None => name.to_owned(),
-    });
-    if printed.as_deref() == Some(host) {
-        return Spelling::Printed;
-    }
-    let Ok(url) = Url::parse(&format!("http://{host}")) else { return Spelling::Foreign };
-    let loopback = match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
-    if !loopback {
-        return Spelling::Foreign;
-    }
-    if request.method() == "GET" && wants_page(request.headers()) {
-        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-        return Spelling::Other(format!("{}{path}", base_url.origin().ascii_serialization()));
-    }
-    Spelling::Printed
-}
-
-fn wants_page(headers: &axum::http::HeaderMap) -> bool {
-    headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|accept| accept.contains("text/html"))
-}
-
-fn redirect(location: &str) -> HttpResponse<HttpBody> {
-    let mut response = plain(StatusCode::TEMPORARY_REDIRECT, "");
-    if let Ok(location) = HeaderValue::from_str(location) {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
-    response
 }
 
 fn plain(status: StatusCode, text: &str) -> HttpResponse<HttpBody> {

@@ -9,6 +9,7 @@ pub mod gateway;
 pub mod options;
 pub mod secrets;
 pub mod seed;
+pub mod spelling;
 pub mod tables;
 
 use std::{

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
+    middleware::from_fn_with_state,
     routing::{get, post},
 };
 use url::Url;
@@ -27,6 +28,7 @@ use super::{
     refusal::{method_not_allowed, not_found},
     sessions::Sessions,
 };
+use crate::spelling::to_printed;
 
 /// The connector that Orbit's users connect.
 const CONNECTOR: &str = "acme";
@@ -78,5 +80,7 @@ pub fn router(config: Config) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        // the login's cookie belongs to one spelling, and so does the redirect URI that Mooring sends the browser back to
+        .layer(from_fn_with_state(app_url.clone(), to_printed))
         .with_state(Arc::new(App { url: app_url, mooring, sessions }))
 }

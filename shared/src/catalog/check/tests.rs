@@ -1,0 +1,247 @@
+//! What is sound passes; what is not is named with its field.
+
+use serde_json::json;
+
+use super::*;
+
+/// A connector that passes, with one member set to another value.
+fn connector(member: &str, value: Value) -> Connector {
+    let mut connector = json!({
+        "id": "vendor", "name": "Vendor",
+        "inputs": [{"name": "shop", "label": "Shop", "pattern": "[a-z0-9-]+"}],
+        "settings": [
+            {"name": "login_host", "label": "Host", "values": ["login.vendor.com", "test.vendor.com"]},
+            {"name": "app_key", "label": "Key"},
+        ],
+        "oauth2": {
+            "authorization_endpoint": "https://{login_host}/authorize",
+            "token_endpoint": "https://{login_host}/token",
+            "scopes": ["read"],
+            "error_signal": {"path": "error", "code": "error"},
+        },
+        "captures": {
+            "authorization_response": {"company": "companyId"},
+            "token_response": {"instance_url": "instance_url"},
+            "patterns": {"company": "[0-9]+"},
+        },
+        "lookups": [{"name": "site", "url": "https://api.vendor.com/sites", "path": "0.id", "pattern": "[a-z]+"}],
+        "api": {
+            "base_url": "https://{shop}.vendor.com/v1/{company}",
+            "base_url_patterns": ["https://*.vendor.com"],
+            "headers": {"X-App-Key": "{app_key}"},
+        },
+        "profile": {"url": "{instance_url}/me", "account_id": "id", "tenant": "{site}"},
+        "revoke": {"url": "https://{login_host}/revoke", "params": {"token": "{refresh_token}"}},
+    });
+    let (parent, name) = member.rsplit_once('/').unwrap();
+    connector.pointer_mut(parent).unwrap()[name] = value;
+    serde_json::from_value(connector).unwrap()
+}
+
+fn outcome(member: &str, value: Value, local: bool) -> String {
+    connector(member, value).check(local).map_or_else(|error| error.to_string(), |()| "passes".to_owned())
+}
+
+#[test]
+fn what_is_sound_passes() {
+    let table = [
+        ("/name", json!("Vendor")),
+        ("/api/base_url", json!("https://api.vendor.com")),
+        ("/api/base_url", json!("https://eu-{shop}.vendor.co.uk")),
+        ("/api/base_url", json!("https://{shop}.vendor.com:8443")),
+        ("/api/base_url", json!("{instance_url}/v1")),
+        ("/api/base_url", json!("https://api.vendor.com/{site}")),
+        ("/api/origins", json!(["https://files.vendor.net", "https://*.vendor.net"])),
+        ("/api/credential", json!({"in": "query", "name": "key"})),
+        ("/profile/url", json!("https://anything.vendor.com/me")),
+        ("/profile/tenant", json!("team.id")),
+        ("/revoke/url", json!("https://{login_host}/tokens/{refresh_token}")),
+        ("/revoke/params", json!({"token": "{access_token}", "key": "{app_key}"})),
+        ("/oauth2/authorization_params", json!({"access_type": "offline"})),
+    ];
+    for (member, value) in table {
+        assert_eq!(outcome(member, value.clone(), false), "passes", "{member} {value}");
+    }
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "a table: a row for each rule")]
+fn what_is_not_is_named_with_its_field() {
+    let long = "a".repeat(2049);
+    let table = [
+        ("/id", json!("Vendor"), "id"),
+        ("/id", json!(""), "id"),
+        ("/id", json!("-vendor"), "id"),
+        ("/id", json!("a".repeat(65)), "id"),
+        ("/name", json!(""), "name"),
+        ("/name", json!("Ven\ndor"), "name"),
+        ("/name", json!(long), "name"),
+        ("/docs_url", json!("javascript:alert(1)"), "docs_url"),
+        ("/categories", json!(vec!["a"; 101]), "categories"),
+        ("/inputs/0/name", json!("Shop"), "inputs"),
+        ("/inputs/0/name", json!("client_id"), "inputs"),
+        ("/inputs/0/name", json!("company"), "captures.authorization_response"),
+        ("/inputs/0/label", json!(" "), "inputs.shop.label"),
+        ("/inputs/0/secret", json!(true), "inputs"),
+        ("/inputs/0/pattern", json!("("), "inputs.shop.pattern"),
+        ("/inputs/0/pattern", json!("a)|(b"), "inputs.shop.pattern"),
+        ("/inputs/0/pattern", json!("(?x)a #"), "inputs.shop.pattern"),
+        ("/inputs/0/pattern", json!("(a{1000}){1000}"), "inputs.shop.pattern"),
+        ("/inputs/0/pattern", json!("a".repeat(513)), "inputs.shop.pattern"),
+        ("/inputs/0/default", json!("a.b"), "inputs.shop"),
+        ("/captures/authorization_response", json!({"company": "state"}), "captures.authorization_response"),
+        ("/captures/token_response", json!({"instance_url": "a..b"}), "captures.token_response"),
+        ("/captures/patterns", json!({"site": "a"}), "captures.patterns"),
+        ("/captures/patterns", json!({"company": "["}), "captures.patterns.company"),
+        ("/oauth2/token_endpoint", json!("http://login.vendor.com/token"), "oauth2.token_endpoint"),
+        ("/oauth2/token_endpoint", json!("https://login.vendor.com/{token}"), "oauth2.token_endpoint"),
+        ("/oauth2/token_endpoint", json!("https://login.vendor.com/{access_token}"), "oauth2.token_endpoint"),
+        (
+            "/oauth2/token_endpoint",
+            json!("https://login.vendor.com/token?secret={client_secret}"),
+            "oauth2.token_endpoint",
+        ),
+        ("/oauth2/token_endpoint", json!("{instance_url}/token"), "oauth2.token_endpoint"),
+        (
+            "/oauth2/authorization_endpoint",
+            json!("https://login.vendor.com/{company}"),
+            "oauth2.authorization_endpoint",
+        ),
+        ("/settings", json!([{"name": "app_key", "label": "Key", "secret": true}]), "settings"),
+        ("/oauth2/authorization_params", json!({"state": "mine"}), "oauth2.authorization_params"),
+        ("/oauth2/authorization_params", json!({"response_mode": "form_post"}), "oauth2.authorization_params"),
+        ("/oauth2/token_params", json!({"secret": "{client_secret}"}), "oauth2.token_params"),
+        ("/oauth2/token_params", json!({"grant_type": "password"}), "oauth2.token_params"),
+        ("/oauth2/token_headers", json!({"Host": "evil.example"}), "oauth2.token_headers"),
+        ("/oauth2/scopes", json!(["read write"]), "oauth2.scopes"),
+        ("/oauth2/scopes", json!([""]), "oauth2.scopes"),
+        ("/oauth2/scope_parameter", json!(""), "oauth2.scopes"),
+        ("/oauth2/scope_separator", json!(""), "oauth2.scope_separator"),
+        ("/oauth2/error_signal", json!({"path": "", "code": "error"}), "oauth2.error_signal"),
+        ("/oauth2/token_response", json!({"access_token": ""}), "oauth2.token_response.access_token"),
+        ("/oauth2", json!(null), "captures"),
+        ("/api/base_url", json!("https://{shop}"), "api.base_url"),
+        ("/api/base_url", json!("https://{shop}.com"), "api.base_url"),
+        ("/api/base_url", json!("https://{shop}.co.uk"), "api.base_url"),
+        ("/api/base_url", json!("https://vendor.com.{shop}"), "api.base_url"),
+        ("/api/base_url", json!("https://vendor-{shop}"), "api.base_url"),
+        ("/api/base_url", json!("https://{shop}@vendor.com"), "api.base_url"),
+        ("/api/base_url", json!("https://{client_id}.vendor.com"), "api.base_url"),
+        ("/api/base_url", json!("https://{instance_url}.vendor.com"), "api.base_url"),
+        ("/api/base_url", json!("{instance_url}.vendor.com"), "api.base_url"),
+        ("/api/base_url", json!("{access_token}"), "api.base_url"),
+        ("/api/base_url", json!("http://{shop}.vendor.com"), "api.base_url"),
+        ("/api/base_url", json!("https://user@api.vendor.com"), "api.base_url"),
+        ("/api/base_url", json!("https://API.vendor.com"), "api.base_url"),
+        ("/api/base_url", json!("https://api.vendor.com."), "api.base_url"),
+        ("/api/base_url", json!("https://localhost"), "api.base_url"),
+        ("/api/base_url", json!("https://app.localhost"), "api.base_url"),
+        ("/api/base_url", json!("https://127.0.0.1"), "api.base_url"),
+        ("/api/base_url", json!("https://169.254.169.254"), "api.base_url"),
+        ("/api/base_url", json!("https://intranet"), "api.base_url"),
+        ("/api/base_url", json!("https://api.vendor.com?x=y"), "api.base_url"),
+        ("/api/base_url", json!("https://api.vendor.com/{client_secret}"), "api.base_url"),
+        ("/api/base_url_patterns", json!(["https://*.com"]), "api.base_url_patterns"),
+        ("/api/base_url_patterns", json!([]), "lookups.site.url"),
+        ("/api/origins", json!(["http://api.vendor.com"]), "api.origins"),
+        ("/api/origins", json!(["https://api.vendor.com/v1"]), "api.origins"),
+        ("/api/headers", json!({"Cookie": "a=b"}), "api.headers"),
+        ("/api/headers", json!({"Content-Length": "1"}), "api.headers"),
+        ("/api/headers", json!({"Authorization": "Bearer x"}), "api.headers"),
+        ("/api/headers", json!({"X Y": "1"}), "api.headers"),
+        ("/api/headers", json!({"X": "1\r\nY: 2"}), "api.headers"),
+        ("/api/headers", json!({"X": "{client_secret}"}), "api.headers"),
+        ("/api/headers", json!({"X-A": "1", "x-a": "2"}), "api.headers"),
+        ("/api/credential", json!({"in": "header", "value": "token"}), "api.credential"),
+        ("/api/credential", json!({"in": "header", "value": "shop"}), "api.credential"),
+        ("/api/credential", json!({"in": "header", "name": "Host"}), "api.credential"),
+        ("/api/credential", json!({"in": "header", "prefix": "Bearer\n"}), "api.credential"),
+        ("/lookups/0/url", json!("https://evil.example/sites"), "lookups.site.url"),
+        ("/lookups/0/url", json!("https://api.vendor.com/{site}"), "lookups.site.url"),
+        ("/lookups/0/url", json!("https://api.vendor.com/?t={access_token}"), "lookups.site.url"),
+        ("/lookups/0/path", json!("0..id"), "lookups.site"),
+        ("/lookups/0/pattern", json!("["), "lookups.site.pattern"),
+        ("/profile/url", json!("https://evil.example/me"), "profile.url"),
+        ("/profile/url", json!("https://vendor.com.evil.example/me"), "profile.url"),
+        ("/profile/account_id", json!("{access_token}"), "profile.account_id"),
+        ("/profile/account_id", json!("{nothing}"), "profile.account_id"),
+        ("/profile/account_id", json!(null), "profile.tenant"),
+        ("/revoke/url", json!("https://evil.example/revoke"), "revoke.url"),
+        ("/revoke/params", json!({"token": "{nothing}"}), "revoke.params"),
+        ("/revoke/method", json!("GET"), "revoke.params"),
+    ];
+    for (member, value, field) in table {
+        let outcome = outcome(member, value.clone(), false);
+        assert!(outcome.starts_with(&format!("{field}: ")), "{member} {value} gives {outcome}");
+    }
+}
+
+#[test]
+fn a_free_host_is_refused_in_words() {
+    assert_eq!(
+        outcome("/oauth2/token_endpoint", json!("https://{shop}/token"), false),
+        "oauth2.token_endpoint: `{shop}` would be a free host, which is not supported: list its `values`"
+    );
+}
+
+#[test]
+fn a_label_in_a_host_has_a_narrow_pattern() {
+    let table = [
+        ("[a-z0-9-]+", true),
+        ("[a-z][a-z0-9-]{0,62}", true),
+        ("eu|us", true),
+        (".*", false),
+        ("[^/]+", false),
+        (r"[\w.-]+", false),
+        ("[A-Za-z0-9-]+", false),
+        ("[a-z0-9-]*", false),
+        (r"[a-z]+\.example", false),
+    ];
+    for (pattern, expected) in table {
+        let passes = outcome("/inputs/0/pattern", json!(pattern), false) == "passes";
+        assert_eq!(passes, expected, "{pattern}");
+    }
+    assert!(outcome("/inputs/0/pattern", json!(null), false).starts_with("api.base_url: `{shop}` stands in a host"));
+}
+
+#[test]
+fn a_key_has_to_be_an_input() {
+    let keyed = |credential: Value| {
+        let connector = json!({
+            "id": "keyed", "name": "Keyed", "inputs": [{"name": "api_key", "label": "Key", "secret": true}, {"name": "user", "label": "User"}],
+            "api": {"base_url": "https://api.vendor.com", "credential": credential},
+        });
+        serde_json::from_value::<Connector>(connector).unwrap().check(false).map_err(|error| error.field)
+    };
+    let refused = Err("api.credential".to_owned());
+    assert_eq!(keyed(json!({"in": "header", "value": "api_key"})), Ok(()));
+    assert_eq!(keyed(json!({"in": "query", "name": "key", "value": "api_key"})), Ok(()));
+    assert_eq!(keyed(json!({"in": "basic", "username": "user", "password": "api_key"})), Ok(()));
+    assert_eq!(keyed(json!({"in": "basic", "username": "user"})), refused);
+    assert_eq!(keyed(json!({"in": "header"})), refused, "there is no access token without oauth2");
+}
+
+#[test]
+fn loopback_is_for_local_use() {
+    for base_url in [
+        "http://127.0.0.1:9000/v1",
+        "http://localhost:9000",
+        "http://provider.localhost:9000",
+        "https://127.0.0.1",
+        "http://[::1]:9000",
+    ] {
+        assert_eq!(outcome("/api/base_url", json!(base_url), true), "passes", "{base_url}");
+        assert_ne!(outcome("/api/base_url", json!(base_url), false), "passes", "{base_url}");
+    }
+    for base_url in
+        ["http://api.vendor.com", "http://10.0.0.1", "https://169.254.169.254", "http://localhost.evil.example"]
+    {
+        assert_ne!(outcome("/api/base_url", json!(base_url), true), "passes", "{base_url}");
+    }
+}
+
+#[test]
+fn a_large_connector_is_refused() {
+    let headers: serde_json::Map<_, _> = (0..60).map(|n| (format!("X-{n}"), json!("a".repeat(2000)))).collect();
+    assert!(outcome("/api/headers", Value::Object(headers), false).starts_with("connector: "));
+}

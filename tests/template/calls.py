@@ -94,7 +94,7 @@ def functions_of(file):
 
 
 def holds_a_client(file):
-    return file.parent.name == "store" or file.name == "secrets.rs"
+    return "store" in file.parts[-3:-1] or file.name == "secrets.rs"
 
 
 @dataclass

@@ -85,7 +85,8 @@ impl App {
         let tls = aws::tls();
         let http = aws::http_client(tls.clone())?;
         let dynamodb = aws::dynamodb(&config.aws, &http);
-        let table = |name: &str| Table { client: dynamodb.clone(), name: name.to_owned() };
+        let random = Random::system();
+        let table = |name: &str| Table { client: dynamodb.clone(), name: name.to_owned(), random: random.clone() };
         if config.loopback_egress {
             tracing::warn!(
                 "local mode: providers on this machine may be called; never run so where customers' tokens are"
@@ -103,7 +104,7 @@ impl App {
             http,
             ring: Once::new(),
             signing_key: Once::new(),
-            random: Random::system(),
+            random: random.clone(),
             config,
             catalog,
             clock,

@@ -4,6 +4,7 @@
 //! answers are lost after the write was applied. It also counts what was asked.
 
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -44,7 +45,7 @@ pub enum Fault {
     Broken,
     /// A refusal that no SDK repeats, before anything is applied.
     Denied,
-    /// A transaction that met another one, before anything is applied.
+    /// A write that met a transaction, or a transaction that met another one, before anything is applied.
     Conflict,
     /// It is applied, and the connection is cut before the answer is there.
     LostAnswer,
@@ -87,6 +88,8 @@ struct Inner {
     /// How long an answer takes.
     pace: Mutex<Duration>,
     planned: Mutex<Vec<Planned>>,
+    /// The writes that were refused once, while every one is.
+    contended: Mutex<Option<BTreeSet<String>>>,
     /// Where indexes are asked while they lag.
     lagging: Mutex<Option<String>>,
 }
@@ -104,6 +107,7 @@ impl Proxy {
             calls: Mutex::default(),
             pace: Mutex::default(),
             planned: Mutex::default(),
+            contended: Mutex::default(),
             lagging: Mutex::default(),
         });
         let url = serve(Router::new().fallback(pass).with_state(Arc::clone(&inner))).await;
@@ -113,6 +117,11 @@ impl Proxy {
     /// The next so many calls of an operation whose body holds this text meet a fault.
     pub fn plan(&self, operation: &'static str, needle: &'static str, times: usize, fault: Fault) {
         lock(&self.inner.planned).push(Planned { operation, needle, times, fault });
+    }
+
+    /// From now on every write meets a transaction on the same item, once.
+    pub fn contend(&self) {
+        *lock(&self.inner.contended) = Some(BTreeSet::new());
     }
 
     /// The endpoint behind it.
@@ -193,6 +202,16 @@ impl Inner {
         Some(next.fault.clone())
     }
 
+    /// Whether this write meets a transaction: the first time, if all do. What tells one try from the next is not looked at.
+    fn is_contended(&self, operation: &str, request: &Value) -> bool {
+        if !["PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"].contains(&operation) {
+            return false;
+        }
+        let mut write = request.clone();
+        write.as_object_mut().unwrap().remove("ClientRequestToken");
+        lock(&self.contended).as_mut().is_some_and(|refused| refused.insert(format!("{operation} {write}")))
+    }
+
     async fn forward(&self, endpoint: &str, headers: &HeaderMap, body: Bytes) -> Response<Body> {
         let mut request = self.http.post(endpoint).body(body);
         for (name, value) in headers.iter().filter(|(name, _)| !matches!(name.as_str(), "host" | "content-length")) {
@@ -225,7 +244,8 @@ async fn pass(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) 
 
     let lagging = lock(&inner.lagging).clone().filter(|_| operation == "Query" && !request["IndexName"].is_null());
     let endpoint = lagging.unwrap_or_else(|| inner.upstream.clone());
-    let fault = inner.fault(&operation, &text);
+    let fault =
+        inner.is_contended(&operation, &request).then_some(Fault::Conflict).or_else(|| inner.fault(&operation, &text));
     match &fault {
         Some(Fault::Throttled) => {
             return refusal(400, "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException");
@@ -269,6 +289,9 @@ fn refusal(status: u16, kind: &str) -> Response<Body> {
 }
 
 fn conflict(request: &Value) -> Response<Body> {
+    if request["TransactItems"].is_null() {
+        return refusal(400, "com.amazonaws.dynamodb.v20120810#TransactionConflictException");
+    }
     let reasons: Vec<Value> = (0..request["TransactItems"].as_array().map_or(0, Vec::len))
         .map(|at| json!({ "Code": if at == 0 { "TransactionConflict" } else { "None" } }))
         .collect();

@@ -1,12 +1,18 @@
-//! Transactions that meet another one, or whose answer is lost: done once, and told so.
+//! Transactions that meet another one, or whose answer is lost, and writes that meet a transaction: done once, and told so.
 
 use std::time::Duration;
 
 use shared::{
     error::Error,
     flow::revoke::Revocation,
+    id::{ClientId, ConnectionKey, ConnectorId, Environment, Identity, IdentityType, ProjectId},
     secret::Bearer,
-    store::{attempts::Status, connections::Completer},
+    store::{
+        attempts::{Claim, Proof, Status},
+        connections::{Completer, Fenced, Held, Lease, Leasing},
+        links::{Link, Session},
+        settings::{AppClient, ConnectorSettings, Key, Project},
+    },
 };
 
 use crate::{emulator::Fault, store_world::World};
@@ -53,4 +59,121 @@ async fn a_transaction_whose_answer_is_lost_is_done_once() {
 #[tokio::test]
 async fn a_transaction_that_the_store_stumbles_over_is_tried_again() {
     each_transaction_meets(Fault::Broken, 2).await;
+}
+
+/// A world in which every write meets a transaction on the same item first.
+async fn contended() -> World {
+    let world = World::new().await;
+    world.dynamodb.contend();
+    world
+}
+
+#[tokio::test]
+async fn a_flow_whose_every_write_meets_a_transaction_goes_on() {
+    let world = contended().await;
+    let (app, now) = (&world.app, world.hands.now());
+    let (token, session, browser) =
+        (Bearer::random(&app.random), Bearer::random(&app.random), Bearer::random(&app.random));
+    let (project, environment, connectors) = (world.project.clone(), Environment::Test, Vec::new());
+    let (identity, identity_label, created_at) = (None, None, now);
+    let content = Session { project, environment, identity, identity_label, connectors, created_at };
+    let Session { project, environment, identity, identity_label, connectors, created_at } = content.clone();
+    let link =
+        Link { project, environment, identity, identity_label, connectors, return_to: None, session: None, created_at };
+    app.links.put(&token, &link).await.unwrap();
+    app.links.put_session(&session, &content).await.unwrap();
+    app.links.put_both(&session, &content, &token, &link).await.unwrap();
+    app.links.claim(&token.digest(), &browser.digest(), now).await.unwrap();
+
+    let attempt = world.attempt("vendor");
+    let state = world.put(&attempt).await;
+    app.attempts.start(&state, &browser.digest(), now).await.unwrap();
+    let proof = Proof { browser: browser.digest(), issuer: None, request_id: "r".to_owned() };
+    assert!(matches!(app.attempts.claim(&state, &proof, now).await.unwrap(), Claim::Won(_)));
+    app.attempts.deny(&attempt.id, "access_denied").await.unwrap();
+    assert_eq!(app.attempts.progress_of(&attempt.id, now).await.unwrap().status, Status::Denied);
+
+    let (attempt, code) = (world.attempt("vendor"), Bearer::random(&app.random));
+    let (held, browser) = world.held(&attempt, None).await;
+    let by = Completer::Person { browser: browser.digest(), code: Some(&code) };
+    app.connections.complete(&app.attempts, &app.codes, &held, false, &by, now).await.unwrap();
+    assert!(app.codes.claim(&code.digest(), "r", now).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_connection_whose_every_write_meets_a_transaction_is_kept_up() {
+    let world = contended().await;
+    let (app, now) = (&world.app, world.hands.now());
+    let Held { connection, sealed, .. } = world.grant(&world.attempt("vendor"), &world.provider.consent(), None).await;
+    app.connections.create(&connection, &sealed).await.unwrap();
+    let renamed = app.connections.update(&connection.key, now, |connection| connection.name = Some("b".to_owned()));
+    assert_eq!(renamed.await.unwrap().unwrap().0.name.as_deref(), Some("b"));
+
+    let stored = app.connections.find(&connection.key).await.unwrap().unwrap();
+    let lease = leased(&world, &connection.key).await;
+    app.connections.release(&lease).await.unwrap();
+    let lease = leased(&world, &connection.key).await;
+    let renewed = app.connections.renew(&lease, &stored.sealed, &stored.sealed, None).await;
+    assert_eq!(renewed.unwrap(), Fenced::Written);
+    let lease = leased(&world, &connection.key).await;
+    assert_eq!(app.connections.needs_reauth(&lease).await.unwrap(), Fenced::Written);
+
+    world.provider.revocations_answer_next(&[axum::http::StatusCode::SERVICE_UNAVAILABLE]);
+    let stored = app.connections.find(&connection.key).await.unwrap().unwrap();
+    assert_eq!(app.delete_connection(stored).await.unwrap(), Some(Revocation::Queued));
+}
+
+async fn leased(world: &World, key: &ConnectionKey) -> Lease {
+    let (stored, now) = (world.stored(key).await, world.hands.now());
+    let owner = Bearer::random(&world.app.random).digest();
+    match world.app.connections.lease(&stored, owner.as_str(), now.after(Duration::from_secs(30)), now).await.unwrap() {
+        Leasing::Ours(lease) => lease,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn settings_whose_every_write_meets_a_transaction_are_stored() {
+    let world = contended().await;
+    let (settings, now) = (&world.app.settings, world.hands.now());
+    settings.set_base_url("https://other.example").await.unwrap();
+    let project = Project {
+        id: ProjectId::random(&world.app.random),
+        name: "Beside".to_owned(),
+        allowed_origins: Vec::new(),
+        redirect_uris: Vec::new(),
+        vouches_for_users: false,
+        created_at: now,
+    };
+    settings.create_project(&project).await.unwrap();
+    let changed = settings.update_project(&project.id, |project| project.name = "Aside".to_owned()).await.unwrap();
+    assert_eq!(changed.unwrap().name, "Aside");
+    let client = AppClient {
+        id: ClientId::random(&project.id, Environment::Test, &world.app.random),
+        name: "back end".to_owned(),
+        description: String::new(),
+        roles: Vec::new(),
+        created_at: now,
+        revoked_at: None,
+    };
+    settings.create_client(&client, &Bearer::random(&world.app.random).digest()).await.unwrap();
+    assert!(settings.revoke_client(&client.id, now).await.unwrap());
+    let key = Key::DefaultClient(ConnectorId::parse("vendor").unwrap());
+    settings.put_connector(&key, &ConnectorSettings::default()).await.unwrap();
+    assert!(settings.delete(&key).await.unwrap());
+    let user = Identity::parse("ada", IdentityType::User).unwrap();
+    settings.mark_user_deleted(&project.id, Environment::Test, &user, now).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_write_that_always_meets_another_is_given_up_after_six_tries() {
+    let world = World::new().await;
+    let attempt = world.attempt("vendor");
+    let state = world.put(&attempt).await;
+    world.dynamodb.plan("UpdateItem", "", usize::MAX, Fault::Conflict);
+    world.dynamodb.take_calls();
+    let started =
+        world.app.attempts.start(&state, &Bearer::random(&world.app.random).digest(), world.hands.now()).await;
+    assert!(matches!(started, Err(Error::Storage(_))));
+    assert_eq!(world.dynamodb.take_calls(), ["UpdateItem flows"; 6]);
 }

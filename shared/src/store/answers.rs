@@ -73,7 +73,7 @@ impl Attempts {
             .expression_attribute_values(":handle", string(handle.digest().as_str()))
             .expression_attribute_values(":state", string(state.digest().as_str()))
             .expression_attribute_values(":now", number(now.millis()));
-        let Err(error) = update.send().await else { return Ok(()) };
+        let Err(error) = self.table().write(update).await else { return Ok(()) };
         let Some(item) = error.as_service_error().and_then(condition_failed).map(Item) else {
             return Err(self.table().failed("UpdateItem")(error).into());
         };

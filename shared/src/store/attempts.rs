@@ -357,11 +357,8 @@ impl Attempts {
             .number("expires_at", attempt.expires_at().millis())
             .number("ttl", attempt.expires_at().after(REMEMBERED).secs());
         let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(item.0));
-        put.condition_expression("attribute_not_exists(pk)")
-            .send()
-            .await
-            .map(drop)
-            .map_err(self.table.failed("PutItem"))
+        let put = put.condition_expression("attribute_not_exists(pk)");
+        self.table.write(put).await.map(drop).map_err(self.table.failed("PutItem"))
     }
 
     /// Remembers an attempt that asks no provider: its browser typed the credentials, and only completion is left.
@@ -374,11 +371,8 @@ impl Attempts {
             .number("expires_at", attempt.expires_at().millis())
             .number("ttl", attempt.expires_at().after(REMEMBERED).secs());
         let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(item.0));
-        put.condition_expression("attribute_not_exists(pk)")
-            .send()
-            .await
-            .map(drop)
-            .map_err(self.table.failed("PutItem"))
+        let put = put.condition_expression("attribute_not_exists(pk)");
+        self.table.write(put).await.map(drop).map_err(self.table.failed("PutItem"))
     }
 
     /// Gives an attempt to the browser that starts it. The first one has it; the same one may start again; to any other it
@@ -392,7 +386,7 @@ impl Attempts {
             .expression_attribute_values(":state", string(state.digest().as_str()))
             .expression_attribute_values(":browser", string(browser.as_str()))
             .expression_attribute_values(":now", number(now.millis()));
-        match update.send().await {
+        match self.table.write(update).await {
             Ok(output) => Ok(self.progress(&Item(output.attributes.unwrap_or_default()), now)?.attempt),
             Err(error) => {
                 let found = error.as_service_error().and_then(condition_failed).map(Item);
@@ -436,7 +430,7 @@ impl Attempts {
             Some(issuer) => update.expression_attribute_values(":issuer", string(issuer)),
             None => update,
         };
-        match update.send().await {
+        match self.table.write(update).await {
             Ok(output) => {
                 let item = Item(output.attributes.unwrap_or_default());
                 let verifier = item.get_sealed("verifier").ok_or_else(|| self.table.malformed("verifier"))?;
@@ -486,7 +480,7 @@ impl Attempts {
             .expression_attribute_values(":connected", string(Status::Connected.as_stored()))
             .expression_attribute_values(":status", string(status.as_stored()))
             .expression_attribute_values(":error", string(reason));
-        match update.send().await {
+        match self.table.write(update).await {
             Ok(_) => Ok(()),
             Err(error)
                 if error.as_service_error().is_some_and(

@@ -67,7 +67,7 @@ impl Codes {
             .condition_expression(CLAIMABLE)
             .expression_attribute_values(":request", string(request_id))
             .expression_attribute_values(":now", number(now.millis()));
-        match update.send().await {
+        match self.table.write(update).await {
             Ok(_) => Ok(true),
             Err(error)
                 if error.as_service_error().is_some_and(

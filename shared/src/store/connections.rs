@@ -8,7 +8,7 @@ mod held;
 mod lease;
 mod lists;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::{
     config::http::HttpResponse,
@@ -26,6 +26,7 @@ use super::{
     Item, Table,
     journal::{Journal, Queued},
     number, string,
+    write::condition_canceled,
 };
 use crate::{
     clock::Timestamp,
@@ -39,9 +40,6 @@ use crate::{
 
 /// The content name of sealed credentials.
 pub const CREDENTIALS: &str = "credentials";
-
-/// The longest wait after a transaction that met another one; the waits double up to it, about two thirds of a second in all.
-const CONFLICT_LIMIT: Duration = Duration::from_millis(400);
 
 /// An account at a provider.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -190,11 +188,8 @@ impl Connections {
             .number("fence", connection.created_at.millis())
             .sealed("sealed", sealed);
         let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(item.0));
-        put.condition_expression("attribute_not_exists(pk)")
-            .send()
-            .await
-            .map(drop)
-            .map_err(self.table.failed("PutItem"))
+        let put = put.condition_expression("attribute_not_exists(pk)");
+        self.table.write(put).await.map(drop).map_err(self.table.failed("PutItem"))
     }
 
     /// A connection by its key.
@@ -236,7 +231,7 @@ impl Connections {
                 .condition_expression("doc = :before")
                 .expression_attribute_values(":doc", string(doc))
                 .expression_attribute_values(":before", string(before));
-            match update.send().await {
+            match self.table.write(update).await {
                 Ok(_) => return Ok(Some((connection, health(&item)))),
                 Err(error)
                     if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
@@ -275,24 +270,13 @@ impl Connections {
         delete.build().map_err(|error| self.table.malformed(error.to_string()))
     }
 
-    /// Writes all of it or nothing. Where it met another write to one of the items nothing was decided, and the SDK does not
-    /// try again by itself.
+    /// Writes all of it or nothing.
     async fn transact(
         &self,
         writes: Vec<TransactWriteItem>,
     ) -> Result<(), SdkError<TransactWriteItemsError, HttpResponse>> {
-        let mut wait = Duration::from_millis(20);
-        loop {
-            let transaction = self.table.client.transact_write_items().set_transact_items(Some(writes.clone()));
-            match transaction.send().await {
-                Ok(_) => return Ok(()),
-                Err(error) if wait < CONFLICT_LIMIT && error.as_service_error().is_some_and(met_another) => {
-                    tokio::time::sleep(wait).await;
-                    wait *= 2;
-                }
-                Err(error) => return Err(error),
-            }
-        }
+        let transaction = self.table.client.transact_write_items().set_transact_items(Some(writes));
+        self.table.write(transaction).await.map(drop)
     }
 
     fn put(&self, item: Item, condition: &str) -> Result<TransactWriteItem, StoreError> {
@@ -310,25 +294,6 @@ fn described(connection: &Connection) -> Item {
 
 fn health(item: &Item) -> Health {
     if item.get_text("status") == Some(Health::NeedsReauth.as_str()) { Health::NeedsReauth } else { Health::Connected }
-}
-
-/// Whether a transaction failed because a condition did, and not for another reason.
-fn condition_canceled(error: &TransactWriteItemsError) -> bool {
-    canceled_for(error, "ConditionalCheckFailed")
-}
-
-/// Whether it failed because it met another write, and no condition did.
-fn met_another(error: &TransactWriteItemsError) -> bool {
-    canceled_for(error, "TransactionConflict") && !condition_canceled(error)
-}
-
-fn canceled_for(error: &TransactWriteItemsError, code: &str) -> bool {
-    match error {
-        TransactWriteItemsError::TransactionCanceledException(canceled) => {
-            canceled.cancellation_reasons().iter().any(|reason| reason.code() == Some(code))
-        }
-        _ => false,
-    }
 }
 
 /// Whether a grant with this effect of revocation may be shared by several connections.

@@ -97,7 +97,7 @@ impl Journal {
     /// Queues a revocation.
     pub async fn put(&self, queued: &Queued) -> Result<(), StoreError> {
         let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(item(queued).0));
-        put.send().await.map(drop).map_err(self.table.failed("PutItem"))
+        self.table.write(put).await.map(drop).map_err(self.table.failed("PutItem"))
     }
 
     /// The same, as part of a transaction.
@@ -135,7 +135,7 @@ impl Journal {
     pub async fn done(&self, queued: &Queued) -> Result<(), StoreError> {
         let delete = self.table.client.delete_item().table_name(&self.table.name);
         let delete = delete.key("pk", string("revoke")).key("sk", string(queued.sort_key()));
-        delete.send().await.map(drop).map_err(self.table.failed("DeleteItem"))
+        self.table.write(delete).await.map(drop).map_err(self.table.failed("DeleteItem"))
     }
 
     /// Puts a revocation back for later: first the new entry, then the old one goes, so that a crash between loses nothing.

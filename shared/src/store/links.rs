@@ -96,12 +96,12 @@ impl Links {
             let put = put.map_err(|error| self.table.malformed(error.to_string()))?;
             transaction = transaction.transact_items(TransactWriteItem::builder().put(put).build());
         }
-        transaction.send().await.map(drop).map_err(self.table.failed("TransactWriteItems"))
+        self.table.write(transaction).await.map(drop).map_err(self.table.failed("TransactWriteItems"))
     }
 
     async fn put_item(&self, item: Item) -> Result<(), StoreError> {
         let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(item.0));
-        put.send().await.map(drop).map_err(self.table.failed("PutItem"))
+        self.table.write(put).await.map(drop).map_err(self.table.failed("PutItem"))
     }
 
     /// Claims a one-time token for a browser. The first one has it and may come back for [`PAGE_LIFETIME`]; to any other
@@ -120,7 +120,7 @@ impl Links {
             .expression_attribute_values(":now", number(now.millis()))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match update.send().await {
+        match self.table.write(update).await {
             Ok(output) => Ok(Item(output.attributes.unwrap_or_default()).get_doc(&self.table)?),
             Err(error) => match error.as_service_error().and_then(condition_failed).map(Item) {
                 None => Err(self.table.failed("UpdateItem")(error).into()),

@@ -49,6 +49,7 @@ pub mod connections;
 pub mod journal;
 pub mod links;
 pub mod settings;
+mod write;
 
 use std::collections::HashMap;
 
@@ -56,6 +57,7 @@ use aws_sdk_dynamodb::{Client, error::SdkError, primitives::Blob, types::Attribu
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
+    clock::Random,
     error::{StoreError, chain},
     vault::Sealed,
 };
@@ -67,6 +69,8 @@ pub struct Table {
     pub client: Client,
     /// The table's name.
     pub name: String,
+    /// So that two writes that meet wait for different times.
+    pub random: Random,
 }
 
 impl Table {

@@ -309,11 +309,8 @@ impl Settings {
             .update_expression(expression)
             .expression_attribute_names("#name", name)
             .expression_attribute_values(":value", string(value));
-        let output = update
-            .return_values(aws_sdk_dynamodb::types::ReturnValue::AllNew)
-            .send()
-            .await
-            .map_err(self.table.failed("UpdateItem"))?;
+        let update = update.return_values(aws_sdk_dynamodb::types::ReturnValue::AllNew);
+        let output = self.table.write(update).await.map_err(self.table.failed("UpdateItem"))?;
         self.forget(&Key::Deployment);
         let item = Item(output.attributes.unwrap_or_default());
         item.get_text(name).map(str::to_owned).ok_or_else(|| self.table.malformed(name))
@@ -328,7 +325,7 @@ impl Settings {
         for write in writes {
             transaction = transaction.transact_items(write.map_err(|error| self.table.malformed(error.to_string()))?);
         }
-        transaction.send().await.map_err(self.table.failed("TransactWriteItems"))?;
+        self.table.write(transaction).await.map_err(self.table.failed("TransactWriteItems"))?;
         self.forget(&Key::Project(project.id.clone()));
         Ok(())
     }
@@ -351,7 +348,7 @@ impl Settings {
             let put = put
                 .condition_expression("version = :version")
                 .expression_attribute_values(":version", super::number(version));
-            match put.send().await {
+            match self.table.write(put).await {
                 Ok(_) => {
                     self.rename(&project).await?;
                     self.forget(&Key::Project(id.clone()));
@@ -405,7 +402,7 @@ impl Settings {
             .condition_expression("attribute_exists(pk)")
             .expression_attribute_values(":now", super::number(now.millis()));
         self.forget(&Key::Client(id.clone()));
-        match update.send().await {
+        match self.table.write(update).await {
             Ok(_) => Ok(true),
             Err(error)
                 if error.as_service_error().is_some_and(
@@ -437,7 +434,7 @@ impl Settings {
     pub async fn delete(&self, key: &Key) -> Result<bool, StoreError> {
         let delete = self.table.client.delete_item().table_name(&self.table.name).set_key(Some(key.attributes()));
         self.forget(key);
-        match delete.condition_expression("attribute_exists(pk)").send().await {
+        match self.table.write(delete.condition_expression("attribute_exists(pk)")).await {
             Ok(_) => Ok(true),
             Err(error)
                 if error.as_service_error().is_some_and(
@@ -496,7 +493,7 @@ impl Settings {
 
     async fn put(&self, item: Item) -> Result<(), StoreError> {
         let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(item.0));
-        put.send().await.map(drop).map_err(self.table.failed("PutItem"))
+        self.table.write(put).await.map(drop).map_err(self.table.failed("PutItem"))
     }
 
     async fn query(&self, pk: &str, prefix: &str) -> Result<Vec<Item>, StoreError> {

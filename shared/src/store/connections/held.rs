@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 
-use super::{Connection, Connections, Health, condition_canceled, described};
+use super::{Connection, Connections, Health, described};
 use crate::{
     clock::Timestamp,
     error::{Error, Missing, StoreError},
@@ -16,6 +16,7 @@ use crate::{
         codes::Codes,
         journal::{Journal, Queued},
         number, string,
+        write::condition_canceled,
     },
     vault::Sealed,
 };

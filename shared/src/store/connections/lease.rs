@@ -73,7 +73,7 @@ impl Connections {
             fence: item.get_number("fence").unwrap_or_default(),
             generation: stored.generation,
         };
-        match update.send().await {
+        match self.table.write(update).await {
             Ok(output) => Ok(Leasing::Ours(lease(&Item(output.attributes.unwrap_or_default())))),
             Err(error) => match error.as_service_error().and_then(condition_failed).map(Item) {
                 None => Err(self.table.failed("UpdateItem")(error)),
@@ -137,7 +137,7 @@ impl Connections {
             .condition_expression("fence = :fence AND lease_owner = :owner")
             .expression_attribute_values(":fence", number(lease.fence))
             .expression_attribute_values(":owner", string(&lease.owner));
-        match update.send().await {
+        match self.table.write(update).await {
             Ok(_) => Ok(()),
             Err(error)
                 if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
@@ -160,7 +160,7 @@ impl Connections {
     }
 
     async fn write_fenced(&self, update: UpdateItemFluentBuilder) -> Result<Fenced, StoreError> {
-        match update.send().await {
+        match self.table.write(update).await {
             Ok(_) => Ok(Fenced::Written),
             Err(error) => match error.as_service_error().and_then(condition_failed) {
                 None => Err(self.table.failed("UpdateItem")(error)),

@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::sync::Mutex;
+
 use crate::{
     aws,
     catalog::Catalog,
@@ -10,6 +12,7 @@ use crate::{
     egress::Egress,
     error::{Error, VaultError},
     protocol::{credentials::Credentials, jwt::SigningKey},
+    secret::Digest,
     secrets::Secrets,
     store::{
         Table, attempts::Attempts, codes::Codes, connections::Connections, journal::Journal, links::Links,
@@ -50,6 +53,8 @@ pub struct App {
     http: reqwest::Client,
     ring: Once<Ring>,
     signing_key: Once<SigningKey>,
+    /// The root key's digest, if there is a root key, and since when it is kept.
+    pub(crate) root_key: Mutex<Option<(Timestamp, Option<Digest>)>>,
 }
 
 /// What can be fetched before the first request.
@@ -104,6 +109,7 @@ impl App {
             http,
             ring: Once::new(),
             signing_key: Once::new(),
+            root_key: Mutex::default(),
             random: random.clone(),
             config,
             catalog,

@@ -12,8 +12,8 @@ use crate::{
     http::{Request, basic_credentials, bearer_token},
     id::{ClientId, ConnectorId, Environment, ProjectId, Role},
     protocol::jwt,
-    secret::{AppSecret, RootKey, digest},
-    store::settings::{AppClient, Key, Project, Read},
+    secret::{AppSecret, Digest, RootKey, digest},
+    store::settings::{AppClient, KEPT, Key, Project, Read},
     subject::Subject,
 };
 
@@ -257,14 +257,29 @@ impl App {
         if token.starts_with("sk_") || jwt::is_jwt(token) {
             return Ok(false);
         }
-        let root = RootKey::from(self.secrets.text(&self.config.secrets.root_key).await?);
-        if root.expose().is_empty() || digest(token) != digest(root.expose()) {
+        if self.root_key_digest().await?.is_none_or(|root| digest(token) != root) {
             return Ok(false);
         }
         if !Presented::from_key_headers(request)?.is_empty() || Presented::from_body(request)?.is_some() {
             return Err(Error::invalid(TWO));
         }
         Ok(true)
+    }
+
+    /// The digest of the root key, if there is one. It is kept for as long as settings are, so that whoever guesses at it
+    /// costs one fetch in that time; a changed one works everywhere after it.
+    async fn root_key_digest(&self) -> Result<Option<Digest>, Error> {
+        let mut kept = self.root_key.lock().await; // those who ask meanwhile wait for the one fetch
+        let now = self.clock.now();
+        if let Some((since, root)) = &*kept
+            && since.until(now) < KEPT
+        {
+            return Ok(root.clone());
+        }
+        let root = RootKey::from(self.secrets.text(&self.config.secrets.root_key).await?);
+        let root = Some(digest(root.expose())).filter(|_| !root.expose().is_empty());
+        *kept = Some((now, root.clone()));
+        Ok(root)
     }
 }
 

@@ -2,9 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use admin::Admin;
+use futures_util::future::join_all;
 use shared::{
+    app::App,
+    aws,
     error::Error,
-    http::Request,
+    http::{Request, answer},
     id::{ConnectorId, Environment, Role},
     secret::ClientSecret,
     secrets::{ClientsSecret, ProviderClient},
@@ -152,4 +156,45 @@ async fn a_provider_client_s_secret_that_was_changed_is_in_use_within_thirty_sec
     world.hands.turn(KEPT);
     assert_eq!(secret().await.expose(), "changed");
     assert_eq!(world.secrets.take_calls().len(), 1);
+}
+
+/// The status that a list of connectors gets with this key.
+async fn list_connectors(app: &Arc<App>, key: &str) -> u16 {
+    let headers = vec![("authorization".to_owned(), format!("Bearer {key}"))];
+    let path = "/v1/admin/connectors".to_owned();
+    let request = Request::new("GET", path, String::new(), headers, "".into(), "r".to_owned());
+    answer(app, request, &Admin).await.status
+}
+
+#[tokio::test]
+async fn whoever_guesses_at_the_root_key_costs_one_fetch_in_thirty_seconds() {
+    let world = World::new().await;
+    for _ in 0..2 {
+        world.secrets.take_calls();
+        let guesses: [_; 10] = std::array::from_fn(|guess| format!("guess-{guess}"));
+        for status in join_all(guesses.iter().map(|guess| list_connectors(&world.app, guess))).await {
+            assert_eq!(status, 401);
+        }
+        assert_eq!(world.secrets.take_calls(), ["GetSecretValue root-key"]);
+        world.hands.turn_almost(KEPT);
+        assert_eq!(list_connectors(&world.app, "guess").await, 401);
+        assert_eq!(world.secrets.take_calls(), [""; 0]);
+        world.hands.turn(Duration::from_millis(1));
+    }
+}
+
+#[tokio::test]
+async fn a_root_key_that_was_changed_works_everywhere_within_thirty_seconds_and_the_old_one_nowhere() {
+    let world = World::new().await;
+    let secrets = aws::secrets_manager(&world.app.config.aws, &aws::http_client(aws::tls()).unwrap());
+    let name = &world.app.config.secrets.root_key;
+    let set = async |text: &str| {
+        secrets.put_secret_value().secret_id(name).secret_string(text).send().await.unwrap();
+    };
+    set("the old one").await;
+    assert_eq!(list_connectors(&world.app, "the old one").await, 200);
+    set("the new one").await;
+    world.hands.turn(KEPT);
+    assert_eq!(list_connectors(&world.app, "the new one").await, 200);
+    assert_eq!(list_connectors(&world.app, "the old one").await, 401);
 }

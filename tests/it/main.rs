@@ -23,6 +23,7 @@ mod refresh;
 mod requests;
 mod roles;
 mod router;
+mod slow_provider;
 mod status;
 mod store_claims;
 mod store_expiry;

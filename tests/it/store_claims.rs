@@ -197,7 +197,7 @@ async fn a_connection_is_deleted_by_one_of_two_hundred_and_queued_for_revocation
     let stored = world.connection("vendor").await;
     let deletions = race(CALLERS, |_| {
         let (app, stored) = (Arc::clone(&quick), stored.clone());
-        async move { app.delete_connection(stored).await.unwrap().ok_or(()) }
+        async move { app.delete_connection(stored, None).await.unwrap().ok_or(()) }
     })
     .await;
     only(deletions, |()| true);

@@ -134,20 +134,43 @@ impl World {
 
     /// A connection with these tokens.
     pub async fn connection_with(&self, connector: &str, tokens: &Tokens, expires_in: Option<Duration>) -> Stored {
-        self.complete(&self.attempt(connector), tokens, expires_in).await
+        let attempt = self.attempt(connector);
+        let held = self.grant(&attempt, tokens, expires_in).await;
+        self.complete(&attempt, held).await
+    }
+
+    /// A connection to an account of its own.
+    pub async fn connection_to(&self, account: &str) -> Stored {
+        let attempt = self.attempt("vendor");
+        let held = self.grant_of(&attempt, account).await;
+        self.complete(&attempt, held).await
+    }
+
+    /// A held grant of an account of its own.
+    pub async fn held_of(&self, account: &str) -> Held {
+        let attempt = self.attempt("vendor");
+        let held = self.grant_of(&attempt, account).await;
+        self.hold(&attempt, &held, &Bearer::random(&self.app.random), None).await;
+        held
+    }
+
+    async fn grant_of(&self, attempt: &Attempt, account: &str) -> Held {
+        let mut held = self.grant(attempt, &self.provider.consent(), Some(Duration::from_hours(1))).await;
+        held.connection.account.id = Some(account.to_owned());
+        held
     }
 
     /// The same connection, consented to anew.
     pub async fn reconnect(&self, key: &ConnectionKey) -> Stored {
         let old = self.app.connections.find(key).await.unwrap().unwrap().connection;
         let attempt = Attempt { connection: old.key, reconnect: true, ..self.attempt(old.connector.as_str()) };
-        self.complete(&attempt, &self.provider.consent(), Some(Duration::from_hours(1))).await
+        let held = self.grant(&attempt, &self.provider.consent(), Some(Duration::from_hours(1))).await;
+        self.complete(&attempt, held).await
     }
 
-    async fn complete(&self, attempt: &Attempt, tokens: &Tokens, expires_in: Option<Duration>) -> Stored {
+    async fn complete(&self, attempt: &Attempt, held: Held) -> Stored {
         let App { attempts, codes, connections, .. } = &*self.app;
         let browser = Bearer::random(&self.app.random);
-        let held = self.grant(attempt, tokens, expires_in).await;
         self.hold(attempt, &held, &browser, None).await;
         let by = Completer::Person { browser: browser.digest(), code: None };
         connections.complete(attempts, codes, &held, attempt.reconnect, &by, self.hands.now()).await.unwrap();

@@ -32,7 +32,7 @@ impl World {
     }
 
     async fn delete(&self, stored: &Stored) -> Revocation {
-        self.app.delete_connection(stored.clone()).await.unwrap().unwrap()
+        self.app.delete_connection(stored.clone(), None).await.unwrap().unwrap()
     }
 
     async fn listed(&self) -> Vec<String> {

@@ -42,7 +42,7 @@ async fn each_transaction_meets(fault: Fault, times: usize) {
 
     meet();
     let stored = connections.find(&attempt.connection).await.unwrap().unwrap();
-    assert_eq!(app.delete_connection(stored).await.unwrap(), Some(Revocation::Revoked));
+    assert_eq!(app.delete_connection(stored, None).await.unwrap(), Some(Revocation::Revoked));
     assert!(app.journal.due(now).await.unwrap().is_empty());
 }
 
@@ -120,7 +120,7 @@ async fn a_connection_whose_every_write_meets_a_transaction_is_kept_up() {
 
     world.provider.revocations_answer_next(&[axum::http::StatusCode::SERVICE_UNAVAILABLE]);
     let stored = app.connections.find(&connection.key).await.unwrap().unwrap();
-    assert_eq!(app.delete_connection(stored).await.unwrap(), Some(Revocation::Queued));
+    assert_eq!(app.delete_connection(stored, None).await.unwrap(), Some(Revocation::Queued));
 }
 
 async fn leased(world: &World, key: &ConnectionKey) -> Lease {

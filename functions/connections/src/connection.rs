@@ -111,7 +111,8 @@ pub async fn delete(app: &App, request: &Request) -> Result<Response, Error> {
     let stored = own(app, &caller, ConnectionKey::parse(request.param("id")?)).await?;
     let stored = stored.ok_or(Error::NotFound(Missing::Connection))?;
     let connection = stored.connection.clone();
-    let revocation = app.delete_connection(stored).await?.ok_or(Error::NotFound(Missing::Connection))?;
+    let revocation =
+        app.delete_connection(stored, request.deadline).await?.ok_or(Error::NotFound(Missing::Connection))?;
     Ok(Response::json(&receipt(&connection, revocation, request)))
 }
 

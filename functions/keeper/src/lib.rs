@@ -1,8 +1,7 @@
 //! Scheduled work: every minute, forget what nobody claimed and send what could not be sent.
 
-use std::time::Duration;
-
-use shared::{app::App, clock::Timestamp, error::Error};
+use futures_util::{StreamExt, stream};
+use shared::{app::App, clock::Timestamp, error::Error, flow::revoke::AT_ONCE, id::AttemptId, store::journal::Queued};
 
 /// What a round did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,46 +14,80 @@ pub struct Round {
     pub failed: usize,
 }
 
-/// What one item can take: a revocation within the provider's limit, and the writes around it.
-const ITEM: Duration = Duration::from_secs(20);
+/// One thing to be done in a round.
+enum Work<'a> {
+    /// A held grant whose ten minutes are over.
+    Forget(&'a AttemptId),
+    /// A revocation whose time has come.
+    Revoke(&'a Queued),
+}
 
-/// One round: held grants whose ten minutes are over, then the revoke queue. One that fails does not stop the
-/// others; what no time is left for before the deadline is left to the next round.
+/// What became of it.
+enum Done {
+    Forgotten,
+    Tried,
+    Failed,
+    /// There was nothing to do any more, or no time left to do it.
+    Left,
+}
+
+/// One round: held grants whose ten minutes are over, and the revoke queue. A few at once, so that a slow provider does not
+/// hold up the rest; one that fails does not stop the others; what no time is left for before the deadline is left to the
+/// next round.
 pub async fn keep(app: &App, deadline: Option<Timestamp>) -> Result<Round, Error> {
     let now = app.clock.now();
-    let mut round = Round::default();
-    for attempt in app.connections.overdue(now).await? {
-        if is_late(app, deadline) {
-            break;
-        }
-        match app.abandon(&attempt).await {
-            // completed in its last moment, while the index still showed it
-            Ok(None) => {}
-            Ok(Some(_)) => round.forgotten += 1,
-            Err(error) => {
-                round.failed += 1;
-                tracing::error!(%attempt, cause = shared::error::chain(&error), "a held grant could not be forgotten");
-            }
-        }
-    }
-    for queued in app.journal.due(app.clock.now()).await? {
-        if is_late(app, deadline) {
-            break;
-        }
-        match app.work_off(&queued).await {
-            Ok(_) => round.tried += 1,
-            Err(error) => {
-                round.failed += 1;
-                tracing::error!(cause = shared::error::chain(&error), "a queued revocation could not be worked off");
-            }
-        }
-    }
+    let (overdue, due) = tokio::join!(app.connections.overdue(now), app.journal.due(now));
+    let forget = overdue.iter().flatten().map(Work::Forget);
+    let work = forget.chain(due.iter().flatten().map(Work::Revoke));
+    let work: Vec<_> = work.map(|work| work.done(app, deadline)).collect();
+    let done: Vec<Done> = stream::iter(work).buffer_unordered(AT_ONCE).collect().await;
+    let round = done.iter().fold(Round::default(), Round::with);
     if round != Round::default() {
         tracing::info!(forgotten = round.forgotten, tried = round.tried, failed = round.failed, "kept");
     }
+    // a list that can't be read does not stop the other
+    overdue?;
+    due?;
     Ok(round)
 }
 
-fn is_late(app: &App, deadline: Option<Timestamp>) -> bool {
-    deadline.is_some_and(|deadline| app.clock.now().after(ITEM) > deadline)
+impl Work<'_> {
+    async fn done(self, app: &App, deadline: Option<Timestamp>) -> Done {
+        if !app.has_time_to_revoke(deadline) {
+            return Done::Left;
+        }
+        match self {
+            Self::Forget(attempt) => match app.abandon(attempt).await {
+                // completed in its last moment, while the index still showed it
+                Ok(None) => Done::Left,
+                Ok(Some(_)) => Done::Forgotten,
+                Err(error) => {
+                    tracing::error!(%attempt, cause = shared::error::chain(&error), "a held grant could not be forgotten");
+                    Done::Failed
+                }
+            },
+            Self::Revoke(queued) => match app.work_off(queued).await {
+                Ok(_) => Done::Tried,
+                Err(error) => {
+                    tracing::error!(
+                        cause = shared::error::chain(&error),
+                        "a queued revocation could not be worked off"
+                    );
+                    Done::Failed
+                }
+            },
+        }
+    }
+}
+
+impl Round {
+    fn with(mut self, done: &Done) -> Self {
+        match done {
+            Done::Forgotten => self.forgotten += 1,
+            Done::Tried => self.tried += 1,
+            Done::Failed => self.failed += 1,
+            Done::Left => {}
+        }
+        self
+    }
 }

@@ -3,11 +3,14 @@
 //! Where revocation ends everything that the account granted to the client, other connections hang on it: before anything is
 //! sent, live and held connections of the same client and account are looked up, and if there is one nothing is sent.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::{no_origin, unusable};
 use crate::{
     app::App,
+    clock::Timestamp,
     error::{Error, ProviderError},
     id::AttemptId,
     protocol::{connector::RevokeEffect, origins::Origins, revocation, template::Values},
@@ -25,7 +28,8 @@ use crate::{
 pub enum Revocation {
     /// The provider confirmed that it is over.
     Revoked,
-    /// The provider could not be reached or failed; it is tried again, for about two days.
+    /// The provider could not be reached or failed, or there was no time left to ask it; it is tried again, for about two
+    /// days.
     Queued,
     /// Another connection lives on the same grant, so nothing was sent.
     KeptSharedGrant,
@@ -40,9 +44,26 @@ pub enum Revocation {
 /// How often a deletion is tried anew when the credentials were renewed in between.
 const DELETIONS: usize = 5;
 
+/// How many grants are ended at the same time: one slow provider does not hold up the rest, and none is overrun.
+pub const AT_ONCE: usize = 8;
+
+/// What ending a grant can take: a revocation within the provider's limit, and the writes around it.
+const REVOCATION: Duration = Duration::from_secs(20);
+
 impl App {
-    /// Deletes a connection and revokes its grant. `None` if there is no such connection any more.
-    pub async fn delete_connection(&self, stored: Stored) -> Result<Option<Revocation>, Error> {
+    /// Whether the invocation lasts long enough to end another grant.
+    #[must_use]
+    pub fn has_time_to_revoke(&self, deadline: Option<Timestamp>) -> bool {
+        deadline.is_none_or(|deadline| self.clock.now().after(REVOCATION) <= deadline)
+    }
+
+    /// Deletes a connection and revokes its grant, or leaves that to the keeper where the deadline is near. `None` if there
+    /// is no such connection any more.
+    pub async fn delete_connection(
+        &self,
+        stored: Stored,
+        deadline: Option<Timestamp>,
+    ) -> Result<Option<Revocation>, Error> {
         let key = stored.connection.key.clone();
         let mut read = Some(stored);
         for _ in 0..DELETIONS {
@@ -50,6 +71,9 @@ impl App {
             let queued = self.queued(&stored.connection, key.as_str(), &stored.sealed);
             // first the queue and the deletion together, then the try: a crash between the two leaves the rest to the keeper
             if self.connections.delete(&stored, (&self.journal, &queued)).await? {
+                if !self.has_time_to_revoke(deadline) {
+                    return Ok(Some(Revocation::Queued));
+                }
                 return self.work_off(&queued).await.map(Some);
             }
             // renewed meanwhile: the tokens that were read are not the ones that live

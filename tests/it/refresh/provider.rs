@@ -56,6 +56,8 @@ struct Books {
     api_calls: usize,
     revocations: Vec<String>,
     revocation_answers: VecDeque<StatusCode>,
+    /// What the next revocations wait for.
+    revocation_gates: VecDeque<Arc<Semaphore>>,
     /// Whether the last spent token is still honoured, as some providers do for a while.
     grace: bool,
 }
@@ -121,6 +123,11 @@ impl Provider {
     /// The status codes of the next revocations; one that is none of success revokes nothing.
     pub fn revocations_answer_next(&self, statuses: &[StatusCode]) {
         self.books().revocation_answers.extend(statuses);
+    }
+
+    /// The next revocation waits for a permit before it is looked at.
+    pub fn hold_next_revocation(&self, gate: &Arc<Semaphore>) {
+        self.books().revocation_gates.push_back(Arc::clone(gate));
     }
 
     /// Every access token that was issued so far stops working.
@@ -239,6 +246,10 @@ async fn token(State(books): State<Arc<Mutex<Books>>>, form: String) -> Response
 
 async fn revoke(State(books): State<Arc<Mutex<Books>>>, form: String) -> StatusCode {
     let token = url::form_urlencoded::parse(form.as_bytes()).find(|(name, _)| name == "token");
+    let gate = books.lock().unwrap().revocation_gates.pop_front();
+    if let Some(gate) = gate {
+        gate.acquire().await.unwrap().forget();
+    }
     let mut books = books.lock().unwrap();
     if let Some(status) = books.revocation_answers.pop_front() {
         return status;

@@ -15,7 +15,7 @@ async fn what_is_deleted_while_it_is_renewed_is_revoked_with_the_new_token() {
     let caller = tokio::spawn(world.call(&world.app, &key));
     until(async || world.provider.redeemed() == 1).await;
     let stored = world.stored(&key).await;
-    world.app.delete_connection(stored).await.unwrap().unwrap();
+    world.app.delete_connection(stored, None).await.unwrap().unwrap();
     gate.add_permits(1);
     let told = caller.await.unwrap();
     assert_eq!((told.status, told.error()), (404, "connection_not_found"));
@@ -30,7 +30,7 @@ async fn what_is_deleted_as_it_was_before_a_renewal_is_revoked_as_it_is_now() {
     let key = world.expired().await;
     let stale = world.stored(&key).await;
     assert_eq!(world.call(&world.app, &key).await.status, 200);
-    world.app.delete_connection(stale).await.unwrap().unwrap();
+    world.app.delete_connection(stale, None).await.unwrap().unwrap();
     assert_eq!(world.provider.revocations(), ["rt-0-1"]);
 }
 

@@ -18,6 +18,9 @@ use crate::{
     store::attempts::{Attempt, Completion, Progress, Shape, Status},
 };
 
+/// The error of an attempt that failed on our side, in the words of RFC 6749 §4.1.2.1.
+pub const SERVER_ERROR: &str = "server_error";
+
 /// How far an attempt came.
 #[derive(Debug)]
 pub enum Ending {
@@ -164,6 +167,11 @@ fn outcome_words(attempt: &Attempt, status: &Status, error: &str) -> Words {
             Tone::Bad,
             format!("{connector} refused ({error}), so {app} got nothing. Go back to {app} and start again."),
         ),
+        Status::Failed if error == SERVER_ERROR => words(
+            "That did not work",
+            Tone::Bad,
+            format!("Something failed on our side ({error}). Nothing was connected; go back to {app} and try again."),
+        ),
         Status::Failed => words(
             "That did not work",
             Tone::Bad,
@@ -193,6 +201,7 @@ fn description(status: &Status, reason: &str) -> &'static str {
     match (status, reason) {
         (Status::Denied, "access_denied" | "not_confirmed") => "the person did not agree",
         (Status::Denied, _) => "the provider refused",
+        (_, SERVER_ERROR) => "the service failed",
         _ => "the provider did not answer as expected",
     }
 }

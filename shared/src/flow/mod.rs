@@ -7,6 +7,7 @@ pub mod finish;
 pub mod grant;
 pub mod refresh;
 pub mod revoke;
+pub mod settle;
 
 use crate::{
     error::{Error, ProviderError},

@@ -16,7 +16,7 @@ use crate::{
     protocol::{connector::RevokeEffect, origins::Origins, revocation, template::Values},
     secrets::ClientsSecret,
     store::{
-        connections::{Connection, Stored, held_key, is_shared_by_account},
+        connections::{Connection, Held, Stored, held_key, is_shared_by_account},
         journal::{Queued, TRIES},
     },
     vault::Sealed,
@@ -85,16 +85,21 @@ impl App {
     /// Forgets a held grant and revokes it, if it is known whose it is. `None` if it was completed meanwhile.
     pub async fn abandon(&self, attempt: &AttemptId) -> Result<Option<Revocation>, Error> {
         let Some(held) = self.connections.held(attempt).await? else { return Ok(None) };
-        if held.connection.account.id.is_none() {
-            let forgotten = self.connections.forget_held(attempt, None).await?;
-            return Ok(forgotten.then_some(Revocation::Forgotten));
-        }
-        // a held grant may be one to renew a live connection, so it is the held item that does not count, not the connection
-        let queued = self.queued(&held.connection, &held_key(attempt), &held.sealed);
-        if !self.connections.forget_held(attempt, Some((&self.journal, &queued))).await? {
+        let queued = self.unclaimed(&held);
+        if !self.connections.forget_held(attempt, queued.as_ref().map(|queued| (&self.journal, queued))).await? {
             return Ok(None);
         }
-        self.work_off(&queued).await.map(Some)
+        match queued {
+            Some(queued) => self.work_off(&queued).await.map(Some),
+            None => Ok(Some(Revocation::Forgotten)),
+        }
+    }
+
+    /// How a grant that was never completed is revoked: not at all where it is not known whose it is.
+    pub(super) fn unclaimed(&self, held: &Held) -> Option<Queued> {
+        held.connection.account.id.as_ref()?;
+        // it may be one to renew a live connection, so it is the held item that does not count, not the connection
+        Some(self.queued(&held.connection, &held_key(&held.attempt), &held.sealed))
     }
 
     /// Tries a queued revocation and takes it off the queue, or puts it back for later.
@@ -116,7 +121,8 @@ impl App {
         outcome
     }
 
-    async fn try_revocation(&self, queued: &Queued) -> Result<Revocation, Error> {
+    /// Revokes at the provider, where that is safe.
+    pub(super) async fn try_revocation(&self, queued: &Queued) -> Result<Revocation, Error> {
         let job = &queued.revocation;
         let connector = self.connector_data(&job.project, &job.connector).await?;
         let Some(revoke) = &connector.revoke else { return Ok(Revocation::NotSupported) };

@@ -463,15 +463,16 @@ impl Attempts {
 
     /// Writes down a refusal, by the provider or the person.
     pub async fn deny(&self, id: &AttemptId, reason: &str) -> Result<(), StoreError> {
-        self.end(id, &Status::Denied, reason).await
+        self.end(id, &Status::Denied, reason).await.map(drop)
     }
 
-    /// Writes down a failure after the claim.
-    pub async fn fail(&self, id: &AttemptId, reason: &str) -> Result<(), StoreError> {
+    /// Writes down a failure after the claim: from then on no grant can be held or completed. False if there is a
+    /// connection already, which stays.
+    pub async fn fail(&self, id: &AttemptId, reason: &str) -> Result<bool, StoreError> {
         self.end(id, &Status::Failed, reason).await
     }
 
-    async fn end(&self, id: &AttemptId, status: &Status, reason: &str) -> Result<(), StoreError> {
+    async fn end(&self, id: &AttemptId, status: &Status, reason: &str) -> Result<bool, StoreError> {
         let update = self.update(id).update_expression("SET #status = :status, #error = :error");
         let update = update
             .condition_expression("attribute_exists(pk) AND #status <> :connected")
@@ -481,13 +482,13 @@ impl Attempts {
             .expression_attribute_values(":status", string(status.as_stored()))
             .expression_attribute_values(":error", string(reason));
         match self.table.write(update).await {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(true),
             Err(error)
                 if error.as_service_error().is_some_and(
                     aws_sdk_dynamodb::operation::update_item::UpdateItemError::is_conditional_check_failed_exception,
                 ) =>
             {
-                Ok(())
+                Ok(false)
             }
             Err(error) => Err(self.table.failed("UpdateItem")(error)),
         }

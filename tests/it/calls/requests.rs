@@ -145,7 +145,8 @@ impl World {
         (state, browser)
     }
 
-    async fn answer_of_the_provider(&self, attempt: Attempt) -> Request {
+    /// The provider's answer, in the browser that started this attempt.
+    pub async fn answer_of_the_provider(&self, attempt: Attempt) -> Request {
         let (state, browser) = self.started(&attempt).await;
         let cookie = format!("{}={}", cookie_name(&attempt.id), browser.expose());
         let query = format!("code=c&state={}", state.expose());

@@ -64,7 +64,7 @@ pub enum Ahead {
     Ring,
     /// The signing key, for the one that signs.
     SigningKey,
-    /// Another connection to DynamoDB, for the one that reads two items at once.
+    /// Another connection to DynamoDB, for those that read two items at once.
     SecondConnection,
 }
 

@@ -88,7 +88,7 @@ async fn a_flow_whose_every_write_meets_a_transaction_goes_on() {
     let attempt = world.attempt("vendor");
     let state = world.put(&attempt).await;
     app.attempts.start(&state, &browser.digest(), now).await.unwrap();
-    let proof = Proof { browser: browser.digest(), issuer: None, request_id: "r".to_owned() };
+    let proof = Proof { browser: browser.digest(), connector: None, issuer: None, request_id: "r".to_owned() };
     assert!(matches!(app.attempts.claim(&state, &proof, now).await.unwrap(), Claim::Won(_)));
     app.attempts.deny(&attempt.id, "access_denied").await.unwrap();
     assert_eq!(app.attempts.progress_of(&attempt.id, now).await.unwrap().status, Status::Denied);

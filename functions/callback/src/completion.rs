@@ -11,6 +11,7 @@ use shared::{
     store::{
         attempts::{Completion, Progress, State, Status},
         connections::Completer,
+        settings::Key,
     },
     subject::Subject,
 };
@@ -18,18 +19,25 @@ use shared::{
 /// Redeems a completion code: `{"code", "state", "userId"}` in, the connection out. Everything is checked before the code is
 /// used up, so a mistake costs nothing; the claim is one transaction with the connection.
 pub async fn redeem(app: &App, request: &Request) -> Result<Response, Error> {
-    let caller = app.caller(request, &[Role::Connect]).await?;
     let form = request.form()?;
     let code = digest(form.required("code")?);
     let state = State::parse(form.required("state")?).ok_or_else(unknown)?;
     let named = Subject::from_params(&form)?.identity;
 
     let now = app.clock.now();
-    let found = app.codes.find(&code).await?.filter(|found| found.expires_at > now).ok_or_else(unknown)?;
+    // two rounds, of two reads each; whether the user was deleted is kept from the first one
+    let caller = app.caller_reading(request, &[Role::Connect], |project, environment| {
+        named.iter().map(|user| Key::DeletedUser(project.clone(), environment, user.clone())).collect()
+    });
+    let (caller, found) = tokio::join!(caller, app.codes.find(&code));
+    let caller = caller?;
+    let found = found?.filter(|found| found.expires_at > now).ok_or_else(unknown)?;
     if found.attempt != state.attempt {
         return Err(unknown());
     }
-    let progress = app.attempts.progress_of(&found.attempt, now).await.map_err(gone)?;
+    let (progress, held) =
+        tokio::join!(app.attempts.progress_of(&found.attempt, now), app.connections.held(&found.attempt));
+    let progress = progress.map_err(gone)?;
     if !belongs(&progress, &caller, request.param("connector")?, &state) {
         return Err(unknown());
     }
@@ -46,7 +54,7 @@ pub async fn redeem(app: &App, request: &Request) -> Result<Response, Error> {
         }
         app.connections.find(&attempt.connection).await?.ok_or(Error::NotFound(Missing::Connection))?;
     } else {
-        let held = app.connections.held(&attempt.id).await?.ok_or_else(unknown)?;
+        let held = held?.ok_or_else(unknown)?;
         let by = Completer::App { code, request_id: &request.request_id };
         let completed = app.complete(&held, attempt.reconnect, &by).await;
         completed.map_err(|error| if matches!(error, Error::AlreadyUsed) { unknown() } else { error })?;

@@ -11,6 +11,6 @@ use shared::{
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
     let app = Arc::new(App::from_env()?); // settings only; a missing one stops the start and is named
-    app.prefetch(&[Ahead::Ring]).await; // at most a second; a failure is logged and retried at first use
+    app.prefetch(&[Ahead::Ring, Ahead::SecondConnection]).await; // at most a second; a failure is logged and retried at first use
     lambda::serve(&app, Callback).await
 }

@@ -11,7 +11,7 @@ use shared::{
     secret::{Bearer, digest},
     store::{
         attempts::{Attempt, Completion, Progress, Status, cookie_name},
-        connections::Completer,
+        connections::{Completer, Held},
     },
 };
 
@@ -87,10 +87,11 @@ fn purpose(attempt: &Attempt) -> String {
 
 /// Takes the person's word: completes the connection, or forgets the grant.
 pub async fn decide(app: &App, request: &Request) -> Result<Response, Error> {
-    let own = Own::of(app, request).await?;
-    let attempt = &own.progress.attempt;
     let form = request.form()?;
-    let base_url = app.base_url(app.clock.now()).await?;
+    // one round: the path names the attempt, and nothing is told of its grant to another browser
+    let (own, held, base_url) = tokio::join!(Own::of(app, request), held(app, request), app.base_url(app.clock.now()));
+    let (own, base_url) = (own?, base_url?);
+    let attempt = &own.progress.attempt;
     form::must_be_ours(request, &form, own.cookie.expose(), &purpose(attempt), &base_url)?;
     if !own.waits_for_the_person() {
         return Ok(after_form(
@@ -100,16 +101,22 @@ pub async fn decide(app: &App, request: &Request) -> Result<Response, Error> {
         ));
     }
     let ending = match form.required("decision")? {
-        "confirm" => confirm(app, &own).await?,
+        "confirm" => confirm(app, &own, held?).await?,
         "cancel" => cancel(app, &own).await?,
         _ => return Err(Error::invalid("decision is confirm or cancel")),
     };
     Ok(after_form(app.end(&own.progress, ending).await?, &base_url, attempt))
 }
 
-async fn confirm(app: &App, own: &Own) -> Result<Ending, Error> {
+/// The grant of the attempt that the path names.
+async fn held(app: &App, request: &Request) -> Result<Option<Held>, Error> {
+    let id = AttemptId::parse(request.param("attempt")?).ok_or(Error::UnknownState)?;
+    Ok(app.connections.held(&id).await?)
+}
+
+async fn confirm(app: &App, own: &Own, held: Option<Held>) -> Result<Ending, Error> {
     let attempt = &own.progress.attempt;
-    let Some(held) = app.connections.held(&attempt.id).await? else { return ended(app, own).await };
+    let Some(held) = held else { return ended(app, own).await };
     let code = completion_code(attempt, &own.cookie);
     let by = Completer::Person { browser: own.cookie.digest(), code: code.as_ref() };
     match app.complete(&held, attempt.reconnect, &by).await {

@@ -137,8 +137,8 @@ async fn framed(app: &App, request: &Request) -> Result<Response, Error> {
 /// Takes the form: an authorization begins, or typed credentials are verified and held.
 pub async fn submit(app: &App, request: &Request) -> Result<Response, Error> {
     let form = request.form()?;
-    let visit = Visit::again(app, request, form.one("link")?).await?;
-    let base_url = app.base_url(app.clock.now()).await?;
+    let (visit, base_url) = tokio::join!(Visit::again(app, request, form.one("link")?), app.base_url(app.clock.now()));
+    let (visit, base_url) = (visit?, base_url?);
     form::must_be_ours(request, &form, visit.cookie.expose(), &visit.purpose(), &base_url)?;
 
     let connector = connector(app, request, &visit.link).await?;

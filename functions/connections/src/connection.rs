@@ -50,10 +50,23 @@ async fn of_subject(app: &App, caller: &Caller, query: &Params) -> Result<Vec<(C
 
 /// One connection, as it stands now.
 pub async fn read(app: &App, request: &Request) -> Result<Response, Error> {
-    let caller = app.caller(request, &[Role::Read, Role::Connect]).await?;
-    let stored = own(app, &caller, ConnectionKey::parse(request.param("id")?)).await?;
-    let stored = stored.ok_or(Error::NotFound(Missing::Connection))?;
+    let stored = named(app, request, &[Role::Read, Role::Connect]).await?;
     Ok(Response::json(&Record::of(&stored.connection, stored.health)))
+}
+
+/// The caller's connection that the path names. Caller and connection are read in one round; nothing is told of what is not
+/// theirs.
+async fn named(app: &App, request: &Request, roles: &'static [Role]) -> Result<Stored, Error> {
+    let key = ConnectionKey::parse(request.param("id")?);
+    let find = async {
+        match &key {
+            Some(key) => app.connections.find(key).await,
+            None => Ok(None),
+        }
+    };
+    let (caller, stored) = tokio::join!(app.caller(request, roles), find);
+    let caller = caller?;
+    stored?.filter(|stored| is_own(&caller, stored)).ok_or(Error::NotFound(Missing::Connection))
 }
 
 /// What an app may change.
@@ -67,11 +80,9 @@ struct Change {
 
 /// Changes what the body names and leaves the rest. An inactive connection stays, and passthrough refuses it.
 pub async fn update(app: &App, request: &Request) -> Result<Response, Error> {
-    let caller = app.caller(request, &[Role::Connect]).await?;
+    let key = named(app, request, &[Role::Connect]).await?.connection.key;
     let change: Change = request.json()?;
     change.must_fit()?;
-    let stored = own(app, &caller, ConnectionKey::parse(request.param("id")?)).await?;
-    let key = stored.ok_or(Error::NotFound(Missing::Connection))?.connection.key;
     let changed = app.connections.update(&key, app.clock.now(), |connection| change.apply(connection)).await?;
     let (connection, health) = changed.ok_or(Error::NotFound(Missing::Connection))?;
     Ok(Response::json(&Record::of(&connection, health)))
@@ -107,9 +118,7 @@ impl Change {
 
 /// Deletes a connection, revokes its grant at the provider where that is safe, and answers a receipt.
 pub async fn delete(app: &App, request: &Request) -> Result<Response, Error> {
-    let caller = app.caller(request, &[Role::Connect]).await?;
-    let stored = own(app, &caller, ConnectionKey::parse(request.param("id")?)).await?;
-    let stored = stored.ok_or(Error::NotFound(Missing::Connection))?;
+    let stored = named(app, request, &[Role::Connect]).await?;
     let connection = stored.connection.clone();
     let revocation =
         app.delete_connection(stored, request.deadline).await?.ok_or(Error::NotFound(Missing::Connection))?;
@@ -119,10 +128,11 @@ pub async fn delete(app: &App, request: &Request) -> Result<Response, Error> {
 /// The caller's connection of this key, if there is one.
 pub async fn own(app: &App, caller: &Caller, key: Option<ConnectionKey>) -> Result<Option<Stored>, Error> {
     let Some(key) = key else { return Ok(None) };
-    let stored = app.connections.find(&key).await?;
-    Ok(stored.filter(|Stored { connection, .. }| {
-        connection.project == caller.project.id && connection.environment == caller.environment
-    }))
+    Ok(app.connections.find(&key).await?.filter(|stored| is_own(caller, stored)))
+}
+
+fn is_own(caller: &Caller, Stored { connection, .. }: &Stored) -> bool {
+    connection.project == caller.project.id && connection.environment == caller.environment
 }
 
 /// What became of a deleted connection and its grant.

@@ -176,6 +176,8 @@ pub enum Refusal {
     InvalidRedirectUri,
     /// The front end's address is not of an allowed origin.
     InvalidBaseUrl,
+    /// The page that asks is not of an allowed origin.
+    OriginNotAllowed,
     /// The app vouches for its users and named none.
     UserIdRequired,
     /// The user named is not the one who started.
@@ -206,6 +208,7 @@ impl Refusal {
             Self::InvalidGrant => "invalid_grant",
             Self::InvalidRedirectUri => "invalid_redirect_uri",
             Self::InvalidBaseUrl => "invalid_base_url",
+            Self::OriginNotAllowed => "origin_not_allowed",
             Self::UserIdRequired => "user_id_required",
             Self::IdentityMismatch => "identity_mismatch",
             Self::UnsupportedApiVersion => "unsupported_api_version",

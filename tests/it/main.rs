@@ -14,6 +14,7 @@ mod credentials;
 mod emulator;
 mod events;
 mod five_ways;
+mod from_page;
 mod front_end;
 mod held;
 mod keys;

@@ -119,6 +119,8 @@ fn the_roles_are_those_of_the_table() {
             Access::Public => BTreeSet::new(),
             Access::Root => BTreeSet::from(["rootKey"]),
             Access::RootOr(_) => app.into_iter().chain(["rootKey"]).collect(),
+            // what makes an attempt can't be asked in its cookie's name
+            Access::Session if route.operation == Operation::CreateAttempt => BTreeSet::from(["session"]),
             Access::Session => BTreeSet::from(["session", "attemptCookie"]),
             Access::Roles(_) => app.into(),
         };
@@ -208,7 +210,8 @@ fn after_refusal(refusal: Refusal) -> Option<Refusal> {
         Refusal::InvalidScope => Refusal::InvalidGrant,
         Refusal::InvalidGrant => Refusal::InvalidRedirectUri,
         Refusal::InvalidRedirectUri => Refusal::InvalidBaseUrl,
-        Refusal::InvalidBaseUrl => Refusal::UserIdRequired,
+        Refusal::InvalidBaseUrl => Refusal::OriginNotAllowed,
+        Refusal::OriginNotAllowed => Refusal::UserIdRequired,
         Refusal::UserIdRequired => Refusal::IdentityMismatch,
         Refusal::IdentityMismatch => Refusal::UnsupportedApiVersion,
         Refusal::UnsupportedApiVersion => Refusal::UnsupportedCredentialType,

@@ -137,6 +137,7 @@ fn body(operation: Operation, url: &str, world: &World) -> Option<Value> {
         Operation::CreateSession | Operation::ListWidgetConnectors => {
             json!({ "identity": USER, "identityType": "user" })
         }
+        Operation::CreateAttempt => json!({ "connector": "acme", "opener": world.app_origin() }),
         Operation::CreateCredential => {
             json!({ "credentialType": "oauth2", "redirectUri": world.redirect_uri(), "userId": USER })
         }

@@ -1,6 +1,7 @@
 //! The beginning of a connection: an app asks, and a browser starts.
 
 mod credentials;
+mod from_page;
 mod front_end;
 mod start;
 
@@ -23,6 +24,9 @@ impl Handler for Authorize {
         match operation {
             Operation::AuthorizeConnector => front_end::authorize(app, request).await,
             Operation::CreateCredential => credentials::create(app, request).await,
+            Operation::StartPage => from_page::page(app).await,
+            Operation::CreateAttempt => from_page::create(app, request).await,
+            Operation::StartFromPage => from_page::submit(app, request).await,
             Operation::Start => start::start(app, request).await,
             _ => Err(Error::NotFound(Missing::Route)),
         }

@@ -10,7 +10,7 @@ use shared::{
     id::ConnectorId,
     protocol::authorization::{AuthorizationResponse, Verdict},
     secret::Bearer,
-    store::attempts::{Claim, Completion, Proof, cookie_name},
+    store::attempts::{Claim, Completion, Progress, Proof, Status, cookie_name},
 };
 
 use crate::form_post;
@@ -30,7 +30,7 @@ pub async fn receive(app: &Arc<App>, request: &Request) -> Result<Response, Erro
     };
     let claimed = match app.attempts.claim(&answer.state, &proof, app.clock.now()).await? {
         Claim::Won(claimed) => claimed,
-        Claim::Before(progress) => return app.end(&progress, Ending::of(&progress, &cookie)).await,
+        Claim::Before(progress) => return again(app, &progress, &cookie).await,
     };
 
     let (progress, attempt) = (&claimed.progress, claimed.attempt());
@@ -46,7 +46,19 @@ pub async fn receive(app: &Arc<App>, request: &Request) -> Result<Response, Erro
     let vouched = attempt.completion == Completion::AppVouches;
     let code = completion_code(attempt, &cookie).filter(|_| vouched);
     app.hold(held, code.as_ref()).await?;
-    app.end(progress, Ending::Held(code)).await
+    match attempt.completion {
+        Completion::BoundAtStart => app.end(progress, app.complete_in_browser(attempt, &cookie).await?).await,
+        Completion::AppVouches | Completion::PersonConfirms => app.end(progress, Ending::Held(code)).await,
+    }
+}
+
+/// The same browser came again: it is told how it ended. What was bound at its start and held, but not completed, is completed now.
+async fn again(app: &App, progress: &Progress, cookie: &Bearer) -> Result<Response, Error> {
+    let attempt = &progress.attempt;
+    if progress.status == Status::Held && attempt.completion == Completion::BoundAtStart {
+        return app.end(progress, app.complete_in_browser(attempt, cookie).await?).await;
+    }
+    app.end(progress, Ending::of(progress, cookie)).await
 }
 
 /// The connector whose own redirect URI this is; none at the common one.

@@ -35,6 +35,13 @@ impl Handler for Connect {
             Operation::OutcomePage => confirmation::outcome(app, request).await,
             Operation::AttemptStatus => status::read(app, request).await,
             Operation::Stylesheet => Ok(asset("text/css; charset=utf-8", page::STYLESHEET)),
+            Operation::StartScript => Ok(asset("text/javascript; charset=utf-8", include_str!("../assets/start.js"))),
+            // a module is fetched by the customer's page, which may be isolated
+            Operation::ConnectScript => {
+                Ok(asset("text/javascript; charset=utf-8", include_str!("../assets/connect.js"))
+                    .with("access-control-allow-origin", "*")
+                    .with("cross-origin-resource-policy", "cross-origin"))
+            }
             Operation::OpenApi => Ok(asset("application/yaml", OPENAPI)),
             _ => Err(Error::NotFound(Missing::Route)),
         }

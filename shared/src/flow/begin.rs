@@ -9,11 +9,12 @@ use crate::{
     error::Error,
     id::{AttemptId, ConnectionKey, ConnectorId, Environment, Identity},
     protocol::{authorization::AuthorizationRequest, template::Values},
-    secret::CodeVerifier,
+    secret::{CodeVerifier, Digest},
     store::{
         attempts::{Attempt, Callback, Completion, Issuer, Shape, State, VERIFIER, verifier_plaintext},
         settings::Project,
     },
+    vault::Sealed,
 };
 
 /// What is asked for.
@@ -49,6 +50,32 @@ pub struct Begun {
 impl App {
     /// Begins an authorization: one write. The provider's address is made now, so that starting reads nothing.
     pub async fn begin(&self, connector: &ConnectorInUse<'_>, asked: Asked<'_>) -> Result<Begun, Error> {
+        let (made, verifier) = self.make(connector, asked, None).await?;
+        self.attempts.put(&made.attempt, &made.state, &verifier).await?;
+        Ok(made)
+    }
+
+    /// Begins an authorization in this browser, which has it from now on: one write. `proven` says that the page which asks was
+    /// proven to be one of the project's, so that the answer completes it without another question.
+    pub async fn begin_in(
+        &self,
+        browser: &Digest,
+        proven: bool,
+        connector: &ConnectorInUse<'_>,
+        asked: Asked<'_>,
+    ) -> Result<Begun, Error> {
+        let completion = if proven { Completion::BoundAtStart } else { Completion::PersonConfirms };
+        let (made, verifier) = self.make(connector, asked, Some(completion)).await?;
+        self.attempts.put_started(&made.attempt, &made.state, &verifier, browser).await?;
+        Ok(made)
+    }
+
+    async fn make(
+        &self,
+        connector: &ConnectorInUse<'_>,
+        asked: Asked<'_>,
+        completion: Option<Completion>,
+    ) -> Result<(Begun, Sealed), Error> {
         let now = self.clock.now();
         let base_url = self.base_url(now).await?;
         let Some(oauth2) = &connector.data.oauth2 else {
@@ -80,6 +107,7 @@ impl App {
         let authorization_url = request.url(oauth2, &values).map_err(unusable(&connector.id))?;
 
         let mut attempt = self.attempt(connector, asked, id, &values, now);
+        attempt.completion = completion.unwrap_or(attempt.completion);
         attempt.authorization_url = authorization_url.into();
         attempt.redirect_uri = redirect_uri;
         attempt.scopes = scopes;
@@ -89,9 +117,8 @@ impl App {
             is_told: oauth2.authorization_response_iss_parameter_supported,
         });
         let sealed = self.seal(&attempt.belongs(VERIFIER), verifier_plaintext(&verifier)).await?;
-        self.attempts.put(&attempt, &state, &sealed).await?;
         let start_url = format!("{base_url}/connect/start/{}?state={}", attempt.id, state.expose());
-        Ok(Begun { attempt, state, start_url })
+        Ok((Begun { attempt, state, start_url }, sealed))
     }
 
     /// An attempt that asks nobody yet.
@@ -145,6 +172,8 @@ pub fn redirect_uri(base_url: &str, connector: &ConnectorId, callback: Callback)
 fn completion(project: &Project, asked: &Asked<'_>) -> Completion {
     match asked.shape {
         Shape::Credentials { .. } if project.vouches_for_users && asked.identity.is_some() => Completion::AppVouches,
-        Shape::Credentials { .. } | Shape::Link { .. } | Shape::FrontEnd { .. } => Completion::PersonConfirms,
+        Shape::Credentials { .. } | Shape::Link { .. } | Shape::FrontEnd { .. } | Shape::Page { .. } => {
+            Completion::PersonConfirms
+        }
     }
 }

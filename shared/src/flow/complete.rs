@@ -3,8 +3,11 @@
 use crate::{
     app::App,
     error::{Error, Missing},
+    flow::finish::{Ending, completion_code},
     id::{Environment, Identity, ProjectId},
+    secret::Bearer,
     store::{
+        attempts::{Attempt, Status},
         connections::{Completer, Connection, Held},
         settings::Key,
     },
@@ -21,6 +24,23 @@ impl App {
             return Err(error);
         }
         self.connections.complete(&self.attempts, &self.codes, held, reconnect, by, self.clock.now()).await
+    }
+
+    /// Completes a held grant in the browser that it is held for. What it comes to if somebody was faster, by a second click or in
+    /// another tab, or if the keeper was, is told as it stands.
+    pub async fn complete_in_browser(&self, attempt: &Attempt, cookie: &Bearer) -> Result<Ending, Error> {
+        let held = self.connections.held(&attempt.id).await?;
+        let code = completion_code(attempt, cookie);
+        if let Some(held) = held {
+            let by = Completer::Person { browser: cookie.digest(), code: code.as_ref() };
+            match self.complete(&held, attempt.reconnect, &by).await {
+                Ok(_) => return Ok(Ending::Connected(code)),
+                Err(Error::AlreadyUsed) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let progress = self.attempts.progress_of(&attempt.id, self.clock.now()).await?;
+        if progress.status == Status::Held { Err(Error::AlreadyUsed) } else { Ok(Ending::of(&progress, cookie)) }
     }
 
     /// Fails if this user was deleted.

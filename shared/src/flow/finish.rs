@@ -4,6 +4,8 @@
 //! |---|---|---|---|
 //! | one-time link, session link | our confirmation | `return_to?status=connected&connection=…`, else our page | `return_to?error=…`, else our page |
 //! | authorization URL for a front end | our confirmation | `baseUrl?status=connected&connection=…`, else our page | `baseUrl?error=…`, else our page |
+//! | page with a session, bound | — (completed at once) | `return_to?mooring_attempt=…`, else our page | the same |
+//! | page with a session, otherwise | our confirmation | the same | the same |
 //! | credentials, the app vouches | `redirectUri?code=…&state=…` | — | `redirectUri?error=…&state=…` |
 //! | credentials, otherwise | our confirmation | `redirectUri?code=…&state=…` | `redirectUri?error=…&state=…` |
 
@@ -20,6 +22,9 @@ use crate::{
 
 /// The error of an attempt that failed on our side, in the words of RFC 6749 §4.1.2.1.
 pub const SERVER_ERROR: &str = "server_error";
+
+/// What names the attempt to a page that asks the server how it ended. It completes nothing and proves nothing.
+const ATTEMPT: &str = "mooring_attempt";
 
 /// How far an attempt came.
 #[derive(Debug)]
@@ -42,7 +47,7 @@ pub enum Ending {
 pub fn completion_code(attempt: &Attempt, cookie: &Bearer) -> Option<Bearer> {
     match attempt.shape {
         Shape::Credentials { .. } => Some(cookie.derived(&format!("completion code {}", attempt.id))),
-        Shape::Link { .. } | Shape::FrontEnd { .. } => None,
+        Shape::Link { .. } | Shape::FrontEnd { .. } | Shape::Page { .. } => None,
     }
 }
 
@@ -54,7 +59,7 @@ impl Ending {
         let error = || progress.error.clone().unwrap_or_default();
         match (&progress.status, progress.attempt.completion) {
             (Status::Held, Completion::AppVouches) => Self::Held(code()),
-            (Status::Held, Completion::PersonConfirms) => Self::Held(None),
+            (Status::Held, Completion::PersonConfirms | Completion::BoundAtStart) => Self::Held(None),
             (Status::Connected, _) => Self::Connected(code()),
             (Status::Denied, _) => Self::Denied(error()),
             (Status::Failed, _) => Self::Failed(error()),
@@ -84,7 +89,7 @@ impl App {
             Ending::Held(Some(code)) | Ending::Connected(Some(code)) => {
                 Response::redirect(&with_code(progress, &code)?)
             }
-            Ending::Held(None) if attempt.completion == Completion::AppVouches => {
+            Ending::Held(None) if attempt.completion != Completion::PersonConfirms => {
                 self.outcome_page(attempt, &Status::Held, None)
             }
             Ending::Held(None) => Response::redirect(&format!("{base_url}/connect/confirm/{}", attempt.id)),
@@ -98,11 +103,14 @@ impl App {
 
     fn connected(&self, attempt: &Attempt) -> Result<Response, Error> {
         let Some(target) = target(attempt) else { return Ok(self.outcome_page(attempt, &Status::Connected, None)) };
-        let parameters = [
-            ("status", "connected"),
-            ("connection", attempt.connection.as_str()),
-            ("connector", attempt.connector.as_str()),
-        ];
+        let parameters = match attempt.shape {
+            Shape::Page { .. } => vec![(ATTEMPT, attempt.id.as_str())],
+            Shape::Link { .. } | Shape::FrontEnd { .. } | Shape::Credentials { .. } => vec![
+                ("status", "connected"),
+                ("connection", attempt.connection.as_str()),
+                ("connector", attempt.connector.as_str()),
+            ],
+        };
         Ok(Response::redirect(&with_parameters(target, &parameters)?))
     }
 
@@ -111,6 +119,7 @@ impl App {
         let Some(target) = target(attempt) else { return Ok(self.outcome_page(attempt, status, Some(reason))) };
         let mut parameters = vec![("error", reason), ("error_description", description(status, reason))];
         match attempt.shape {
+            Shape::Page { .. } => parameters = vec![(ATTEMPT, attempt.id.as_str())],
             Shape::Credentials { .. } => parameters.extend(progress.state.as_deref().map(|state| ("state", state))),
             Shape::Link { .. } | Shape::FrontEnd { .. } => parameters.push(("connector", attempt.connector.as_str())),
         }
@@ -136,6 +145,8 @@ impl App {
         match attempt.shape {
             Shape::FrontEnd { .. } => Response::found_page(page),
             Shape::Link { .. } | Shape::Credentials { .. } => Response::html(page),
+            // the page that opened this window closes it
+            Shape::Page { .. } => Response::html(page).with("cross-origin-opener-policy", "unsafe-none"),
         }
     }
 }
@@ -209,7 +220,7 @@ fn description(status: &Status, reason: &str) -> &'static str {
 /// The address in the customer's hands that this attempt goes back to.
 fn target(attempt: &Attempt) -> Option<&str> {
     match &attempt.shape {
-        Shape::Link { return_to } => return_to.as_deref(),
+        Shape::Link { return_to } | Shape::Page { return_to } => return_to.as_deref(),
         Shape::FrontEnd { base_url } => base_url.as_deref(),
         Shape::Credentials { redirect_uri } => Some(redirect_uri),
     }

@@ -28,7 +28,7 @@ pub fn must_be_ours(
     purpose: &str,
     base_url: &str,
 ) -> Result<(), Error> {
-    if !comes_from(request, base_url)? {
+    if !is_ours(request, base_url)? {
         return Err(Error::ForgedForm);
     }
     let given = form.one(TOKEN_FIELD)?.and_then(|text| URL_SAFE_NO_PAD.decode(text).ok()).ok_or(Error::ForgedForm)?;
@@ -36,10 +36,10 @@ pub fn must_be_ours(
     hmac::verify(&key, purpose.as_bytes(), &given).map_err(|_| Error::ForgedForm)
 }
 
-/// What the browser says of where the form stood. Our pages send no referrer, so `Origin` is then `null`
+/// What the browser says of where the form, or the script, stood. Our pages send no referrer, so `Origin` is then `null`
 /// (Fetch, "append a request `Origin` header"), and `Sec-Fetch-Site` decides. A program that is no browser says nothing; it has
 /// no one else's cookies to misuse.
-fn comes_from(request: &Request, base_url: &str) -> Result<bool, Error> {
+pub fn is_ours(request: &Request, base_url: &str) -> Result<bool, Error> {
     let own = Url::parse(base_url).map(|url| url.origin().ascii_serialization()).unwrap_or_default();
     let site = request.single_header("sec-fetch-site")?;
     let origin = request.single_header("origin")?;

@@ -151,6 +151,11 @@ pub enum Shape {
         /// The front end to go back to; without it, our own page is the end.
         base_url: Option<String>,
     },
+    /// By a page of the app's with a connect session: `connect.js`.
+    Page {
+        /// The page to go back to; without it, ours is the end, in a window of its own.
+        return_to: Option<String>,
+    },
     /// By `POST /connectors/{connector}/credentials`.
     Credentials {
         /// Where the completion code goes.
@@ -164,6 +169,9 @@ pub enum Shape {
 pub enum Completion {
     /// The app's back end redeems the completion code and names the identity that its own session says is logged in.
     AppVouches,
+    /// Nobody any more: the page that asked was proven before the browser left, and the browser that brings the answer is the
+    /// one that left from it.
+    BoundAtStart,
     /// The person confirms on our page.
     PersonConfirms,
 }
@@ -345,31 +353,26 @@ impl Attempts {
 
     /// Remembers an attempt until it expires.
     pub async fn put(&self, attempt: &Attempt, state: &State, verifier: &Sealed) -> Result<(), StoreError> {
-        let item = Item::new()
-            .text("pk", attempt.id.as_str())
-            .doc(attempt)
-            .text("state_hash", state.digest().as_str())
-            .text("status", Status::Pending.as_stored())
-            .text("callback", attempt.callback.as_stored(&attempt.connector))
-            .text_if("issuer", attempt.issuer.as_ref().map(|issuer| issuer.identifier.as_str()))
-            .text_if("issuer_is_told", attempt.issuer.as_ref().filter(|issuer| issuer.is_told).map(|_| "yes"))
-            .sealed("verifier", verifier)
-            .number("expires_at", attempt.expires_at().millis())
-            .number("ttl", attempt.expires_at().after(REMEMBERED).secs());
-        let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(item.0));
-        let put = put.condition_expression("attribute_not_exists(pk)");
-        self.table.write(put).await.map(drop).map_err(self.table.failed("PutItem"))
+        self.put_new(new_item(attempt, state, verifier)).await
+    }
+
+    /// Remembers an attempt that its browser has started already: no other ever can.
+    pub async fn put_started(
+        &self,
+        attempt: &Attempt,
+        state: &State,
+        verifier: &Sealed,
+        browser: &Digest,
+    ) -> Result<(), StoreError> {
+        self.put_new(new_item(attempt, state, verifier).text("browser", browser.as_str())).await
     }
 
     /// Remembers an attempt that asks no provider: its browser typed the credentials, and only completion is left.
     pub async fn put_claimed(&self, attempt: &Attempt, browser: &Digest) -> Result<(), StoreError> {
-        let item = Item::new()
-            .text("pk", attempt.id.as_str())
-            .doc(attempt)
-            .text("browser", browser.as_str())
-            .text("status", Status::Claimed.as_stored())
-            .number("expires_at", attempt.expires_at().millis())
-            .number("ttl", attempt.expires_at().after(REMEMBERED).secs());
+        self.put_new(item_of(attempt, &Status::Claimed).text("browser", browser.as_str())).await
+    }
+
+    async fn put_new(&self, item: Item) -> Result<(), StoreError> {
         let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(item.0));
         let put = put.condition_expression("attribute_not_exists(pk)");
         self.table.write(put).await.map(drop).map_err(self.table.failed("PutItem"))
@@ -541,6 +544,25 @@ impl Attempts {
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
     }
+}
+
+fn item_of(attempt: &Attempt, status: &Status) -> Item {
+    Item::new()
+        .text("pk", attempt.id.as_str())
+        .doc(attempt)
+        .text("status", status.as_stored())
+        .number("expires_at", attempt.expires_at().millis())
+        .number("ttl", attempt.expires_at().after(REMEMBERED).secs())
+}
+
+/// An attempt that waits for its provider's answer.
+fn new_item(attempt: &Attempt, state: &State, verifier: &Sealed) -> Item {
+    item_of(attempt, &Status::Pending)
+        .text("state_hash", state.digest().as_str())
+        .text("callback", attempt.callback.as_stored(&attempt.connector))
+        .text_if("issuer", attempt.issuer.as_ref().map(|issuer| issuer.identifier.as_str()))
+        .text_if("issuer_is_told", attempt.issuer.as_ref().filter(|issuer| issuer.is_told).map(|_| "yes"))
+        .sealed("verifier", verifier)
 }
 
 /// The item that failed the condition; empty if there is none.

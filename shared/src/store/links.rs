@@ -60,6 +60,14 @@ pub struct Session {
     pub created_at: Timestamp,
 }
 
+impl Session {
+    /// Until when something can be started with it.
+    #[must_use]
+    pub fn expires_at(&self) -> Timestamp {
+        self.created_at.after(LIFETIME)
+    }
+}
+
 /// One-time tokens and connect sessions, in the flows table.
 pub struct Links {
     table: Table,

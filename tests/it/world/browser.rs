@@ -57,7 +57,8 @@ impl Browser {
         self.send(Call::new(&self.http, "GET", url)).await
     }
 
-    async fn send(&self, call: Call) -> Answer {
+    /// Sends any request with the cookies, and keeps those that come.
+    pub async fn send(&self, call: Call) -> Answer {
         let line: Vec<_> = self.cookies().into_iter().map(|(name, value)| format!("{name}={value}")).collect();
         let mut call = call.header("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
         if !line.is_empty() {

@@ -12,6 +12,8 @@ use axum::{
     response::{AppendHeaders, IntoResponse, Response},
 };
 
+use url::Url;
+
 use super::refusal::Refusal;
 
 /// No script, no foreign resource, no frame. `form-action` is left out on purpose: browsers apply it to every
@@ -33,6 +35,18 @@ pub fn page(status: StatusCode, template: &impl Template) -> Response {
         Err(_) => Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "the page could not be made")
             .into_response(),
     }
+}
+
+/// Renders a page that runs scripts: its own, and those of another origin, to which it may speak. It sends its origin along when
+/// it is left by a form, since that is what proves it there.
+pub fn page_with_scripts(template: &impl Template, other: &Url) -> Response {
+    let mut response = page(StatusCode::OK, template);
+    let other = other.origin().ascii_serialization();
+    let policy = format!("{POLICY}; script-src 'self' {other}; connect-src 'self' {other}");
+    let headers = response.headers_mut();
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("strict-origin-when-cross-origin"));
+    headers.extend(HeaderValue::from_str(&policy).ok().map(|policy| (CONTENT_SECURITY_POLICY, policy)));
+    response
 }
 
 /// Leads on with 303: the next request is a GET and carries nothing of this one's body (RFC 9700 §4.12).

@@ -1,5 +1,5 @@
-//! The two routes that a customer of Mooring writes for its own front end: one hands out one-time tokens, the other
-//! serves the embedded widget. Both act for the user who is logged in here, whatever the browser claims.
+//! The routes that a customer of Mooring writes for its own front end: one hands out one-time tokens, one connect sessions, one
+//! serves the embedded widget. Each acts for the user who is logged in here, whatever the browser claims.
 
 use std::sync::Arc;
 
@@ -35,6 +35,17 @@ pub async fn one_time_token(
     let connector = parameters.require("connectorId", "connectorId is missing")?;
     let redirect_uri = app.url.as_str();
     Ok(app.mooring.one_time_token(person, connector, redirect_uri).await?.into_response())
+}
+
+/// `POST /api/connect-session`: the session that `connect.js` works with. A page of another origin can't ask for it: the login's
+/// cookie does not go along (`SameSite=Lax`), and what it says of itself is looked at besides.
+pub async fn connect_session(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Denial> {
+    let own = app.url.origin().ascii_serialization();
+    if text(&headers, ORIGIN.as_str()).is_some_and(|origin| origin != own) {
+        return Err(Denial::SomebodyElse);
+    }
+    let user = app.sessions.visitor(&headers).user.as_deref().and_then(person).ok_or(Denial::NotLoggedIn)?;
+    Ok(app.mooring.session(user).await?.into_response())
 }
 
 /// `POST /api/one-auth`: a page of the widget's list, with the session that the widget works with.

@@ -18,7 +18,7 @@ use super::{
 use crate::demo::{
     Secret,
     calendar::utc,
-    page::{page, see_other},
+    page::{page, page_with_scripts, see_other},
     parameters::Parameters,
     sessions::{Forged, Visitor},
 };
@@ -123,7 +123,9 @@ impl App {
         // The same sentence once is enough.
         let notice = notice.filter(|notice| trouble.as_ref() != Some(&notice.text));
         let csrf = visitor.csrf.as_str();
-        page(StatusCode::OK, &HomePage { csrf, person, notice, outcome, connections, trouble })
+        let mooring = self.mooring.base_url.as_str().trim_end_matches('/');
+        let home = HomePage { csrf, person, notice, outcome, connections, trouble, mooring, connector: CONNECTOR };
+        page_with_scripts(&home, &self.mooring.base_url)
     }
 }
 
@@ -235,6 +237,8 @@ struct HomePage<'a> {
     outcome: Option<Outcome>,
     connections: Vec<Connection>,
     trouble: Option<String>,
+    mooring: &'a str,
+    connector: &'a str,
 }
 
 #[derive(Template)]

@@ -88,6 +88,13 @@ impl Mooring {
         self.send(self.request(Method::POST, url, Some(&body))).await
     }
 
+    /// Asks for a session with which a page can connect accounts for this user, and for nobody else.
+    pub async fn session(&self, person: &Person) -> Result<Answer, Trouble> {
+        let url = self.url(&["v1", "connect", "sessions"]);
+        let body = json!({ "identity": person.id, "identityType": "user", "identityLabel": person.name });
+        self.send(self.request(Method::POST, url, Some(&body))).await
+    }
+
     /// Asks for one page of what the embedded widget shows this user.
     pub async fn widget_token(&self, person: &Person, page: u32, limit: u32) -> Result<Answer, Trouble> {
         let mut url = self.url(&["v1", "authkit", "token"]);

@@ -1,0 +1,52 @@
+/** A connected account, as the API describes it. */
+export interface Connection {
+  /** The connection's key: what passthrough is called with. */
+  key: string
+  id: string
+  platform: string
+  name: string
+  environment: string
+  identity: string | null
+  identityType: string | null
+  [member: string]: unknown
+}
+
+export interface ConnectOptions {
+  /** Where Mooring is; by default, where this module came from. */
+  baseUrl?: string
+  /** The `session` that your back end got from `POST /v1/connect/sessions`. */
+  session?: string
+  /** Or a route of yours that answers the body of `POST /v1/connect/sessions` to a POST. */
+  sessionUrl?: string
+  /** What to connect: a connector's id. */
+  connector: string
+  /** A window of its own (the default), or this one; on the way back call `resume`. */
+  mode?: 'popup' | 'redirect'
+  /** With `redirect`: where to come back to, a page of this origin; by default this one. */
+  returnTo?: string
+  onSuccess?: (connection: Connection) => void
+  onError?: (error: ConnectError) => void
+  /** Gives up waiting. */
+  signal?: AbortSignal
+}
+
+/** Why nothing was connected. */
+export class ConnectError extends Error {
+  /**
+   * `popup_blocked`, `closed`, `aborted`, `unreachable`, `no_session`, `denied`, `expired`, `failed`, or a code of Mooring's or the
+   * provider's (`origin_not_allowed`, `access_denied`, …).
+   */
+  code: string
+  constructor(code: string, message?: string)
+}
+
+/** Connects one account. Call it directly from a click, or the browser blocks the window. */
+export function connect(options: ConnectOptions): Promise<Connection>
+
+/** Call it when a page loads that `mode: 'redirect'` comes back to; `null` where nobody came back. */
+export function resume(options: Omit<ConnectOptions, 'connector' | 'mode'>): Promise<Connection | null>
+
+export const mooring: {
+  authenticate(session: string): void
+  connect(connector: string, options?: Partial<ConnectOptions>): Promise<Connection>
+}

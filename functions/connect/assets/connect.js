@@ -1,0 +1,173 @@
+/**
+ * Mooring's widget: lets a user connect an account, and resolves once the connection exists.
+ *
+ * The window that opens is Mooring's own start page. It asks this page for the session, and the provider is visited only after that;
+ * how it ended is asked of the server, since a provider's page may sever the window from this one.
+ */
+
+/** @typedef {import('./connect').ConnectOptions} ConnectOptions */
+/** @typedef {import('./connect').Connection} Connection */
+
+const POLL = 1000
+/** How long this page has to be in front, with the window gone and no word from the provider, until that counts as given up. */
+const GIVEN_UP = 8000
+
+/** Why nothing was connected. `code` is stable; the message is for people. */
+export class ConnectError extends Error {
+  /** @param {string} code @param {string} [message] */
+  constructor(code, message) {
+    super(message ?? code)
+    this.name = 'ConnectError'
+    this.code = code
+  }
+}
+
+/**
+ * Connects one account. Call it directly from a click, or the browser blocks the window.
+ * @param {ConnectOptions} options
+ * @returns {Promise<Connection>}
+ */
+export function connect(options) {
+  return told(options, () => (options.mode === 'redirect' ? leave(options) : inWindow(options)))
+}
+
+/**
+ * Call it when a page loads that `mode: 'redirect'` comes back to: resolves with the connection, or with `null` where nobody came back.
+ * @param {Omit<ConnectOptions, 'connector' | 'mode'>} options
+ * @returns {Promise<Connection | null>}
+ */
+export async function resume(options) {
+  const here = new URL(location.href)
+  const attempt = here.searchParams.get('mooring_attempt')
+  if (!attempt) return null
+  here.searchParams.delete('mooring_attempt')
+  history.replaceState(history.state, '', here)
+  return told(options, async () => outcome(baseOf(options), attempt, await sessionOf(options), options.signal))
+}
+
+/** Runs it at once, without an await before it, and tells whoever wants to be told. */
+async function told({ onSuccess, onError }, run) {
+  try {
+    const connection = await run()
+    onSuccess?.(connection)
+    return connection
+  } catch (cause) {
+    const error = cause instanceof ConnectError ? cause : new ConnectError('failed', String(cause?.message ?? cause))
+    onError?.(error)
+    throw error
+  }
+}
+
+/** @param {ConnectOptions} options @returns {Promise<Connection>} */
+async function inWindow(options) {
+  const base = baseOf(options)
+  const start = new URL(`${base}/connect/start?connector=${encodeURIComponent(options.connector)}`)
+  const popup = window.open(start, '_blank', 'popup,width=520,height=760') // before the first await
+  if (!popup) throw new ConnectError('popup_blocked', 'The browser blocked the window. Allow windows for this page and try again.')
+  try {
+    const session = await sessionOf(options)
+    const attempt = await handOver(popup, start.origin, session, options.signal)
+    return await outcome(base, attempt, session, options.signal, popup)
+  } finally {
+    popup.close()
+  }
+}
+
+/**
+ * The start page asks, and is answered; then it names the attempt.
+ * @returns {Promise<string>}
+ */
+function handOver(popup, origin, session, signal) {
+  return new Promise((resolve, reject) => {
+    const done = (settle, value) => {
+      window.removeEventListener('message', hear)
+      signal?.removeEventListener('abort', abort)
+      clearInterval(watch)
+      settle(value)
+    }
+    const abort = () => done(reject, new ConnectError('aborted'))
+    const hear = ({ source, origin: from, data }) => {
+      // a message is believed only from that window while it shows our start page
+      if (source !== popup || from !== origin) return
+      if (data?.type === 'mooring:ready') popup.postMessage({ type: 'mooring:session', session }, origin)
+      if (data?.type === 'mooring:attempt') done(resolve, data.attempt)
+      if (data?.type === 'mooring:error') done(reject, new ConnectError(data.error, data.error_description))
+    }
+    window.addEventListener('message', hear)
+    signal?.addEventListener('abort', abort)
+    if (signal?.aborted) abort()
+    const watch = setInterval(() => {
+      if (popup.closed) done(reject, new ConnectError('closed', 'The window was closed before anything was connected.'))
+    }, 300)
+  })
+}
+
+/** How it ended, in the server's word. @returns {Promise<Connection>} */
+async function outcome(base, attempt, session, signal, popup) {
+  let alone = 0
+  for (;;) {
+    const answer = await status(base, attempt, session)
+    if (answer.status === 'connected') return answer.connection
+    if (['denied', 'failed', 'expired'].includes(answer.status)) throw new ConnectError(answer.error ?? answer.status)
+    // a provider's page may make an open window look closed; who looks at this page again has given the other up
+    alone = popup?.closed && answer.status === 'pending' && document.hasFocus() ? alone + POLL : 0
+    if (alone >= GIVEN_UP) throw new ConnectError('closed', 'The window was closed before anything was connected.')
+    await pause(POLL, signal)
+  }
+}
+
+/** Waits, and looks again when a sleeping laptop wakes: a lost answer is asked for once more. */
+async function status(base, attempt, session) {
+  for (let tries = 0; ; tries++) {
+    const response = await fetch(`${base}/v1/connect/attempts/${encodeURIComponent(attempt)}`, {
+      headers: { authorization: `Bearer ${session}` },
+    }).catch(() => undefined)
+    if (response?.ok) return response.json()
+    const answer = await response?.json().catch(() => undefined)
+    if (response && response.status < 500) throw new ConnectError(answer?.error ?? 'failed', answer?.error_description)
+    if (tries === 20) throw new ConnectError('unreachable', 'The server does not answer.')
+    await pause(POLL)
+  }
+}
+
+function pause(time, signal) {
+  return new Promise((resolve, reject) => {
+    const abort = () => (clearTimeout(timer), reject(new ConnectError('aborted')))
+    const timer = setTimeout(() => (signal?.removeEventListener('abort', abort), resolve()), time)
+    if (signal?.aborted) abort()
+    else signal?.addEventListener('abort', abort, { once: true })
+  })
+}
+
+/** In this window: a form carries the session, so that it stands in no address. Never resolves; `resume` does, on the way back. */
+async function leave(options) {
+  const session = await sessionOf(options)
+  const form = Object.assign(document.createElement('form'), { method: 'post', action: `${baseOf(options)}/connect/start`, hidden: true })
+  const fields = { session, connector: options.connector, return_to: options.returnTo ?? location.href }
+  for (const [name, value] of Object.entries(fields)) form.append(Object.assign(document.createElement('input'), { name, value }))
+  document.body.append(form)
+  form.submit()
+  return new Promise(() => {})
+}
+
+async function sessionOf({ session, sessionUrl, signal }) {
+  if (session) return session
+  const response = await fetch(sessionUrl, { method: 'POST', credentials: 'same-origin', signal })
+  const answer = await response.json().catch(() => ({}))
+  if (!response.ok || !answer.session) throw new ConnectError(answer.error ?? 'no_session', answer.error_description)
+  return answer.session
+}
+
+function baseOf({ baseUrl }) {
+  return String(baseUrl ?? new URL('.', import.meta.url)).replace(/\/$/, '')
+}
+
+let authenticated
+
+/** The same in two calls, for pages that have the session when they load. */
+export const mooring = {
+  /** @param {string} session */
+  authenticate: (session) => void (authenticated = session),
+  /** @param {string} connector @param {Partial<ConnectOptions>} [options] */
+  connect: (connector, options) => connect({ session: authenticated, ...options, connector }),
+}

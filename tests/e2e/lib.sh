@@ -32,6 +32,13 @@ node_modules() {
   echo "$folder"
 }
 
+# chromium: a browser, from the system's packages.
+chromium() {
+  command -v "${CHROMIUM:-chromium}" >/dev/null && return
+  apt-get update -q >&2
+  apt-get install -qy --no-install-recommends chromium >&2
+}
+
 # binaries: prints the folder of every function's release binary for this machine, built once.
 binaries() {
   local packages=()

@@ -95,7 +95,7 @@ async fn to_everybody_else_the_attempt_is_unknown() {
     let watched = Watched::new().await;
     let Watched { world, browser, attempt, .. } = &watched;
     browser.open(&world.consent(browser, attempt, "alice").await).await;
-    let other = world.post("/v1/connect/sessions", &json!({ "identity": USER })).await.member("session");
+    let other = world.post("/v1/connect/sessions", &json!({ "identity": "bob" })).await.member("session");
     let path = format!("/v1/connect/attempts/{}", attempt.id);
     let told = [
         (world.call("GET", &path).bearer(&other).send().await, 404, "attempt_not_found"),
@@ -108,6 +108,9 @@ async fn to_everybody_else_the_attempt_is_unknown() {
     for (answer, status, error) in told {
         assert_eq!(answer.refusal(), (status, error.to_owned()), "{}", answer.url);
     }
+    // a page that was come back to has a new session of the same person
+    let same = world.post("/v1/connect/sessions", &json!({ "identity": USER })).await.member("session");
+    assert_eq!(world.call("GET", &path).bearer(&same).send().await.json(), json!({ "status": "held" }));
     let stranger = world.browser();
     let name = format!("__Host-mooring_{}", attempt.id);
     for value in ["", "guess", &"x".repeat(5000)] {

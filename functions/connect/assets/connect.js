@@ -12,6 +12,12 @@ const POLL = 1000
 /** How long this page has to be in front, with the window gone and no word from the provider, until that counts as given up. */
 const GIVEN_UP = 8000
 
+const ENDINGS = {
+  denied: 'Access was denied, so nothing was connected.',
+  failed: 'The provider did not answer as expected, so nothing was connected.',
+  expired: 'It took too long, so nothing was connected.',
+}
+
 /** Why nothing was connected. `code` is stable; the message is for people. */
 export class ConnectError extends Error {
   /** @param {string} code @param {string} [message] */
@@ -108,7 +114,7 @@ async function outcome(base, attempt, session, signal, popup) {
   for (;;) {
     const answer = await status(base, attempt, session)
     if (answer.status === 'connected') return answer.connection
-    if (['denied', 'failed', 'expired'].includes(answer.status)) throw new ConnectError(answer.error ?? answer.status)
+    if (answer.status in ENDINGS) throw new ConnectError(answer.error ?? answer.status, ENDINGS[answer.status])
     // a provider's page may make an open window look closed; who looks at this page again has given the other up
     alone = popup?.closed && answer.status === 'pending' && document.hasFocus() ? alone + POLL : 0
     if (alone >= GIVEN_UP) throw new ConnectError('closed', 'The window was closed before anything was connected.')

@@ -15,8 +15,8 @@ use shared::{
     },
 };
 
-/// Answers `{"status", "error"?, "connection"?}` to the session that started the attempt, or to the browser that it belongs
-/// to. There is never a code in it, and `connected` is said only once there is a connection.
+/// Answers `{"status", "error"?, "connection"?}` to the session that started the attempt or another one of the same person, or
+/// to the browser that it belongs to. There is never a code in it, and `connected` is said only once there is a connection.
 pub async fn read(app: &App, request: &Request) -> Result<Response, Error> {
     let id = AttemptId::parse(request.param("id")?).ok_or(Error::NotFound(Missing::Attempt))?;
     let now = app.clock.now();
@@ -27,8 +27,11 @@ pub async fn read(app: &App, request: &Request) -> Result<Response, Error> {
             session.ok_or(Error::Unauthenticated { why: "the session is unknown or has expired", challenge: false })?;
         reflect(app, request, &session).await?;
         let progress = app.attempts.progress_of(&id, now).await?;
-        let own =
-            progress.attempt.session.as_deref() == Some(token.digest().as_str()) && is_of(&progress.attempt, &session);
+        let attempt = &progress.attempt;
+        let started = attempt.session.as_deref() == Some(token.digest().as_str());
+        // a page that was come back to has a new session of the same person
+        let same_person = attempt.session.is_some() && attempt.identity.is_some();
+        let own = is_of(attempt, &session) && (started || same_person);
         Some(progress).filter(|_| own)
     } else {
         let cookie = request.cookie(&cookie_name(&id));

@@ -6,7 +6,7 @@ const options = { sessionUrl: '/api/connect-session', onSuccess: () => location.
 
 function show({ code, message }) {
   const trouble = document.getElementById('trouble')
-  trouble.textContent = `The account was not connected: ${message || code}`
+  trouble.textContent = `${message || code}`
   trouble.hidden = false
 }
 

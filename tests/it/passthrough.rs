@@ -215,11 +215,14 @@ async fn our_own_failures_are_marked_as_ours() {
     scene.world.api("PATCH", &path).json(&json!({ "active": true })).send().await;
     assert_eq!(scene.call("GET", "fake/x").send().await.status, 200);
 
+    // as if the provider had gone: with connections there, the admin API would not let it move
     let gone = json!({
-        "name": "Fake", "inputs": [{ "name": "api_key", "label": "API key", "secret": true }],
+        "id": "fake", "name": "Fake", "inputs": [{ "name": "api_key", "label": "API key", "secret": true }],
         "api": { "base_url": "http://127.0.0.1:1", "credential": { "in": "header", "name": "X-API-Key", "prefix": "", "value": "api_key" } },
     });
-    scene.world.custom("fake", &gone, false).await;
+    let (server, gone) = (&scene.world.server, serde_json::from_value(gone).unwrap());
+    server.app.settings.put_custom(&server.demo.project, &gone).await.unwrap();
+    scene.world.turn(shared::store::settings::KEPT);
     let unreachable = scene.call("GET", "fake/x").send().await;
     assert_eq!(unreachable.refusal(), (502, "provider_unreachable".to_owned()));
     let mut told = unreachable.json();

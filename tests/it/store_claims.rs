@@ -4,10 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use shared::{
     app::App,
+    clock::Random,
     error::Error,
     id::{ConnectorId, Environment, ProjectId},
     secret::{Bearer, Digest},
     store::{
+        Claimer,
         attempts::{Attempt, Callback, Claim, Issuer, Proof, State, Status},
         connections::{Completer, Leasing},
         links::Link,
@@ -95,8 +97,12 @@ async fn started(world: &World, attempt: &Attempt) -> (State, Digest) {
     (state, browser)
 }
 
-fn proof(browser: &Digest, request_id: &str) -> Proof {
-    Proof { browser: browser.clone(), connector: None, issuer: None, request_id: request_id.to_owned() }
+fn claimer() -> Claimer {
+    Claimer::random(&Random::system())
+}
+
+fn proof(browser: &Digest, claimer: Claimer) -> Proof {
+    Proof { browser: browser.clone(), connector: None, issuer: None, claimer }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,12 +110,12 @@ async fn an_answer_is_claimed_by_one_of_two_hundred_requests_and_by_that_one_aga
     let world = World::new().await;
     let quick = world.quick_process().await;
     let (state, browser) = started(&world, &world.attempt("vendor")).await;
-    let claims = race(CALLERS, |caller| {
+    let claims = race(CALLERS, |_| {
         let (app, state, proof, now) =
-            (Arc::clone(&quick), state.clone(), proof(&browser, &caller.to_string()), world.hands.now());
+            (Arc::clone(&quick), state.clone(), proof(&browser, claimer()), world.hands.now());
         async move {
             match app.attempts.claim(&state, &proof, now).await.unwrap() {
-                Claim::Won(_) => Ok(proof.request_id),
+                Claim::Won(_) => Ok(proof.claimer),
                 Claim::Before(progress) => Err(progress),
             }
         }
@@ -117,7 +123,7 @@ async fn an_answer_is_claimed_by_one_of_two_hundred_requests_and_by_that_one_aga
     .await;
     // the same browser is told how far it is: the answer is being worked on
     let winner = only(claims, |progress| progress.status == Status::Claimed);
-    let again = world.app.attempts.claim(&state, &proof(&browser, &winner), world.hands.now()).await.unwrap();
+    let again = world.app.attempts.claim(&state, &proof(&browser, winner), world.hands.now()).await.unwrap();
     assert!(matches!(again, Claim::Won(_)), "the SDK repeats a call whose answer was lost");
 }
 
@@ -132,7 +138,7 @@ async fn complete(
     let now = world.hands.now();
     async move {
         let by = match &by {
-            By::App(code, request_id) => Completer::App { code: code.clone(), request_id },
+            By::App(code, claimer) => Completer::App { code: code.clone(), claimer },
             By::Person(browser) => Completer::Person { browser: browser.clone(), code: None },
         };
         app.connections.complete(&app.attempts, &app.codes, &held, false, &by, now).await.map(drop)
@@ -140,7 +146,7 @@ async fn complete(
 }
 
 enum By {
-    App(Digest, String),
+    App(Digest, Claimer),
     Person(Digest),
 }
 
@@ -153,11 +159,7 @@ async fn a_held_grant_is_completed_by_one_of_two_hundred_of_either_kind() {
         let (_, browser) = world.held(&attempt, Some(&code)).await;
         let mut calls = Vec::new();
         for caller in 0..CALLERS {
-            let by = if caller < persons {
-                By::Person(browser.digest())
-            } else {
-                By::App(code.digest(), caller.to_string())
-            };
+            let by = if caller < persons { By::Person(browser.digest()) } else { By::App(code.digest(), claimer()) };
             calls.push(complete(Arc::clone(&quick), &world, attempt.clone(), by).await);
         }
         let calls = std::sync::Mutex::new(calls);
@@ -178,16 +180,16 @@ async fn a_code_is_redeemed_by_one_of_two_hundred_requests_and_by_that_one_again
     let quick = world.quick_process().await;
     let code = Bearer::random(&world.app.random);
     world.held(&world.attempt("vendor"), Some(&code)).await;
-    let claims = race(CALLERS, |caller| {
-        let (app, code, now) = (Arc::clone(&quick), code.digest(), world.hands.now());
-        async move { if app.codes.claim(&code, &caller.to_string(), now).await.unwrap() { Ok(caller) } else { Err(()) } }
+    let claims = race(CALLERS, |_| {
+        let (app, code, claimer, now) = (Arc::clone(&quick), code.digest(), claimer(), world.hands.now());
+        async move { if app.codes.claim(&code, &claimer, now).await.unwrap() { Ok(claimer) } else { Err(()) } }
     })
     .await;
-    let winner = only(claims, |()| true).to_string();
+    let winner = only(claims, |()| true);
     let (codes, now) = (&world.app.codes, world.hands.now());
     assert!(codes.claim(&code.digest(), &winner, now).await.unwrap());
-    assert_eq!(codes.find(&code.digest()).await.unwrap().unwrap().claimed_by, Some(winner));
-    assert!(!codes.claim(&browser(&world), "nobody's", now).await.unwrap());
+    assert!(codes.find(&code.digest()).await.unwrap().unwrap().claimed_by.is_some());
+    assert!(!codes.claim(&browser(&world), &claimer(), now).await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -251,8 +253,12 @@ async fn a_wrong_cookie_state_path_or_issuer_changes_nothing() {
     ];
     let before = item(&world, attempt.id.as_str()).await;
     for (case, state, browser, issuer, connector, own) in table {
-        let proof =
-            Proof { browser: browser.clone(), issuer, connector: connector.clone(), request_id: "r".to_owned() };
+        let proof = Proof {
+            browser: browser.clone(),
+            issuer,
+            connector: connector.clone(),
+            claimer: Claimer::random(&world.app.random),
+        };
         let claim = world.app.attempts.claim(state, &proof, world.hands.now()).await;
         // to its own browser an answer of somebody else is told as such; to any other the attempt is unknown
         let told = if own {
@@ -267,7 +273,7 @@ async fn a_wrong_cookie_state_path_or_issuer_changes_nothing() {
     assert!(matches!(start, Err(Error::UnknownState)));
     assert_eq!(item(&world, attempt.id.as_str()).await, before);
 
-    let proof = Proof { browser: own, issuer: right, connector: path, request_id: "r".to_owned() };
+    let proof = Proof { browser: own, issuer: right, connector: path, claimer: Claimer::random(&world.app.random) };
     assert!(matches!(world.app.attempts.claim(&state, &proof, world.hands.now()).await, Ok(Claim::Won(_))));
 }
 
@@ -279,7 +285,7 @@ async fn an_issuer_that_is_known_but_not_announced_counts_where_it_is_told() {
         [(None, true), (Some("https://vendor.example"), true), (Some("https://evil.example"), false)]
     {
         let (state, own) = started(&world, &Attempt { issuer: Some(issuer.clone()), ..world.attempt("vendor") }).await;
-        let proof = Proof { issuer: told.map(str::to_owned), ..proof(&own, "r") };
+        let proof = Proof { issuer: told.map(str::to_owned), ..proof(&own, claimer()) };
         let claim = world.app.attempts.claim(&state, &proof, world.hands.now()).await;
         assert_eq!(matches!(claim, Ok(Claim::Won(_))), believed, "{told:?}");
     }

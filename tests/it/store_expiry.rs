@@ -7,6 +7,7 @@ use shared::{
     id::Environment,
     secret::Bearer,
     store::{
+        Claimer,
         attempts::{Claim, Proof, Status},
         codes,
         connections::{Completer, HELD_FOR},
@@ -76,7 +77,8 @@ async fn an_attempt_is_started_and_answered_within_ten_minutes() {
 
     hands.turn_almost(Duration::from_mins(10));
     app.attempts.start(&early_state, &browser, hands.now()).await.unwrap();
-    let proof = Proof { browser: browser.clone(), connector: None, issuer: None, request_id: "r".to_owned() };
+    let proof =
+        Proof { browser: browser.clone(), connector: None, issuer: None, claimer: Claimer::random(&world.app.random) };
     assert!(matches!(app.attempts.claim(&early_state, &proof, hands.now()).await, Ok(Claim::Won(_))));
     assert_eq!(app.attempts.progress_of(&late.id, hands.now()).await.unwrap().status, Status::Pending);
 
@@ -85,7 +87,7 @@ async fn an_attempt_is_started_and_answered_within_ten_minutes() {
     assert!(matches!(app.attempts.claim(&late_state, &proof, hands.now()).await, Err(Error::Expired)));
     let again = app
         .attempts
-        .claim(&early_state, &Proof { request_id: "reload".to_owned(), ..proof }, hands.now())
+        .claim(&early_state, &Proof { claimer: Claimer::random(&world.app.random), ..proof }, hands.now())
         .await
         .unwrap();
     let Claim::Before(progress) = again else { panic!("a reload claimed once more") };
@@ -118,10 +120,10 @@ async fn a_code_is_redeemed_within_five_minutes() {
     world.held(&world.attempt("vendor"), Some(&first)).await;
     let (held, _) = world.held(&attempt, Some(&second)).await;
     hands.turn_almost(codes::LIFETIME);
-    assert!(app.codes.claim(&first.digest(), "in time", hands.now()).await.unwrap());
+    assert!(app.codes.claim(&first.digest(), &Claimer::random(&app.random), hands.now()).await.unwrap());
     hands.turn(MOMENT);
-    assert!(!app.codes.claim(&second.digest(), "too late", hands.now()).await.unwrap());
-    let by = Completer::App { code: second.digest(), request_id: "too late" };
+    assert!(!app.codes.claim(&second.digest(), &Claimer::random(&app.random), hands.now()).await.unwrap());
+    let by = Completer::App { code: second.digest(), claimer: &Claimer::random(&app.random) };
     let completed = app.connections.complete(&app.attempts, &app.codes, &held, false, &by, hands.now()).await;
     assert!(matches!(completed, Err(Error::AlreadyUsed)), "the grant is still held, the code is not");
     assert!(app.connections.find(&attempt.connection).await.unwrap().is_none());

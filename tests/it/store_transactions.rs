@@ -8,6 +8,7 @@ use shared::{
     id::{ClientId, ConnectionKey, ConnectorId, Environment, Identity, IdentityType, ProjectId},
     secret::Bearer,
     store::{
+        Claimer,
         attempts::{Claim, Proof, Status},
         connections::{Completer, Fenced, Held, Lease, Leasing},
         links::{Link, Session},
@@ -33,10 +34,10 @@ async fn each_transaction_meets(fault: Fault, times: usize) {
     assert!(codes.find(&code.digest()).await.unwrap().is_some());
 
     meet();
-    let by = Completer::App { code: code.digest(), request_id: "r" };
+    let by = Completer::App { code: code.digest(), claimer: &Claimer::random(&app.random) };
     let completed = connections.complete(attempts, codes, &held, false, &by, now).await.unwrap();
     assert_eq!(completed.key, attempt.connection);
-    let by = Completer::App { code: code.digest(), request_id: "another" };
+    let by = Completer::App { code: code.digest(), claimer: &Claimer::random(&app.random) };
     let again = connections.complete(attempts, codes, &held, false, &by, now).await;
     assert!(matches!(again, Err(Error::AlreadyUsed)));
 
@@ -88,7 +89,8 @@ async fn a_flow_whose_every_write_meets_a_transaction_goes_on() {
     let attempt = world.attempt("vendor");
     let state = world.put(&attempt).await;
     app.attempts.start(&state, &browser.digest(), now).await.unwrap();
-    let proof = Proof { browser: browser.digest(), connector: None, issuer: None, request_id: "r".to_owned() };
+    let proof =
+        Proof { browser: browser.digest(), connector: None, issuer: None, claimer: Claimer::random(&world.app.random) };
     assert!(matches!(app.attempts.claim(&state, &proof, now).await.unwrap(), Claim::Won(_)));
     app.attempts.deny(&attempt.id, "access_denied").await.unwrap();
     assert_eq!(app.attempts.progress_of(&attempt.id, now).await.unwrap().status, Status::Denied);
@@ -97,7 +99,7 @@ async fn a_flow_whose_every_write_meets_a_transaction_goes_on() {
     let (held, browser) = world.held(&attempt, None).await;
     let by = Completer::Person { browser: browser.digest(), code: Some(&code) };
     app.connections.complete(&app.attempts, &app.codes, &held, false, &by, now).await.unwrap();
-    assert!(app.codes.claim(&code.digest(), "r", now).await.unwrap());
+    assert!(app.codes.claim(&code.digest(), &Claimer::random(&app.random), now).await.unwrap());
 }
 
 #[tokio::test]

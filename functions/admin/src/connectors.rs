@@ -11,7 +11,7 @@ use shared::{
     http::{Request, Response},
     id::{ConnectorId, Environment, ProjectId},
     secrets::ClientsSecret,
-    store::settings::Key,
+    store::settings::{ConnectorSettings, Key},
 };
 
 use crate::{
@@ -45,6 +45,14 @@ impl Place {
         match self {
             Self::Deployment => Key::DefaultClient(connector.clone()),
             Self::Project(project, environment) => Key::Connector(project.clone(), *environment, connector.clone()),
+        }
+    }
+
+    /// What stands here by now.
+    fn decided<'a>(&self, connector: &'a ConnectorInUse<'_>) -> Option<&'a ConnectorSettings> {
+        match self {
+            Self::Deployment => connector.default.as_ref(),
+            Self::Project(..) => connector.own.as_ref(),
         }
     }
 
@@ -151,8 +159,9 @@ async fn decide(app: &App, request: &Request, place: &Place) -> Result<Response,
     let id = named(request)?;
     app.base_url(app.clock.now()).await?; // before anything is written: the answer needs it
     let connector = connector_at(app, place, &id).await?;
-    let Decision { settings, client } = Decision::of(request.json()?, &connector.data)?;
+    let Decision { mut settings, client } = Decision::of(request.json()?, &connector.data)?;
     match &client {
+        Client::Unsaid => settings.client_id = place.decided(&connector).and_then(|decided| decided.client_id.clone()),
         Client::Absent => {}
         Client::New(new) => app.secrets.put_provider_client(&place.secret(), &id, Some(new), version(app)).await?,
         Client::Kept(client_id) => must_be_stored(app, place, &id, client_id).await?.ok_or_else(|| {

@@ -45,6 +45,7 @@ pub async fn put(app: &App, request: &Request) -> Result<Response, Error> {
     authority.must_cover_live()?;
     let base_url = app.base_url(app.clock.now()).await?;
     let connector = definition(app, request, &named(request)?)?;
+    must_not_lead_elsewhere(app, &authority, &connector).await?;
     app.settings.put_custom(&authority.project.id, &connector).await?;
     Ok(Response::json(&record(&connector, &base_url)))
 }
@@ -95,6 +96,39 @@ fn definition(app: &App, request: &Request, id: &ConnectorId) -> Result<Connecto
     connector.evidence = Evidence::default(); // its facts are the operator's own word
     connector.check(app.config.loopback_egress).map_err(|error| refused(error.to_string()))?;
     Ok(connector)
+}
+
+/// Where credentials go can't be changed while there are connections: else whoever keeps the settings could have every
+/// customer's credentials sent to a host of theirs.
+async fn must_not_lead_elsewhere(app: &App, authority: &Authority, new: &Connector) -> Result<(), Error> {
+    let project = &authority.project.id;
+    let id = ConnectorId::of(new);
+    let read = app.settings.read_fresh(&[Key::Custom(project.clone(), id.clone())]).await?;
+    let Some(old) = read.custom(project, &id)? else { return Ok(()) };
+    if destinations(&old) == destinations(new) {
+        return Ok(());
+    }
+    for environment in ENVIRONMENTS {
+        if is_connected(app, authority, environment, &id).await? {
+            return Err(Error::refused(
+                Refusal::ConnectorInUse,
+                format!(
+                    "there are connections with {id} in {environment}, and this would send their credentials elsewhere: delete them first, or make a connector with another id"
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Every address that credentials are sent to, and how they are put there.
+fn destinations(connector: &Connector) -> Value {
+    let Connector { oauth2, captures, lookups, api, profile, revoke, .. } = connector;
+    let endpoints = oauth2.as_ref().map(|oauth2| (&oauth2.token_endpoint, &oauth2.refresh_endpoint));
+    let profile = profile.as_ref().map(|profile| &profile.url);
+    let revoke = revoke.as_ref().map(|revoke| (&revoke.url, &revoke.params, &revoke.headers));
+    let lookups: Vec<_> = lookups.iter().map(|lookup| &lookup.url).collect();
+    json!({ "oauth2": endpoints, "captures": captures.patterns, "lookups": lookups, "api": api, "profile": profile, "revoke": revoke })
 }
 
 /// Whether there are connections. The list is eventually consistent: one of the last second may be overlooked.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use shared::{
     error::Error,
     protocol::{
@@ -15,11 +15,12 @@ use shared::{
     store::{attempts::Callback, settings::ConnectorSettings},
 };
 
-/// The body. It says all that is to stand; what it leaves out is the default again.
+/// The body. It says all that is to stand; what it leaves out is the default again, but for the client: that stays unless
+/// `client_id` is null, since connections hang on it.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Wanted {
-    client_id: Option<String>,
+    client_id: ClientId,
     client_secret: Option<ClientSecret>,
     enabled: Option<bool>,
     visible: Option<bool>,
@@ -29,6 +30,30 @@ pub struct Wanted {
     authorization_params: BTreeMap<String, String>,
     settings: BTreeMap<String, String>,
     callback: Option<Callback>,
+}
+
+/// What is said of the provider client's id. A member that is null is told from one that is not there.
+#[derive(Default)]
+enum ClientId {
+    #[default]
+    Unsaid,
+    Null,
+    Is(String),
+}
+
+impl<'de> Deserialize<'de> for ClientId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(deserializer)?.map_or(Self::Null, Self::Is))
+    }
+}
+
+impl ClientId {
+    fn stated(&self) -> Option<&String> {
+        match self {
+            Self::Is(id) => Some(id),
+            Self::Unsaid | Self::Null => None,
+        }
+    }
 }
 
 /// A decision that fits its connector.
@@ -41,7 +66,9 @@ pub struct Decision {
 
 /// What happens to the provider client.
 pub enum Client {
-    /// There is none here, or none any more.
+    /// Nothing was said of it: what is there stays.
+    Unsaid,
+    /// There is none any more.
     Absent,
     /// This one is stored.
     New(ProviderClient),
@@ -60,7 +87,7 @@ impl Decision {
         }
         let usual = ConnectorSettings::default();
         let settings = ConnectorSettings {
-            client_id: wanted.client_id.clone(),
+            client_id: wanted.client_id.stated().cloned(),
             enabled: wanted.enabled.unwrap_or(usual.enabled),
             visible: wanted.visible.unwrap_or(usual.visible),
             order: wanted.order.unwrap_or(usual.order),
@@ -76,10 +103,14 @@ impl Decision {
 }
 
 /// RFC 6749 Appendix A.1 and A.2: both halves are printable ASCII. A space at an end came along when it was copied.
-fn client(id: Option<String>, secret: Option<ClientSecret>, oauth2: Option<&OAuth2>) -> Result<Client, Error> {
-    let Some(client_id) = id else {
-        let alone = secret.is_none();
-        return alone.then_some(Client::Absent).ok_or_else(|| Error::invalid("client_secret needs its client_id"));
+fn client(id: ClientId, secret: Option<ClientSecret>, oauth2: Option<&OAuth2>) -> Result<Client, Error> {
+    let client_id = match (id, &secret) {
+        (ClientId::Is(client_id), _) => client_id,
+        (ClientId::Unsaid, None) => return Ok(Client::Unsaid),
+        (ClientId::Null, None) => return Ok(Client::Absent),
+        (ClientId::Unsaid | ClientId::Null, Some(_)) => {
+            return Err(Error::invalid("client_secret needs its client_id"));
+        }
     };
     if !is_printable(&client_id, 512) {
         return Err(Error::invalid("client_id is 1 to 512 printable ASCII characters, without a space at either end"));
@@ -101,7 +132,7 @@ fn is_printable(text: &str, limit: usize) -> bool {
 }
 
 fn must_be_without_client(wanted: &Wanted, connector: &Connector) -> Result<(), Error> {
-    let plain = wanted.client_id.is_none()
+    let plain = wanted.client_id.stated().is_none()
         && wanted.client_secret.is_none()
         && wanted.scopes.is_none()
         && wanted.second_scopes.is_none()
@@ -170,6 +201,7 @@ mod tests {
             Decision::of(wanted, Catalog::builtin().connector(connector).unwrap()).map(|decision| decision.client)
         });
         match decision {
+            Ok(Client::Unsaid) => "as it is".to_owned(),
             Ok(Client::Absent) => "no client".to_owned(),
             Ok(Client::Kept(id)) => format!("kept {id}"),
             Ok(Client::New(client)) => format!("new {}", client.client_id),
@@ -180,10 +212,12 @@ mod tests {
     #[test]
     fn a_decision_fits_its_connector() {
         let table = [
-            ("gmail", json!({}), "no client"),
+            ("gmail", json!({}), "as it is"),
+            ("gmail", json!({ "client_id": null }), "no client"),
+            ("gmail", json!({ "client_id": null, "client_secret": "b" }), "client_secret needs its client_id"),
             ("gmail", json!({ "client_id": "a" }), "kept a"),
             ("gmail", json!({ "client_id": "a", "client_secret": "b", "scopes": ["email"], "order": 1 }), "new a"),
-            ("gmail", json!({ "authorization_params": { "hd": "example.com" } }), "no client"),
+            ("gmail", json!({ "authorization_params": { "hd": "example.com" } }), "as it is"),
             ("gmail", json!({ "client_secret": "b" }), "client_secret needs its client_id"),
             (
                 "gmail",

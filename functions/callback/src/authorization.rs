@@ -10,7 +10,10 @@ use shared::{
     id::ConnectorId,
     protocol::authorization::{AuthorizationResponse, Verdict},
     secret::Bearer,
-    store::attempts::{Claim, Completion, Progress, Proof, Status, cookie_name},
+    store::{
+        Claimer,
+        attempts::{Claim, Completion, Progress, Proof, Status, cookie_name},
+    },
 };
 
 use crate::form_post;
@@ -26,7 +29,7 @@ pub async fn receive(app: &Arc<App>, request: &Request) -> Result<Response, Erro
         browser: cookie.digest(),
         connector: connector_in_path(request)?,
         issuer: answer.issuer.clone(),
-        request_id: request.request_id.clone(),
+        claimer: Claimer::random(&app.random),
     };
     let claimed = match app.attempts.claim(&answer.state, &proof, app.clock.now()).await? {
         Claim::Won(claimed) => claimed,

@@ -9,6 +9,7 @@ use shared::{
     id::{Identity, Role},
     secret::digest,
     store::{
+        Claimer,
         attempts::{Completion, Progress, State, Status},
         connections::Completer,
         settings::Key,
@@ -42,20 +43,21 @@ pub async fn redeem(app: &App, request: &Request) -> Result<Response, Error> {
         return Err(unknown());
     }
     same_identity(&progress, named.as_ref())?;
-    if found.claimed_by.as_ref().is_some_and(|by| *by != request.request_id) {
+    if found.claimed_by.is_some() {
         return Err(unknown());
     }
+    let claimer = Claimer::random(&app.random);
 
     let attempt = &progress.attempt;
     if progress.status == Status::Connected {
         // the person confirmed on our page before the browser came here
-        if !app.codes.claim(&code, &request.request_id, now).await? {
+        if !app.codes.claim(&code, &claimer, now).await? {
             return Err(unknown());
         }
         app.connections.find(&attempt.connection).await?.ok_or(Error::NotFound(Missing::Connection))?;
     } else {
         let held = held?.ok_or_else(unknown)?;
-        let by = Completer::App { code, request_id: &request.request_id };
+        let by = Completer::App { code, claimer: &claimer };
         let completed = app.complete(&held, attempt.reconnect, &by).await;
         completed.map_err(|error| if matches!(error, Error::AlreadyUsed) { unknown() } else { error })?;
     }

@@ -26,8 +26,10 @@ pub struct ConnectorInUse<'a> {
     pub data: Cow<'a, Connector>,
     /// Whose provider client is used, and its public half.
     pub client: Option<(ClientSource, String)>,
-    own: Option<ConnectorSettings>,
-    default: Option<ConnectorSettings>,
+    /// What is decided for this project and environment.
+    pub own: Option<ConnectorSettings>,
+    /// What is decided for the deployment.
+    pub default: Option<ConnectorSettings>,
 }
 
 impl App {

@@ -163,10 +163,5 @@ impl App {
 
 /// Whether another try can't help.
 fn is_final(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::NotFound(_)
-            | Error::ClientNotConfigured(_)
-            | Error::Provider { cause: ProviderError::AddressRefused, .. }
-    )
+    matches!(error, Error::NotFound(_) | Error::Provider { cause: ProviderError::AddressRefused, .. })
 }

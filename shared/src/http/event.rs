@@ -89,7 +89,13 @@ impl Event {
             Some(text) => Bytes::copy_from_slice(text.as_bytes()),
         };
         let path = below(&path, public_path);
-        let request_id = self.request_context.request_id.clone().unwrap_or_else(|| invocation_id.to_owned());
+        // a client may choose the gateway's, which is good for finding a request again and for nothing else
+        let plain = |id: &String| {
+            (1..=64).contains(&id.len())
+                && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_=".contains(&byte))
+        };
+        let request_id = self.request_context.request_id.clone().filter(plain);
+        let request_id = request_id.unwrap_or_else(|| invocation_id.to_owned());
         let mut request = Request::new(&method, path, query, headers, body, request_id);
         request.gateway = self.gateway(second);
         Ok(request)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use serde::{Deserialize, Serialize};
 
-use super::{Item, Table, number, string};
+use super::{Claimer, Item, Table, number, string};
 use crate::{
     clock::{Random, Timestamp},
     error::{Error, Missing, StoreError},
@@ -300,8 +300,8 @@ pub struct Proof {
     pub issuer: Option<String>,
     /// The connector in the path of our redirect URI at which it arrived; none at the common one.
     pub connector: Option<ConnectorId>,
-    /// The request, which may claim again when the SDK repeats its call.
-    pub request_id: String,
+    /// Who claims, and may again when the SDK repeats its call.
+    pub claimer: Claimer,
 }
 
 /// An attempt that this request claimed: the only thing that tokens are asked for.
@@ -405,7 +405,7 @@ impl Attempts {
 
     /// Claims an attempt, so that a `state` works once. State, cookie, callback path and issuer are part of the condition: a
     /// wrong one changes nothing. An `iss` is compared wherever the issuer is known, and has to be there where the provider
-    /// announced it (RFC 9207 §2.4). The same request may claim again (the SDK retries); the same browser later gets the outcome.
+    /// announced it (RFC 9207 §2.4). The same claimer may claim again (the SDK retries); the same browser later gets the outcome.
     pub async fn claim(&self, state: &State, proof: &Proof, now: Timestamp) -> Result<Claim, Error> {
         let issuer = match proof.issuer {
             Some(_) => "(attribute_not_exists(issuer) OR issuer = :issuer)",
@@ -413,12 +413,12 @@ impl Attempts {
         };
         let update = self
             .update(&state.attempt)
-            .update_expression("SET claimed_by = :request, #status = :claimed, spent_state = :spent");
+            .update_expression("SET claimed_by = :claimer, #status = :claimed, spent_state = :spent");
         let update = update
             .condition_expression(
                 format!(
                     "state_hash = :state AND browser = :browser AND callback = :callback AND {issuer} AND expires_at > :now \
-                     AND (attribute_not_exists(claimed_by) OR claimed_by = :request)"
+                     AND (attribute_not_exists(claimed_by) OR claimed_by = :claimer)"
                 ),
             )
             .expression_attribute_names("#status", "status")
@@ -427,7 +427,7 @@ impl Attempts {
             .expression_attribute_values(":state", string(state.digest().as_str()))
             .expression_attribute_values(":browser", string(proof.browser.as_str()))
             .expression_attribute_values(":callback", string(proof.connector.as_ref().map_or(COMMON, ConnectorId::as_str)))
-            .expression_attribute_values(":request", string(&proof.request_id))
+            .expression_attribute_values(":claimer", string(proof.claimer.as_str()))
             .expression_attribute_values(":now", number(now.millis()));
         let update = match &proof.issuer {
             Some(issuer) => update.expression_attribute_values(":issuer", string(issuer)),

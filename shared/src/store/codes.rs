@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
 
-use super::{Item, Table, number, string};
+use super::{Claimer, Item, Table, number, string};
 use crate::{
     clock::Timestamp,
     error::StoreError,
@@ -60,12 +60,12 @@ impl Codes {
     }
 
     /// Redeems the code of a connection that exists already. False if it was redeemed before or has expired.
-    pub async fn claim(&self, code: &Digest, request_id: &str, now: Timestamp) -> Result<bool, StoreError> {
+    pub async fn claim(&self, code: &Digest, claimer: &Claimer, now: Timestamp) -> Result<bool, StoreError> {
         let update = self.table.client.update_item().table_name(&self.table.name).key("pk", string(key(code)));
         let update = update
-            .update_expression("SET claimed_by = :request")
+            .update_expression("SET claimed_by = :claimer")
             .condition_expression(CLAIMABLE)
-            .expression_attribute_values(":request", string(request_id))
+            .expression_attribute_values(":claimer", string(claimer.as_str()))
             .expression_attribute_values(":now", number(now.millis()));
         match self.table.write(update).await {
             Ok(_) => Ok(true),
@@ -84,15 +84,15 @@ impl Codes {
     pub(crate) fn claim_write(
         &self,
         code: &Digest,
-        request_id: &str,
+        claimer: &Claimer,
         now: Timestamp,
     ) -> Result<TransactWriteItem, StoreError> {
         let update = Update::builder()
             .table_name(&self.table.name)
             .key("pk", string(key(code)))
-            .update_expression("SET claimed_by = :request")
+            .update_expression("SET claimed_by = :claimer")
             .condition_expression(CLAIMABLE)
-            .expression_attribute_values(":request", string(request_id))
+            .expression_attribute_values(":claimer", string(claimer.as_str()))
             .expression_attribute_values(":now", number(now.millis()))
             .build()
             .map_err(|error| self.table.malformed(error.to_string()))?;
@@ -124,7 +124,7 @@ impl Codes {
 
 /// In time, and unclaimed or claimed by the same request (the SDK retries).
 const CLAIMABLE: &str =
-    "attribute_exists(pk) AND expires_at > :now AND (attribute_not_exists(claimed_by) OR claimed_by = :request)";
+    "attribute_exists(pk) AND expires_at > :now AND (attribute_not_exists(claimed_by) OR claimed_by = :claimer)";
 
 fn key(code: &Digest) -> String {
     format!("code#{}", code.as_str())

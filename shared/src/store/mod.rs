@@ -62,6 +62,24 @@ use crate::{
     vault::Sealed,
 };
 
+/// Who claims what can be claimed once: a random value of one handling. When the SDK repeats a write, it is the same claim; any
+/// other handling is another one. A request's id would not do, since a client may choose it (API Gateway takes it from
+/// `x-amzn-RequestId`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimer(String);
+
+impl Claimer {
+    /// A new one.
+    #[must_use]
+    pub fn random(random: &Random) -> Self {
+        Self(format!("{:032x}", u128::from_be_bytes(random.bytes())))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A table and the client that speaks to it.
 #[derive(Clone)]
 pub struct Table {

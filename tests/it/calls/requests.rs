@@ -8,6 +8,7 @@ use shared::{
     id::Environment,
     secret::Bearer,
     store::{
+        Claimer,
         attempts::{Attempt, Completion, Proof, State, cookie_name},
         links::Link,
     },
@@ -153,10 +154,15 @@ impl World {
         self.getting("/connectors/oauth/callback", &query, &[("cookie", cookie)])
     }
 
-    async fn completion(&self) -> Request {
+    pub async fn completion(&self) -> Request {
         let (attempt, code) = (self.attempt("vendor"), Bearer::random(&self.app.random));
         let (state, browser) = self.started(&attempt).await;
-        let proof = Proof { browser: browser.digest(), connector: None, issuer: None, request_id: "r".to_owned() };
+        let proof = Proof {
+            browser: browser.digest(),
+            connector: None,
+            issuer: None,
+            claimer: Claimer::random(&self.app.random),
+        };
         self.app.attempts.claim(&state, &proof, self.hands.now()).await.unwrap();
         let held = self.grant(&attempt, &self.provider.consent(), Some(Duration::from_hours(1))).await;
         let (attempts, codes) = (&self.app.attempts, &self.app.codes);

@@ -145,7 +145,7 @@ impl Invented {
                     browser: digest("an-invented-cookie"),
                     connector: Some(connector("acme")),
                     issuer: Some("https://provider.example".to_owned()),
-                    request_id: "earlier".to_owned(),
+                    claimer: shared::store::Claimer::random(&self.app.random),
                 };
                 self.app.attempts.claim(&state, &proof, self.now()).await.unwrap();
                 self.app.attempts.deny(&attempt.id, "access_denied").await.unwrap();

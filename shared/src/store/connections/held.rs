@@ -11,7 +11,7 @@ use crate::{
     id::AttemptId,
     secret::{Bearer, Digest},
     store::{
-        Item,
+        Claimer, Item,
         attempts::{Attempts, Status},
         codes::Codes,
         journal::{Journal, Queued},
@@ -53,8 +53,8 @@ pub enum Completer<'a> {
     App {
         /// The code's digest.
         code: Digest,
-        /// The request that redeems it.
-        request_id: &'a str,
+        /// Who redeems it.
+        claimer: &'a Claimer,
     },
 }
 
@@ -184,8 +184,8 @@ impl Connections {
                     .expression_attribute_values(":browser", string(browser.as_str()));
                 (update, code.map(|code| codes.put_write(code, &held.attempt, now)).transpose()?)
             }
-            Completer::App { code, request_id } => {
-                (update.condition_expression("#status = :held"), Some(codes.claim_write(code, request_id, now)?))
+            Completer::App { code, claimer } => {
+                (update.condition_expression("#status = :held"), Some(codes.claim_write(code, claimer, now)?))
             }
         };
         let update = update.build().map_err(|error| self.table.malformed(error.to_string()))?;

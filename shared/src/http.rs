@@ -216,13 +216,14 @@ impl Request {
         self.header("content-type").map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
     }
 
-    /// The value of a cookie. A name set twice is treated as absent: one of the two came from elsewhere.
+    /// The value of a cookie. A name set twice is treated as absent: one of the two came from elsewhere. Only the blanks that a
+    /// browser puts there are taken away: another one before `__Host-` makes a name that any sibling host may set.
     #[must_use]
     pub fn cookie(&self, name: &str) -> Option<&str> {
         let lines = self.headers.iter().filter(|(n, _)| n == "cookie");
         let mut values = lines
             .flat_map(|(_, line)| line.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='))
+            .filter_map(|pair| pair.trim_matches([' ', '\t']).split_once('='))
             .filter(|(n, _)| *n == name)
             .map(|(_, value)| value);
         match (values.next(), values.next()) {

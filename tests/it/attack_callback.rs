@@ -1,6 +1,7 @@
 //! Attacks on the redirection endpoint. Each test names the section of RFC 9700 that describes what it tries.
 
 use serde_json::Value;
+use shared::http::Request;
 
 use crate::world::{Attempt, Browser, Shape, World, query};
 
@@ -57,6 +58,17 @@ async fn an_answer_in_another_browser_changes_nothing() {
     assert!(before.iter().all(|(key, item)| after.get(key) == Some(item)));
     assert_eq!(world.server.provider.counts().code_redemptions, 0);
     finishes(&world, &browser, &attempt, &callback).await;
+}
+
+/// RFC 6265bis §4.1.3.2: a browser guards names that begin with `__Host-`, and not those with a blank of Unicode before it.
+#[test]
+fn a_blank_before_a_cookies_name_belongs_to_the_name() {
+    for (blank, expected) in [("", Some("v")), (" ", Some("v")), ("\t", Some("v")), ("\u{a0}", None), ("\u{85}", None)]
+    {
+        let headers = vec![("cookie".to_owned(), format!("a=b;{blank}__Host-mooring_x=v"))];
+        let request = Request::new("GET", "/".to_owned(), String::new(), headers, "".into(), "r".to_owned());
+        assert_eq!(request.cookie("__Host-mooring_x"), expected, "{blank:?}");
+    }
 }
 
 /// RFC 9700 §4.5 and §2.1.1: a `state` works once; again it only tells how it ended.

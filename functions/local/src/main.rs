@@ -4,13 +4,11 @@ use std::process::ExitCode;
 
 use local::{
     Server, StartError,
-    options::{Data, Options},
+    options::{Data, Options, log_level},
 };
-use tracing_subscriber::filter::LevelFilter;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_max_level(LevelFilter::WARN).with_target(false).without_time().init();
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -21,6 +19,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), StartError> {
+    tracing_subscriber::fmt().with_max_level(log_level()?).with_target(false).without_time().init();
     let options = Options::from_env()?;
     let data = options.data.clone();
     let server = Server::start(options).await?;

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use shared::clock::Clock;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::StartError;
 
@@ -70,6 +71,14 @@ impl Options {
             clock: Clock::system(),
             keeper: true,
         })
+    }
+}
+
+/// What is logged: warnings, or with `LOG=info` a line for each request too.
+pub fn log_level() -> Result<LevelFilter, StartError> {
+    match variable("LOG") {
+        Some(level) => level.parse().map_err(|_| StartError::Option("LOG", "a level like warn or info")),
+        None => Ok(LevelFilter::WARN),
     }
 }
 

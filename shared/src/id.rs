@@ -91,6 +91,13 @@ impl ConnectorId {
     pub fn of(connector: &crate::protocol::connector::Connector) -> Self {
         Self(connector.id.clone().into_owned())
     }
+
+    /// The name of a project's own connector where those of all projects stand beside each other: two projects may choose one
+    /// id. No built-in connector's id ends with a project's, nor does another project's.
+    #[must_use]
+    pub fn within(&self, project: &ProjectId) -> Self {
+        Self(format!("{self}-{project}"))
+    }
 }
 
 impl ProjectId {

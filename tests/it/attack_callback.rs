@@ -1,6 +1,6 @@
 //! Attacks on the redirection endpoint. Each test names the section of RFC 9700 that describes what it tries.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::http::Request;
 
 use crate::world::{Attempt, Browser, Shape, World, query};
@@ -178,6 +178,31 @@ async fn an_answer_at_another_redirect_uri_changes_nothing() {
     let again = browser.open(&attempt.start_url).await.location();
     assert!(again.starts_with(&world.server.provider_url.to_string()), "{again}");
     finishes(&world, &browser, &attempt, &callback).await;
+}
+
+/// RFC 9700 §4.4.2.2: two projects may call their own connectors alike, and each has a redirect URI that names its project.
+/// None of them can be registered with the one that all share.
+#[tokio::test]
+async fn connectors_of_two_projects_with_one_id_have_two_redirect_uris() {
+    let world = World::new().await;
+    let beside = world.project_beside().await;
+    for project in [world.project(), &beside] {
+        let definition = world.acme();
+        let path = format!("/v1/admin/projects/{project}/connectors/crm");
+        let put = world.root("PUT", &path, Some(&definition)).await;
+        let expected = format!("{}/connectors/crm-{project}/oauth/callback", world.base());
+        assert_eq!(put.member("redirect_uri"), expected);
+        let path = format!("/v1/admin/projects/{project}/environments/test/connectors/crm");
+        let client = json!({ "client_id": "id", "client_secret": "secret" });
+        assert_eq!(world.root("PUT", &path, Some(&client)).await.member("redirect_uri"), expected);
+        let common = json!({ "client_id": "id", "client_secret": "secret", "callback": "common" });
+        let refused = world.call("PUT", &path).bearer(&world.server.root_key).json(&common).send().await;
+        assert_eq!(refused.refusal(), (400, "invalid_request".to_owned()));
+    }
+    let long = "x".repeat(64);
+    let path = format!("/v1/admin/projects/{beside}/connectors/{long}");
+    let refused = world.call("PUT", &path).bearer(&world.server.root_key).json(&world.acme()).send().await;
+    assert_eq!(refused.refusal(), (400, "invalid_connector".to_owned()));
 }
 
 /// OAuth 2.0 Form Post Response Mode: an answer by POST is fetched by the browser that waits for it, and believed only there.

@@ -73,7 +73,8 @@ impl Watch {
     }
 
     fn callback(&self, attempt: &Attempt, code: &str) -> String {
-        format!("{}/connectors/canary/oauth/callback?code={code}&state={}", self.world.base(), attempt.state)
+        let (base, project) = (self.world.base(), self.world.project());
+        format!("{base}/connectors/canary-{project}/oauth/callback?code={code}&state={}", attempt.state)
     }
 }
 

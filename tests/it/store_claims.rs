@@ -235,7 +235,8 @@ async fn a_lease_is_had_by_one_of_two_hundred_processes_and_by_that_one_again() 
 async fn a_wrong_cookie_state_path_or_issuer_changes_nothing() {
     let world = World::new().await;
     let issuer = Issuer { identifier: "https://vendor.example".to_owned(), is_told: true };
-    let attempt = Attempt { issuer: Some(issuer), callback: Callback::Own, ..world.attempt("vendor") };
+    let redirect_uri = "https://mooring.example/connectors/vendor/oauth/callback".to_owned();
+    let attempt = Attempt { issuer: Some(issuer), callback: Callback::Own, redirect_uri, ..world.attempt("vendor") };
     let (state, own) = started(&world, &attempt).await;
     let other_state = State::random(&attempt.connector, &attempt.id, &world.app.random);
     let (stranger, right) = (browser(&world), Some("https://vendor.example".to_owned()));

@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use local::{Server, options::Options};
+use local::{Server, demo::Secret, options::Options};
 use serde_json::{Value, json};
 use shared::{
     aws,
@@ -164,12 +164,24 @@ impl World {
         let project = self.project();
         self.root("PUT", &format!("/v1/admin/projects/{project}/connectors/{id}"), Some(definition)).await;
         if client {
-            // Acme knows its client by the connector acme's redirect URI, and by the one that all share
             let (client, secret) = (&self.server.demo.acme_client_id, self.server.demo.acme_client_secret());
-            let body = json!({ "client_id": client, "client_secret": secret, "callback": "common" });
+            self.register(id, client, secret).await;
+            let body = json!({ "client_id": client, "client_secret": secret });
             let path = format!("/v1/admin/projects/{project}/environments/test/connectors/{id}");
             self.root("PUT", &path, Some(&body)).await;
         }
+    }
+
+    /// Lets Acme know the redirect URIs of the demo's own connectors beside those that it knows anyway.
+    async fn register(&self, id: &str, client: &str, secret: &str) {
+        let customs = self.root("GET", &format!("/v1/admin/projects/{}/connectors", self.project()), None).await.json();
+        let customs = customs["rows"].as_array().unwrap();
+        assert!(customs.iter().any(|custom| custom["id"] == id));
+        let customs = customs.iter().map(|custom| custom["redirect_uri"].as_str().unwrap().to_owned());
+        let base = self.base();
+        let known = ["acme/oauth", "oauth"].map(|path| format!("{base}/connectors/{path}/callback"));
+        let uris: Vec<String> = known.into_iter().chain(customs).collect();
+        self.server.provider.register_client(client, &Secret::new(secret), "Orbit CRM", &uris).unwrap();
     }
 
     /// Acme's definition, to be varied.

@@ -11,7 +11,10 @@ use shared::{
     http::{Request, Response},
     id::{ConnectorId, Environment, ProjectId},
     secrets::ClientsSecret,
-    store::settings::{ConnectorSettings, Key},
+    store::{
+        attempts::Callback,
+        settings::{ConnectorSettings, Key},
+    },
 };
 
 use crate::{
@@ -160,6 +163,9 @@ async fn decide(app: &App, request: &Request, place: &Place) -> Result<Response,
     app.base_url(app.clock.now()).await?; // before anything is written: the answer needs it
     let connector = connector_at(app, place, &id).await?;
     let Decision { mut settings, client } = Decision::of(request.json()?, &connector.data)?;
+    if connector.is_custom() && settings.callback == Callback::Common {
+        return Err(Error::invalid("callback: a project's own connector has a redirect URI of its own alone"));
+    }
     match &client {
         Client::Unsaid => settings.client_id = place.decided(&connector).and_then(|decided| decided.client_id.clone()),
         Client::Absent => {}

@@ -27,7 +27,7 @@ pub async fn list(app: &App, request: &Request) -> Result<Response, Error> {
     let authority = Authority::over_project(app, request).await?;
     let base_url = app.base_url(app.clock.now()).await?;
     let connectors = app.settings.customs(&authority.project.id).await?;
-    let rows: Vec<Value> = connectors.iter().map(|connector| record(connector, &base_url)).collect();
+    let rows: Vec<Value> = connectors.iter().map(|connector| record(connector, &authority, &base_url)).collect();
     Ok(Response::json(&json!({ "rows": rows, "total": rows.len() })))
 }
 
@@ -36,7 +36,7 @@ pub async fn read(app: &App, request: &Request) -> Result<Response, Error> {
     let authority = Authority::over_project(app, request).await?;
     let base_url = app.base_url(app.clock.now()).await?;
     let connector = find(app, &authority, &named(request)?).await?;
-    Ok(Response::json(&record(&connector, &base_url)))
+    Ok(Response::json(&record(&connector, &authority, &base_url)))
 }
 
 /// Makes a connector, or puts it in the place of the one with its id.
@@ -44,10 +44,10 @@ pub async fn put(app: &App, request: &Request) -> Result<Response, Error> {
     let authority = Authority::over_project(app, request).await?;
     authority.must_cover_live()?;
     let base_url = app.base_url(app.clock.now()).await?;
-    let connector = definition(app, request, &named(request)?)?;
+    let connector = definition(app, request, &authority, &named(request)?)?;
     must_not_lead_elsewhere(app, &authority, &connector).await?;
     app.settings.put_custom(&authority.project.id, &connector).await?;
-    Ok(Response::json(&record(&connector, &base_url)))
+    Ok(Response::json(&record(&connector, &authority, &base_url)))
 }
 
 /// Takes a connector away, with what was decided about it. While there are connections it stays: without it they could be
@@ -83,7 +83,7 @@ async fn find(app: &App, authority: &Authority, id: &ConnectorId) -> Result<Conn
 }
 
 /// The definition in the body, if it may be acted upon. Its id is the path's.
-fn definition(app: &App, request: &Request, id: &ConnectorId) -> Result<Connector, Error> {
+fn definition(app: &App, request: &Request, authority: &Authority, id: &ConnectorId) -> Result<Connector, Error> {
     let refused = |why: String| Error::refused(Refusal::InvalidConnector, why);
     let mut connector: Connector = request.json()?;
     if !connector.id.is_empty() && connector.id != id.as_str() {
@@ -91,6 +91,9 @@ fn definition(app: &App, request: &Request, id: &ConnectorId) -> Result<Connecto
     }
     if app.catalog.connector(id.as_str()).is_some() {
         return Err(refused(format!("id: {id} is a built-in connector; choose another")));
+    }
+    if ConnectorId::parse(id.within(&authority.project.id).as_str()).is_none() {
+        return Err(refused("id: it is too long, since the redirect URI names the project after it".to_owned()));
     }
     connector.id = id.to_string().into();
     connector.evidence = Evidence::default(); // its facts are the operator's own word
@@ -142,7 +145,8 @@ async fn is_connected(
     Ok(connections.iter().any(|(connection, _)| connection.connector == *id))
 }
 
-fn record(connector: &Connector, base_url: &str) -> Value {
-    let redirect_uri = redirect_uri(base_url, &ConnectorId::of(connector), Callback::Own);
+fn record(connector: &Connector, authority: &Authority, base_url: &str) -> Value {
+    let name = ConnectorId::of(connector).within(&authority.project.id);
+    let redirect_uri = redirect_uri(base_url, &name, Callback::Own);
     json!({ "id": connector.id, "name": connector.name, "redirect_uri": redirect_uri, "definition": connector })
 }

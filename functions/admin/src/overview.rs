@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use shared::{
-    flow::{begin::redirect_uri, connector_in_use::ConnectorInUse},
+    flow::connector_in_use::ConnectorInUse,
     id::ConnectorId,
     protocol::connector::{EvidenceLevel, Input},
     record::credential_type,
@@ -76,7 +76,7 @@ impl<'a> Overview<'a> {
             scopes_in_use: connector.scopes().0,
             setting_fields: &data.settings,
             callback: connector.callback(),
-            redirect_uri: redirect_uri(base_url, &connector.id, connector.callback()),
+            redirect_uri: connector.redirect_uri(base_url),
         }
     }
 }

@@ -94,7 +94,7 @@ impl App {
         let state = State::random(&connector.id, &id, &self.random);
         let verifier = CodeVerifier::random(&self.random);
         let callback = connector.callback();
-        let redirect_uri = redirect_uri(&base_url, &connector.id, callback);
+        let redirect_uri = connector.redirect_uri(&base_url);
         let (scopes, second_scopes) = connector.scopes();
         let request = AuthorizationRequest {
             client_id,
@@ -158,7 +158,7 @@ impl App {
     }
 }
 
-/// The exact redirect URI to register at a connector's provider.
+/// The redirect URI of a connector, by its name among all.
 #[must_use]
 pub fn redirect_uri(base_url: &str, connector: &ConnectorId, callback: Callback) -> String {
     match callback {

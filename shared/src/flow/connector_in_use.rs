@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
+use super::begin::redirect_uri;
 use crate::{
     app::App,
     caller::connector_keys,
@@ -26,6 +27,8 @@ pub struct ConnectorInUse<'a> {
     pub data: Cow<'a, Connector>,
     /// Whose provider client is used, and its public half.
     pub client: Option<(ClientSource, String)>,
+    /// The project whose own it is; none for a built-in one.
+    home: Option<ProjectId>,
     /// What is decided for this project and environment.
     pub own: Option<ConnectorSettings>,
     /// What is decided for the deployment.
@@ -57,7 +60,7 @@ impl App {
         let Some(built_in) = self.catalog.connector(id.as_str()) else {
             // a default is for a built-in connector: its client must not go where a project's own definition points
             let custom = read.custom(project, id)?.ok_or(Error::NotFound(Missing::Connector))?;
-            return Ok(ConnectorInUse::new(id.clone(), Cow::Owned(custom), own, None));
+            return Ok(ConnectorInUse::new(id.clone(), Cow::Owned(custom), own, None).at_home_in(project));
         };
         Ok(ConnectorInUse::new(id.clone(), Cow::Borrowed(built_in), own, read.connector(&default)?))
     }
@@ -81,7 +84,7 @@ impl App {
                 // a default is for a built-in connector, see above
                 let default = default.remove(id.as_str()).filter(|_| matches!(data, Cow::Borrowed(_)));
                 let own = own.remove(id.as_str());
-                ConnectorInUse::new(id, data, own, default)
+                ConnectorInUse::new(id, data, own, default).at_home_in(project)
             })
             .collect();
         all.sort_by_cached_key(ConnectorInUse::place);
@@ -109,7 +112,29 @@ impl<'a> ConnectorInUse<'a> {
         default: Option<ConnectorSettings>,
     ) -> Self {
         let client = client_in_use(own.as_ref(), default.as_ref());
-        Self { id, data, client, own, default }
+        Self { id, data, client, home: None, own, default }
+    }
+
+    /// As a project uses it, whose own it is unless it is built in.
+    fn at_home_in(self, project: &ProjectId) -> Self {
+        let home = matches!(self.data, Cow::Owned(_)).then(|| project.clone());
+        Self { home, ..self }
+    }
+
+    /// Whether it is a project's own.
+    #[must_use]
+    pub fn is_custom(&self) -> bool {
+        self.home.is_some()
+    }
+
+    /// The exact redirect URI to register at the provider. That of a project's own connector names the project: else an answer
+    /// of one project's provider could be taken for that of another's, under the same id (RFC 9700 §4.4.2.2).
+    #[must_use]
+    pub fn redirect_uri(&self, base_url: &str) -> String {
+        match &self.home {
+            Some(project) => redirect_uri(base_url, &self.id.within(project), Callback::Own),
+            None => redirect_uri(base_url, &self.id, self.callback()),
+        }
     }
 
     /// What the operator decided: for this project and environment; what that leaves open, for the deployment.
@@ -125,6 +150,9 @@ impl<'a> ConnectorInUse<'a> {
     /// Which redirect URI the client in use is registered with: said where the client stands.
     #[must_use]
     pub fn callback(&self) -> Callback {
+        if self.is_custom() {
+            return Callback::Own;
+        }
         let decided = match self.client {
             Some((ClientSource::Default, _)) => self.default.as_ref(),
             _ => self.own.as_ref(),

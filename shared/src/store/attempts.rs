@@ -90,6 +90,14 @@ impl Attempt {
         }
     }
 
+    /// As compared by a claim: the connector in the path of our redirect URI, or none.
+    fn callback_name(&self) -> &str {
+        match self.callback {
+            Callback::Own => self.redirect_uri.rsplit('/').nth(2).unwrap_or_default(),
+            Callback::Common => COMMON,
+        }
+    }
+
     /// The name of the cookie that tells the browser of this attempt.
     #[must_use]
     pub fn cookie_name(&self) -> String {
@@ -107,16 +115,6 @@ pub enum Callback {
     Own,
     /// The common one.
     Common,
-}
-
-impl Callback {
-    /// As compared by a claim: the connector in the path of an answer, or none.
-    fn as_stored(self, connector: &ConnectorId) -> &str {
-        match self {
-            Self::Own => connector.as_str(),
-            Self::Common => COMMON,
-        }
-    }
 }
 
 /// No connector's id.
@@ -559,7 +557,7 @@ fn item_of(attempt: &Attempt, status: &Status) -> Item {
 fn new_item(attempt: &Attempt, state: &State, verifier: &Sealed) -> Item {
     item_of(attempt, &Status::Pending)
         .text("state_hash", state.digest().as_str())
-        .text("callback", attempt.callback.as_stored(&attempt.connector))
+        .text("callback", attempt.callback_name())
         .text_if("issuer", attempt.issuer.as_ref().map(|issuer| issuer.identifier.as_str()))
         .text_if("issuer_is_told", attempt.issuer.as_ref().filter(|issuer| issuer.is_told).map(|_| "yes"))
         .sealed("verifier", verifier)

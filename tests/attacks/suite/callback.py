@@ -23,11 +23,11 @@ def to_acme(project, authorization_url, callback):
     return with_query(honest, redirect_uri=project.base + callback, state=state, code_challenge=own)
 
 
-def mixed_up(project, connector, callback, browser=None, **oauth2):
+def mixed_up(project, connector, callback):
     """A victim connects at a connector that is the attacker's, whose endpoint sends it on to Acme, where it consents."""
     evil = Provider("Evil", greedy=True)
-    project.custom(connector, evil.definition(oauth2), callback="common" if "common" in connector else "own")
-    victim = browser or Browser()
+    project.custom(connector, evil.definition())
+    victim = Browser()
     asked = project.started(victim, project.front_end("victim", connector=connector))
     landed = consent_at_acme(victim, to_acme(project, asked, callback))
     answer = victim.open(landed, "cross-site")
@@ -38,10 +38,22 @@ def mixed_up(project, connector, callback, browser=None, **oauth2):
     evil.stop()
 
 
-@attack("RFC 9700 §4.4.1, RFC 9207 §2.4: mix-up on the common callback")
+@attack("RFC 9700 §4.4.1, RFC 9207 §2.4: mix-up between issuers that share a redirect URI")
 def mix_up_with_the_issuer_of_another(project):
-    evil = {"issuer": "https://evil.example", "authorization_response_iss_parameter_supported": True}
-    mixed_up(project, "evil-common", "/connectors/oauth/callback", **evil)
+    """A provider with many tenants, each an issuer, and a client that is registered with all of them."""
+    for told in (True, False):
+        provider = Provider()
+        issuer = {"issuer": f"{provider.url}/honest", "authorization_response_iss_parameter_supported": told}
+        project.custom("harbour", provider.definition(issuer))
+        victim, attempt = Browser(), project.front_end("victim", connector="harbour")
+        asked = project.started(victim, attempt)
+        for evil in ("/evil", "/honest/", "", "/HONEST"):
+            answer = victim.open(provider.consent(asked, iss=provider.url + evil), "cross-site")
+            holds(not provider.calls("/token"), f"the code of {evil} was redeemed at another issuer")
+            refused(answer, NOT_BELIEVED)
+        page = victim.arrive(provider.consent(asked, iss=f"{provider.url}/honest"), project.base, "cross-site")
+        assert "/connect/confirm/" in page.url, page
+        provider.stop()
 
 
 @attack("RFC 9700 §4.4.2.2: mix-up, another connector's callback path")
@@ -52,6 +64,10 @@ def mix_up_on_the_path_of_another_connector(project):
 @attack("RFC 9700 §4.4.2.2: mix-up, the common callback path")
 def mix_up_on_the_common_path(project):
     mixed_up(project, "evil", "/connectors/oauth/callback")
+    # whoever defines a connector can't have its answers come to the path that others share
+    decision = {"client_id": "c", "client_secret": "s", "callback": "common"}
+    path = f"/v1/admin/projects/{project.id}/environments/test/connectors/evil"
+    refused(project.mooring.call("PUT", path, project.mooring.root_key, decision), (400, "invalid_request"))
 
 
 @attack("RFC 9207 §2.4: an answer without the issuer that the provider always names")
@@ -76,6 +92,28 @@ def coat_an_answer_of_an_attackers_connector(project):
     mixed_up(attackers, "wallpapers", "/connectors/acme/oauth/callback")
     attackers.nothing_is_connected("the attacker's project has the victim's account")
     project.nothing_is_connected()
+
+
+@attack("COAT between two tenants whose connectors have one name")
+def coat_between_tenants_with_connectors_of_one_name(project):
+    """Both tenants have a connector `harbour`: the victim's leads to the honest provider, the attacker's to the attacker. The victim
+    tries the attacker's app; its authorization endpoint sends her on to the honest provider, with the challenge of a flow that
+    the attacker began in the victim's tenant, to inject the code there."""
+    honest = harbour(project)
+    evil = Provider("Harbour", greedy=True)
+    attackers = project.mooring.project("Free wallpapers")
+    attackers.custom("harbour", evil.definition())
+    attacker, victim = Browser(), Browser()
+    own = project.front_end("mallory", connector="harbour")
+    wanted = project.started(attacker, own)
+    asked = attackers.started(victim, attackers.front_end("victim", connector="harbour"))
+    landed = honest.consent(with_query(wanted, state=query(asked, "state")), "alice")
+    answer = victim.open(landed, "cross-site")
+    stolen = [call["form"].get("code") for call in evil.calls("/token")]
+    holds(query(landed, "code") not in stolen, "the attacker's token endpoint got the code of an honest provider")
+    holds(answer.status == 400, answer)
+    evil.stop()
+    honest.stop()
 
 
 @attack("Cross-app OAuth request forgery (CORF), Luo et al., USENIX Security 2025")

@@ -39,8 +39,8 @@ def main():
 def run(mooring):
     """The flow with a provider of its own, against any Mooring that may call this machine."""
     project, key = make_project(mooring, "Certified flow")
-    # each connector has a redirect URI of its own, named by its id
-    redirect_uri = mooring.admin("GET", "/connectors/github")["redirect_uri"].replace("github", "certified")
+    # each connector has a redirect URI of its own, and that of a project's own connector names the project
+    redirect_uri = mooring.admin("GET", "/connectors/github")["redirect_uri"].replace("github", f"certified-{project}")
     command = ["node", str(HERE / "server.mjs"), "--redirect-uri", redirect_uri, "--access-token-ttl", str(TTL)]
     server = subprocess.Popen(command, stdout=subprocess.PIPE)
     try:

@@ -101,11 +101,11 @@ def check(emulator, deployment, base):
     status, headers, _ = call(begun["authorizationUrl"])
     sent = parse_qs(urlsplit(headers["location"]).query)
     assert status == 302 and sent["client_id"] == ["own"] and sent["code_challenge_method"] == ["S256"], headers
-    assert sent["redirect_uri"] == [f"{base}/connectors/acme/oauth/callback"]
+    assert sent["redirect_uri"] == [f"{base}/connectors/dropbox/oauth/callback"]
     cookie = headers["set-cookie"].split(";")[0]
     refused = urlencode({"state": begun["state"], "error": "access_denied"})
-    expect(call(f"{base}/connectors/acme/oauth/callback?{refused}"), 400, "callback: without the browser's cookie")
-    expect(call(f"{base}/connectors/acme/oauth/callback?{refused}", headers={"cookie": cookie}), 302, "callback: the person said no")
+    expect(call(f"{base}/connectors/dropbox/oauth/callback?{refused}"), 400, "callback: without the browser's cookie")
+    expect(call(f"{base}/connectors/dropbox/oauth/callback?{refused}", headers={"cookie": cookie}), 302, "callback: the person said no")
 
     unknown = {"x-one-connection-key": "conn_" + "a" * 22}
     lost = call(f"{base}/v1/passthrough/dropbox/files", key=token, headers=unknown)

@@ -1,0 +1,120 @@
+// What only a real browser can show: one attack in Chromium. Its setting comes as JSON; the answer is one line of JSON.
+import { createRequire } from "node:module";
+
+const setting = JSON.parse(process.argv[2]);
+const { chromium } = createRequire(`${setting.modules}/`)("playwright-core");
+
+// playwright-core starts Chromium with third-party storage partitioning off, which no person has
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: ["--no-sandbox", "--disable-background-networking"],
+  ignoreDefaultArgs: ["--disable-features"],
+});
+const context = await browser.newContext();
+
+/** A person logs in at Acme and allows, beginning at our start: it ends at the confirmation. */
+async function toConfirmation(page, start) {
+  await page.goto(start);
+  await page.fill("#username", "alice");
+  await page.fill("#password", "demo");
+  await page.click("form[action='/oauth/login'] button");
+  await page.click("form[action='/oauth/consent'] button[value=allow]");
+  await page.waitForURL(/\/connect\/confirm\//);
+  return page.url();
+}
+
+const attacks = {
+  /** Each address of ours in a frame of the attacker's: none shows anything that can be pressed. */
+  async framed() {
+    const page = await context.newPage();
+    const confirm = await toConfirmation(page, setting.start);
+    const shown = [];
+    for (const address of [confirm, ...setting.addresses]) {
+      await page.goto(setting.evil);
+      await page.setContent(`<iframe width=800 height=800 src="${address.replaceAll("&", "&amp;")}"></iframe>`);
+      await page.waitForTimeout(700);
+      for (const frame of page.frames().slice(1)) {
+        const forms = await frame.locator("form").count().catch(() => 0);
+        if (forms > 0) shown.push(`${address}: ${frame.url()}`);
+      }
+      await page.mouse.click(200, 400);
+    }
+    return { shown };
+  },
+
+  /** The second click of a double click falls on our page, which stood ready behind the attacker's window. */
+  async doubleClicked() {
+    const page = await context.newPage();
+    const confirm = await toConfirmation(page, setting.start);
+    const button = await page.locator("button[value=confirm]").boundingBox();
+    const spot = [button.x + button.width / 2, button.y + button.height / 2];
+    // it has long been there, behind the window that lies on top and has the pointer
+    await page.mouse.move(-10, -10);
+    await page.goto(confirm);
+    await page.waitForTimeout(2000);
+    await page.mouse.click(...spot, { delay: 50 });
+    await page.waitForTimeout(150);
+    await page.mouse.click(...spot, { delay: 50 });
+    await page.waitForTimeout(500);
+    const stays = page.url() === confirm;
+    // an honest person moves to the button, reads, and presses
+    if (stays) await page.click("button[value=confirm]", { noWaitAfter: true });
+    await page.waitForTimeout(500);
+    return { stays, end: page.url() };
+  },
+
+  /** Every address that a browser names as a referrer on its way through a flow, as the servers on the way get it. */
+  async referred() {
+    const page = await context.newPage();
+    const said = [];
+    page.on("request", async (request) => {
+      const headers = await request.allHeaders().catch(() => ({}));
+      if (headers.referer) said.push([request.url(), headers.referer]);
+    });
+    await page.goto(setting.link);
+    const pressed = page.locator("form[action*='/connect/'] button[type=submit]").first();
+    await pressed.click();
+    await page.waitForURL((url) => url.href.startsWith(setting.provider));
+    const asked = page.url();
+    await page.goto(`${setting.consent}?${new URLSearchParams({ url: asked })}`);
+    await page.waitForURL(/\/connect\/confirm\//);
+    await page.hover("h1");
+    await page.waitForTimeout(1500);
+    await page.click("button[value=confirm]");
+    await page.waitForURL((url) => url.href.startsWith(setting.evil));
+    return { said: said.filter(([, referer]) => referer.startsWith(setting.base)), end: page.url() };
+  },
+
+  /** A page that opened ours talks to it, listens, and tries to reach into it. */
+  async messaged() {
+    const victim = await context.newPage();
+    const confirm = await toConfirmation(victim, setting.start);
+    const page = await context.newPage();
+    await page.goto(setting.evil);
+    const heard = await page.evaluate(async (addresses) => {
+      const heard = [];
+      addEventListener("message", (event) => heard.push(JSON.stringify(event.data)));
+      for (const address of addresses) {
+        const opened = open(address, "_blank", "width=500,height=600");
+        for (let round = 0; round < 10; round++) {
+          for (const data of ["confirm", { decision: "confirm" }, { type: "submit" }, "vectorize-connect-complete"]) opened?.postMessage(data, "*");
+          await new Promise((resolve) => setTimeout(resolve, 100));
+        }
+        try {
+          heard.push(`reached ${opened.document.title}`);
+        } catch {
+          // a window of another origin
+        }
+        if (opened && !opened.closed && opened.length > 0) heard.push("it has frames");
+      }
+      return heard;
+    }, [confirm, ...setting.addresses]);
+    return { heard };
+  },
+};
+
+try {
+  console.log(JSON.stringify(await attacks[setting.attack]()));
+} finally {
+  await browser.close();
+}

@@ -5,7 +5,7 @@ import json
 from . import attack
 from .browser import Browser, query, send
 from .code import INVALID_GRANT, vouched
-from .world import holds, refused
+from .world import harbour, holds, refused
 
 
 def strangers(project):
@@ -116,8 +116,6 @@ def a_forged_user_id_at_the_app(project):
 def an_abandoned_flow_revokes_a_live_grant(project):
     """The provider withdraws consent as a whole. Mallory sends a link; the victim consents with her account, which is connected
     already, and cancels, or never comes back."""
-    from .world import harbour
-
     provider = harbour(project)
     browser = Browser()
     attempt = project.front_end("victim", connector="harbour")

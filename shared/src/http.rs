@@ -464,6 +464,10 @@ fn finish(request: &Request, voice: Option<Voice>, mut response: Response) -> Re
     }
     response = response.with("x-request-id", &request.request_id);
     response = response.or("cache-control", "no-store").or("x-content-type-options", "nosniff");
+    if voice == Some(Voice::Page) {
+        // a token or a state may stand in the address, of a redirect as of a page
+        response = response.or("referrer-policy", "no-referrer");
+    }
     if response.headers.iter().any(|(name, value)| name == "content-type" && value.starts_with("text/html")) {
         response = response
             .or(

@@ -70,6 +70,7 @@ pub enum Operation {
     ReadCredential,
     DeleteUser,
     ChoosePage,
+    ClaimLink,
     ConnectPage,
     EditPage,
     SubmitConnect,
@@ -259,6 +260,7 @@ pub const ROUTES: &[Route] = &[
     route(Get, "/credentials/{id}", Connections, Operation::ReadCredential, READERS, Credentials),
     // connect: the pages.
     route(Get, "/connect", Connect, Operation::ChoosePage, Public, Page),
+    route(Post, "/connect", Connect, Operation::ClaimLink, Public, Page),
     route(Get, "/connect/{connector}", Connect, Operation::ConnectPage, Public, Page),
     route(Post, "/connect/{connector}", Connect, Operation::SubmitConnect, Public, Page),
     route(Get, "/connect/{connector}/edit", Connect, Operation::EditPage, Public, Page),

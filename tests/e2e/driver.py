@@ -69,7 +69,7 @@ class Browser:
         for _ in range(20):
             host = urllib.parse.urlsplit(url).netloc
             jar = self.cookies.setdefault(host, {})
-            headers = {"accept": "text/html", "cookie": "; ".join(f"{name}={value}" for name, value in jar.items())}
+            headers = {"accept": "text/html", "sec-fetch-dest": "document", "cookie": "; ".join(f"{name}={value}" for name, value in jar.items())}
             status, answered, self.page = send("POST" if body is not None else "GET", url, headers, body)
             for line in answered.get_all("set-cookie") or []:
                 name, value = line.split(";")[0].split("=", 1)

@@ -12,21 +12,21 @@ async fn a_link_is_the_first_browsers() {
     let world = World::new().await;
     let (first, second) = (world.browser(), world.browser());
     let link = world.one_time_link().await;
-    let page = first.open(&link).await;
-    assert_eq!(second.open(&link).await.refusal(), (409, "already_used".to_owned()));
+    let page = first.enter(&link).await;
+    assert_eq!(second.enter(&link).await.refusal(), (409, "already_used".to_owned()));
     let name = first.cookies()[0].0.clone();
     second.plant(&name, "guess");
-    assert_eq!(second.open(&link).await.refusal(), (409, "already_used".to_owned()));
+    assert_eq!(second.enter(&link).await.refusal(), (409, "already_used".to_owned()));
     let by_name = format!("{}/connect/acme?link={}", world.base(), page.form("/connect/acme").value("link"));
     assert_eq!(second.open(&by_name).await.refusal(), (400, "unknown_state".to_owned()));
     assert_eq!(second.submit(page.form("/connect/acme")).await.refusal(), (400, "unknown_state".to_owned()));
 
     // the first one may reload it, and its page lives on when the token has expired
     world.turn(Duration::from_secs(301));
-    assert_eq!(first.open(&link).await.status, 200);
+    assert_eq!(first.enter(&link).await.status, 200);
     assert_eq!(first.submit(page.form("/connect/acme")).await.status, 303);
     world.turn(Duration::from_mins(15));
-    assert_eq!(first.open(&link).await.refusal(), (410, "expired".to_owned()));
+    assert_eq!(first.enter(&link).await.refusal(), (410, "expired".to_owned()));
     assert_eq!(first.submit(page.form("/connect/acme")).await.refusal(), (410, "expired".to_owned()));
 }
 
@@ -36,9 +36,9 @@ async fn a_link_lasts_five_minutes() {
     let world = World::new().await;
     let link = world.one_time_link().await;
     world.turn(Duration::from_mins(5));
-    assert_eq!(world.browser().open(&link).await.refusal(), (410, "expired".to_owned()));
+    assert_eq!(world.browser().enter(&link).await.refusal(), (410, "expired".to_owned()));
     let guessed = link.replace("token=", "token=x");
-    assert_eq!(world.browser().open(&guessed).await.refusal(), (400, "unknown_state".to_owned()));
+    assert_eq!(world.browser().enter(&guessed).await.refusal(), (400, "unknown_state".to_owned()));
 }
 
 /// RFC 9700 §4.7: a start URL works in one browser, which may reload it.
@@ -140,7 +140,7 @@ async fn a_confirmation_from_elsewhere_is_refused() {
 async fn a_connect_form_from_elsewhere_is_refused() {
     let world = World::new().await;
     let browser = world.browser();
-    let page = browser.open(&world.one_time_link().await).await;
+    let page = browser.enter(&world.one_time_link().await).await;
     let before = world.dump().await;
     let form = || page.form("/connect/acme");
     let forged = (403, "forged_form".to_owned());
@@ -202,7 +202,7 @@ async fn nobody_is_sent_to_an_address_that_is_not_the_projects() {
 async fn pages_can_not_be_framed_and_name_no_referrer() {
     let world = World::new().await;
     let browser = world.browser();
-    let first = browser.open(&world.one_time_link().await).await;
+    let first = browser.enter(&world.one_time_link().await).await;
     let begun = browser.submit(first.form("/connect/acme")).await;
     let attempt = Attempt::of(&begun.location());
     let started = browser.open(&attempt.start_url).await;
@@ -246,6 +246,6 @@ async fn a_label_can_not_become_markup() {
     let label = "<script>alert(1)</script>\"'&";
     let body = json!({ "identity": USER, "identityLabel": label, "connectors": ["acme"] });
     let link = world.post("/v1/connect/sessions", &body).await.member("url");
-    let page = world.browser().open(&link).await.text();
+    let page = world.browser().enter(&link).await.text();
     assert!(!page.contains("<script>") && page.contains("&#60;script&#62;"), "{page}");
 }

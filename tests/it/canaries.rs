@@ -49,7 +49,7 @@ impl Watch {
         let made = self.heard("session", made, &["session", "one-time token"]);
         self.secret("session", made.member("session"));
         self.secret("one-time token", query(&made.member("url"), "token").unwrap());
-        let page = self.heard("page", browser.open(&made.member("url")).await, &["cookie", "form token"]);
+        let page = self.heard("page", browser.enter(&made.member("url")).await, &["cookie", "form token"]);
         self.secret("form token", page.form("/connect/canary").value("form_token"));
         let begun = self.heard("begun", browser.submit(page.form("/connect/canary")).await, &["spent state"]);
         let attempt = Attempt::of(&begun.location());

@@ -190,7 +190,7 @@ async fn an_abandoned_reconnect_leaves_the_live_connection_its_grant() {
             let body = json!({ "user_id": USER, "connector_id": connector });
             let token = world.post(&link, &body).await.member("token");
             let browser = world.browser();
-            let page = browser.open(&format!("{}/connect/{connector}/edit?token={token}", world.base())).await;
+            let page = browser.enter(&format!("{}/connect/{connector}/edit?token={token}", world.base())).await;
             let attempt = Attempt::of(&browser.submit(page.form("/connect/")).await.location());
             browser.open(&world.consent(&browser, &attempt, "alice").await).await;
             if how == "cancel" {

@@ -36,7 +36,7 @@ async fn a_one_time_link_connects_once_the_person_has_confirmed() {
 
     let browser = world.browser();
     let url = format!("{}/connect/acme?token={}", world.base(), token.as_str().unwrap());
-    let page = browser.open(&format!("{url}&organizationId={}", world.project())).await;
+    let page = browser.enter(&format!("{url}&organizationId={}", world.project())).await;
     assert_eq!(page.status, 200);
     for words in ["Connect Acme to Orbit CRM", LABEL] {
         assert!(page.text().contains(words), "{words}");
@@ -99,7 +99,7 @@ async fn a_session_link_without_connectors_offers_what_can_be_connected() {
     let world = World::new().await;
     let browser = world.browser();
     let link = world.post("/v1/connect/sessions", &json!({ "identity": USER })).await.member("url");
-    let list = browser.open(&link).await;
+    let list = browser.enter(&link).await;
     let text = list.text();
     assert!(text.contains("What would you like to connect to Orbit CRM?"), "{text}");
     assert!(text.contains("OpenAI") && !text.contains("Slack"), "Slack has no client here");
@@ -120,9 +120,9 @@ async fn a_session_of_one_connector_opens_no_other() {
     let browser = world.browser();
     let body = json!({ "identity": USER, "connectors": ["acme"] });
     let link = world.post("/v1/connect/sessions", &body).await.member("url");
-    let other = browser.open(&link.replace("/connect/acme", "/connect/openai")).await;
+    let other = browser.enter(&link.replace("/connect/acme", "/connect/openai")).await;
     assert_eq!(other.refusal(), (404, "connector_not_found".to_owned()));
-    let page = browser.open(&link).await;
+    let page = browser.enter(&link).await;
     assert_eq!(page.status, 200, "the mistake cost nothing: {}", page.text());
     let mut form = page.form("/connect/acme");
     form.action = form.action.join("/connect/openai").unwrap();
@@ -136,7 +136,7 @@ async fn the_browser_goes_back_where_the_link_says() {
         let browser = world.browser();
         let body = json!({ "identity": USER, "connectors": ["acme"], "redirect_uri": world.redirect_uri() });
         let link = world.post("/v1/connect/sessions", &body).await.member("url");
-        let page = browser.open(&link).await;
+        let page = browser.enter(&link).await;
         let attempt = Attempt::of(&browser.submit(page.form("/connect/acme")).await.location());
         browser.open(&world.consent(&browser, &attempt, "alice").await).await;
         let decided = world.decide(&browser, &attempt, decision).await;
@@ -157,7 +157,7 @@ async fn editing_renews_a_connection_and_keeps_its_key_name_and_tags() {
     world.turn(Duration::from_mins(2));
 
     let browser = world.browser();
-    let page = browser.open(&world.one_time_link().await.replace("/connect/acme", "/connect/acme/edit")).await;
+    let page = browser.enter(&world.one_time_link().await.replace("/connect/acme", "/connect/acme/edit")).await;
     assert!(page.text().contains("Renew the connection to Acme"), "{}", page.text());
     let attempt = Attempt::of(&browser.submit(page.form("/connect/acme")).await.location());
     browser.open(&world.consent(&browser, &attempt, "bob").await).await;
@@ -177,11 +177,11 @@ async fn editing_what_is_not_there_is_404_and_costs_nothing() {
     let world = World::new().await;
     let browser = world.browser();
     let link = world.one_time_link().await;
-    let edit = browser.open(&link.replace("/connect/acme", "/connect/acme/edit")).await;
+    let edit = browser.enter(&link.replace("/connect/acme", "/connect/acme/edit")).await;
     assert_eq!(edit.refusal(), (404, "connection_not_found".to_owned()));
     let foreign = link.replace("organizationId=", "organizationId=pother");
-    assert_eq!(browser.open(&foreign).await.refusal(), (400, "unknown_state".to_owned()));
-    assert_eq!(browser.open(&link).await.status, 200, "the same link still connects");
+    assert_eq!(browser.enter(&foreign).await.refusal(), (400, "unknown_state".to_owned()));
+    assert_eq!(browser.enter(&link).await.status, 200, "the same link still connects");
 }
 
 #[tokio::test]
@@ -223,8 +223,80 @@ async fn in_a_frame_the_page_only_leads_to_a_window_of_its_own() {
     assert!(policy.ends_with(&format!("frame-ancestors {}", world.app_origin())), "{policy}");
     assert!(framed.text().contains("target=\"_blank\""));
 
-    let page = browser.open(&link).await;
+    let page = browser.enter(&link).await;
     assert_eq!(page.status, 200, "the frame left the token as it was");
     let policy = page.header("content-security-policy").unwrap();
     assert_eq!((policy.contains("frame-ancestors 'none'"), page.header("x-frame-options")), (true, Some("DENY")));
+}
+
+#[tokio::test]
+async fn a_token_leaves_the_address_before_a_page_is_shown() {
+    let world = World::new().await;
+    let browser = world.browser();
+    for page in ["acme", "acme/edit", ""] {
+        let link =
+            world.one_time_link().await.replace("/connect/acme", format!("/connect/{page}").trim_end_matches('/'));
+        let claimed = browser.open(&link).await;
+        assert_eq!((claimed.status, claimed.text().as_str()), (303, ""), "{page}");
+        assert_eq!(claimed.header("referrer-policy"), Some("no-referrer"));
+        let (address, _) = claimed.location().split_once('?').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+        assert_eq!(address, format!("{}/connect/{page}", world.base()).trim_end_matches('/'));
+        let names: Vec<_> =
+            url::Url::parse(&claimed.location()).unwrap().query_pairs().map(|(n, _)| n.into_owned()).collect();
+        assert_eq!(names, ["link"]);
+        assert!(!browser.open(&claimed.location()).await.text().contains(&query(&link, "token").unwrap()));
+    }
+}
+
+#[tokio::test]
+async fn what_may_not_be_a_person_does_not_use_a_link_up() {
+    let world = World::new().await;
+    let said: [&[(&str, &str)]; 8] = [
+        &[],
+        &[("user-agent", "ExampleBot/1.0 (link preview)")],
+        &[("sec-fetch-dest", "document"), ("sec-purpose", "prefetch")],
+        &[("sec-fetch-dest", "document"), ("sec-purpose", "prefetch;prerender")],
+        &[("sec-fetch-dest", "document"), ("purpose", "prefetch")],
+        &[("sec-fetch-dest", "document"), ("x-purpose", "preview")],
+        &[("sec-fetch-dest", "empty")],
+        &[("sec-fetch-dest", "image")],
+    ];
+    for said in said {
+        let (program, person) = (world.browser(), world.browser());
+        let link = world.one_time_link().await;
+        let shown = program.open_unsaid(&link, said).await;
+        assert_eq!((shown.status, shown.header("set-cookie"), shown.header("location")), (200, None, None), "{said:?}");
+        assert!(shown.text().contains("Continue"), "{said:?}");
+        assert_eq!(person.enter(&link).await.status, 200, "{said:?}");
+        // the button claims as a navigation does: here too late
+        let pressed = program.submit(shown.form("/connect")).await;
+        assert_eq!(pressed.refusal(), (409, "already_used".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn a_browser_that_says_nothing_of_itself_connects_by_the_button() {
+    let world = World::new().await;
+    let browser = world.browser();
+    for page in ["acme", "acme/edit", ""] {
+        let link =
+            world.one_time_link().await.replace("/connect/acme", format!("/connect/{page}").trim_end_matches('/'));
+        let shown = browser.open_unsaid(&link, &[]).await;
+        let claimed = browser.submit(shown.form("/connect")).await;
+        let wanted = format!("{}/connect/{page}", world.base());
+        assert_eq!(claimed.status, 303);
+        assert_eq!(claimed.location().split('?').next().unwrap(), wanted.trim_end_matches('/'));
+    }
+    let link = world.one_time_link().await;
+    let foreign = browser.open_unsaid(&link, &[]).await.form("/connect").with("organizationId", "pother");
+    assert_eq!(browser.submit(foreign).await.refusal(), (400, "unknown_state".to_owned()));
+    let odd = browser.open_unsaid(&link, &[]).await.form("/connect").with("connector", "../../evil");
+    assert_eq!(
+        browser.submit(odd).await.location().split('?').next(),
+        Some(format!("{}/connect", world.base()).as_str())
+    );
+    assert_eq!(
+        world.browser().submit(browser.open_unsaid(&link, &[]).await.form("/connect").without("token")).await.status,
+        400
+    );
 }

@@ -40,7 +40,7 @@ impl Fixture {
         let body = json!({ "identity": USER, "connectors": ["acme"] });
         let answer = world.post("/v1/connect/sessions", &body).await;
         let browser = world.browser();
-        let page = browser.open(&answer.member("url")).await;
+        let page = browser.enter(&answer.member("url")).await;
         let start_url = browser.submit(page.form("/connect/acme")).await.location();
         Self {
             connection: connection(world).await,

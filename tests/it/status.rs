@@ -22,7 +22,7 @@ impl Watched {
         let body = json!({ "identity": USER, "identityLabel": LABEL, "connectors": ["acme"] });
         let answer = world.post("/v1/connect/sessions", &body).await;
         let browser = world.browser();
-        let page = browser.open(&answer.member("url")).await;
+        let page = browser.enter(&answer.member("url")).await;
         let attempt = Attempt::of(&browser.submit(page.form("/connect/acme")).await.location());
         Self { session: answer.member("session"), world, browser, attempt }
     }

@@ -96,7 +96,7 @@ async fn a_person_types_a_key_on_our_page_mends_it_and_confirms() {
     let request = json!({ "identity": USER, "connectors": ["keyed"], "redirect_uri": world.redirect_uri() });
     let answer = world.post("/v1/connect/sessions", &request).await;
     let browser = world.browser();
-    let page = browser.open(&answer.member("url")).await;
+    let page = browser.enter(&answer.member("url")).await;
     assert!(page.text().contains("type=\"password\""), "{}", page.text());
 
     let typed = page.form("/connect/keyed").with("input_workspace", "side").with("input_api_key", "bad-key");

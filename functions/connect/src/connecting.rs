@@ -19,7 +19,10 @@ use shared::{
     },
 };
 
-use crate::visit::Visit;
+use crate::{
+    arrival::{self, Arrival},
+    visit::Visit,
+};
 
 #[derive(Template)]
 #[template(path = "choose.html")]
@@ -60,13 +63,15 @@ struct Field<'a> {
 
 /// The list of what this link may connect. With a single one, its page.
 pub async fn choose(app: &App, request: &Request) -> Result<Response, Error> {
-    let visit = Visit::open(app, request).await?;
-    let list = list_page(app, request, &visit).await;
-    Ok(visit.answer(app, request, list))
+    match Arrival::of(request)? {
+        Arrival::Framed => framed(app, request).await,
+        Arrival::Token(token) => arrival::claim(app, request, &token).await,
+        Arrival::Unattended(token) => arrival::ask(app, request, &token, false).await,
+        Arrival::Name => list_page(app, &Visit::of(app, request).await?).await,
+    }
 }
 
-async fn list_page(app: &App, request: &Request, visit: &Visit) -> Result<Response, Error> {
-    visit.must_fit(request)?;
+async fn list_page(app: &App, visit: &Visit) -> Result<Response, Error> {
     let project = project(app, &visit.link).await?;
     let base_path = app.base_path();
     let mut connectors: Vec<Entry> = Vec::new();
@@ -87,16 +92,15 @@ async fn offered<'a>(app: &'a App, link: &Link) -> Result<Vec<ConnectorInUse<'a>
 
 /// One connector's page. In a frame no cookie of ours is kept, so there it only leads to a window of its own.
 pub async fn page(app: &App, request: &Request, edit: bool) -> Result<Response, Error> {
-    if request.header("sec-fetch-dest").is_some_and(|dest| matches!(dest, "iframe" | "frame" | "embed" | "object")) {
-        return framed(app, request).await;
+    match Arrival::of(request)? {
+        Arrival::Framed => framed(app, request).await,
+        Arrival::Token(token) => arrival::claim(app, request, &token).await,
+        Arrival::Unattended(token) => arrival::ask(app, request, &token, edit).await,
+        Arrival::Name => first_page(app, request, &Visit::of(app, request).await?, edit).await,
     }
-    let visit = Visit::open(app, request).await?;
-    let first = first_page(app, request, &visit, edit).await;
-    Ok(visit.answer(app, request, first))
 }
 
 async fn first_page(app: &App, request: &Request, visit: &Visit, edit: bool) -> Result<Response, Error> {
-    visit.must_fit(request)?;
     let connector = connector(app, request, &visit.link).await?;
     if edit {
         existing(app, &visit.link, &connector.id).await?;

@@ -1,5 +1,6 @@
 //! What a person sees: the page that connects, the page that confirms, and how it ended.
 
+mod arrival;
 mod confirmation;
 mod connecting;
 mod status;
@@ -27,6 +28,7 @@ impl Handler for Connect {
     async fn handle(&self, app: &Arc<App>, request: &Request, operation: Operation) -> Result<Response, Error> {
         match operation {
             Operation::ChoosePage => connecting::choose(app, request).await,
+            Operation::ClaimLink => arrival::claim_by_button(app, request).await,
             Operation::ConnectPage => connecting::page(app, request, false).await,
             Operation::EditPage => connecting::page(app, request, true).await,
             Operation::SubmitConnect => connecting::submit(app, request).await,

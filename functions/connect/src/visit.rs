@@ -5,7 +5,7 @@ use shared::{
     error::Error,
     http::{Request, Response, cookie, failure},
     routes::Voice,
-    secret::{Bearer, Digest, digest},
+    secret::{Bearer, Digest},
     store::links::{Link, PAGE_LIFETIME},
 };
 
@@ -20,19 +20,16 @@ pub struct Visit {
 }
 
 impl Visit {
-    /// Opens the link that the address names: by its token the first time, by its name afterwards.
-    pub async fn open(app: &App, request: &Request) -> Result<Self, Error> {
+    /// The visit of a browser that the address names by the link's name.
+    pub async fn of(app: &App, request: &Request) -> Result<Self, Error> {
         let query = request.query()?;
-        match query.one("token")? {
-            Some(token) => Self::claim(app, request, digest(token)).await,
-            None => Self::again(app, request, query.one("link")?).await,
-        }
+        let visit = Self::again(app, request, query.one("link")?).await?;
+        visit.must_fit(query.one("organizationId")?)?;
+        Ok(visit)
     }
 
-    /// Fails if the address names another project than the link's.
-    pub fn must_fit(&self, request: &Request) -> Result<(), Error> {
-        let query = request.query()?;
-        let said = query.one("organizationId")?;
+    /// Fails if another project than the link's was named.
+    pub fn must_fit(&self, said: Option<&str>) -> Result<(), Error> {
         if said.is_some_and(|said| said != self.link.project.as_str()) { Err(Error::UnknownState) } else { Ok(()) }
     }
 
@@ -43,7 +40,8 @@ impl Visit {
         response.with("set-cookie", &cookie(&cookie_name(&self.name), self.cookie.expose(), PAGE_LIFETIME.as_secs()))
     }
 
-    async fn claim(app: &App, request: &Request, name: Digest) -> Result<Self, Error> {
+    /// The visit of the first browser that comes with the token, and of no other.
+    pub async fn claim(app: &App, request: &Request, name: Digest) -> Result<Self, Error> {
         let cookie = match request.cookie(&cookie_name(&name)) {
             Some(value) if value.len() <= 64 => Bearer::from(value.to_owned()),
             _ => Bearer::random(&app.random),

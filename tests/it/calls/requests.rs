@@ -36,9 +36,16 @@ impl World {
                 let body = json!({ "credentialType": "oauth2", "userId": "ada", "redirectUri": "https://orbit.example/connected" });
                 self.posting_json("/connectors/vendor/credentials", &body)
             }
-            "the link's page" => {
+            "the link's token" => {
                 let (token, _) = self.link(false).await;
-                self.getting("/connect/vendor", &format!("token={}", token.expose()), &[])
+                let person = [("sec-fetch-dest", "document".to_owned())];
+                self.getting("/connect/vendor", &format!("token={}", token.expose()), &person)
+            }
+            "the link's page" => {
+                let (token, browser) = self.link(true).await;
+                let name = token.digest();
+                let cookie = format!("__Host-mooring_link_{}={}", name.as_str(), browser.expose());
+                self.getting("/connect/vendor", &format!("link={}", name.as_str()), &[("cookie", cookie)])
             }
             "the link's form" => self.submission().await,
             "start" => {

@@ -104,6 +104,9 @@ impl Invented {
             created_at: self.now(),
         };
         self.app.links.put(&Bearer::from("an-invented-one-time-token".to_owned()), &link).await.unwrap();
+        let opened = Bearer::from("an-invented-opened-token".to_owned());
+        self.app.links.put(&opened, &link).await.unwrap();
+        self.app.links.claim(&opened.digest(), &digest("an-invented-cookie"), self.now()).await.unwrap();
     }
 
     /// One that nobody started, one that a browser did, and one that has ended.

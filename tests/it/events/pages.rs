@@ -10,8 +10,8 @@ x-mooring-error: unknown_state
 x-request-id: request-callback-another-browser
 cache-control: no-store
 x-content-type-options: nosniff
-content-security-policy: default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'
 referrer-policy: no-referrer
+content-security-policy: default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'
 cross-origin-opener-policy: same-origin
 x-frame-options: DENY
 
@@ -38,6 +38,18 @@ x-frame-options: DENY
 </body>
 </html>
 "#,
+    ),
+    (
+        "connect.claim",
+        r"
+303
+location: https://connect.example/prod/connect/acme?link=…
+set-cookie: __Host-mooring_link_…=…; Path=/; Max-Age=900; Secure; HttpOnly; SameSite=Lax
+x-request-id: request-connect-claim
+cache-control: no-store
+x-content-type-options: nosniff
+referrer-policy: no-referrer
+",
     ),
     (
         "connect.framed",
@@ -76,16 +88,57 @@ cross-origin-opener-policy: same-origin
 "#,
     ),
     (
+        "connect.preview",
+        r#"
+200
+content-type: text/html; charset=utf-8
+x-request-id: request-connect-preview
+cache-control: no-store
+x-content-type-options: nosniff
+referrer-policy: no-referrer
+content-security-policy: default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'
+cross-origin-opener-policy: same-origin
+x-frame-options: DENY
+
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>Continue</title>
+<link rel="icon" href="/prod/v1/connectors/mooring/image" type="image/svg+xml">
+<link rel="stylesheet" href="/prod/connect/style.css">
+</head>
+<body>
+<main>
+
+<h1>Connect an account</h1>
+<p>This link works once, in the browser that continues here.</p>
+<form method="post" action="/prod/connect">
+<input type="hidden" name="token" value="an-invented-one-time-token">
+<input type="hidden" name="connector" value="acme">
+<input type="hidden" name="organizationId" value="porbit">
+
+<div class="actions"><button type="submit">Continue</button></div>
+</form>
+
+</main>
+<footer>Credentials are kept sealed by Mooring</footer>
+</body>
+</html>
+"#,
+    ),
+    (
         "connect.page",
         r#"
 200
 content-type: text/html; charset=utf-8
-set-cookie: __Host-mooring_link_…=…; Path=/; Max-Age=900; Secure; HttpOnly; SameSite=Lax
 x-request-id: request-connect-page
 cache-control: no-store
 x-content-type-options: nosniff
-content-security-policy: default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'
 referrer-policy: no-referrer
+content-security-policy: default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'
 cross-origin-opener-policy: same-origin
 x-frame-options: DENY
 

@@ -25,6 +25,18 @@ impl Browser {
         self.send(call.header("sec-fetch-mode", "navigate").header("sec-fetch-dest", "document")).await
     }
 
+    /// The page that a link with a token leads to: the token is taken out of the address first.
+    pub async fn enter(&self, link: &str) -> Answer {
+        let claimed = self.open(link).await;
+        if claimed.status == 303 { self.open(&claimed.location()).await } else { claimed }
+    }
+
+    /// What it answers to a program that says nothing of what it does: a preview, or a browser of long ago.
+    pub async fn open_unsaid(&self, url: &str, said: &[(&str, &str)]) -> Answer {
+        let call = Call::new(&self.http, "GET", url);
+        self.send(said.iter().fold(call, |call, (name, value)| call.header(name, value))).await
+    }
+
     /// What it answers inside a frame of another site's page, where no cookie of ours is sent.
     pub async fn open_framed(&self, url: &str) -> Answer {
         let call = Call::new(&self.http, "GET", url).header("sec-fetch-site", "cross-site");

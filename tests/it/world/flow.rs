@@ -57,13 +57,13 @@ impl World {
     pub async fn begin(&self, shape: Shape, browser: &Browser) -> Attempt {
         let start_url = match shape {
             Shape::OneTimeLink => {
-                let page = browser.open(&self.one_time_link().await).await;
+                let page = browser.enter(&self.one_time_link().await).await;
                 browser.submit(page.form("/connect/acme")).await.location()
             }
             Shape::SessionLink => {
                 let body = json!({ "identity": USER, "identityLabel": LABEL, "connectors": ["acme"] });
                 let link = self.post("/v1/connect/sessions", &body).await.member("url");
-                let page = browser.open(&link).await;
+                let page = browser.enter(&link).await;
                 browser.submit(page.form("/connect/acme")).await.location()
             }
             Shape::FrontEnd => {

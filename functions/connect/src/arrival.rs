@@ -1,0 +1,105 @@
+//! How a link is opened: nothing that may not be a person uses it up, and its token leaves the address before anything else
+//! is loaded.
+//!
+//! A token in an address stands in the browser's history and in whatever is told the address, so it is exchanged at once for a
+//! cookie and the link's name, which is worth nothing without it (RFC 9700 §4.2.4 says the same of codes).
+
+use askama::Template;
+use shared::{
+    app::App,
+    error::Error,
+    http::{Request, Response},
+    id::ConnectorId,
+    page,
+    secret::digest,
+};
+
+use crate::visit::Visit;
+
+/// Who comes, and with what.
+pub enum Arrival {
+    /// A page inside a customer's page, where no cookie of ours is kept.
+    Framed,
+    /// A browser that goes where a person sent it, with a token.
+    Token(String),
+    /// The same from a prefetch, a link's preview, or a browser too old to say what it does.
+    Unattended(String),
+    /// A browser that opened the link before and comes by its name, or by mistake without one.
+    Name,
+}
+
+impl Arrival {
+    /// What the request says of itself (Fetch Metadata §2.1, §2.5).
+    pub fn of(request: &Request) -> Result<Self, Error> {
+        let destination = request.header("sec-fetch-dest");
+        if destination.is_some_and(|dest| matches!(dest, "iframe" | "frame" | "embed" | "object" | "fencedframe")) {
+            return Ok(Self::Framed);
+        }
+        let query = request.query()?;
+        let Some(token) = query.one("token")?.map(str::to_owned) else { return Ok(Self::Name) };
+        let ahead = ["sec-purpose", "purpose", "x-purpose", "x-moz"];
+        let ahead = ahead.iter().filter_map(|name| request.header(name)).any(is_ahead_of_time);
+        Ok(if destination == Some("document") && !ahead { Self::Token(token) } else { Self::Unattended(token) })
+    }
+}
+
+fn is_ahead_of_time(purpose: &str) -> bool {
+    let purpose = purpose.to_ascii_lowercase();
+    ["prefetch", "prerender", "preview"].iter().any(|word| purpose.contains(word))
+}
+
+/// Claims the link for this browser and sends it to the same page by the link's name. A reload claims again.
+pub async fn claim(app: &App, request: &Request, token: &str) -> Result<Response, Error> {
+    let visit = Visit::claim(app, request, digest(token)).await?;
+    let query = request.query()?;
+    let onward = onward(app, &visit, query.one("organizationId")?, &request.path).await;
+    Ok(visit.answer(app, request, onward))
+}
+
+/// Claims the link by the button that a person pressed.
+pub async fn claim_by_button(app: &App, request: &Request) -> Result<Response, Error> {
+    let form = request.form()?;
+    let visit = Visit::claim(app, request, digest(form.required("token")?)).await?;
+    let path = page_path(form.one("connector")?, form.one("edit")?.is_some());
+    let onward = onward(app, &visit, form.one("organizationId")?, &path).await;
+    Ok(visit.answer(app, request, onward))
+}
+
+async fn onward(app: &App, visit: &Visit, organization: Option<&str>, path: &str) -> Result<Response, Error> {
+    visit.must_fit(organization)?;
+    let base_url = app.base_url(app.clock.now()).await?;
+    Ok(Response::see_other(&format!("{base_url}{path}?link={}", visit.name.as_str())))
+}
+
+/// The path of a link's page. What is no connector's id leads to the list.
+fn page_path(connector: Option<&str>, edit: bool) -> String {
+    match connector.and_then(ConnectorId::parse) {
+        Some(connector) if edit => format!("/connect/{connector}/edit"),
+        Some(connector) => format!("/connect/{connector}"),
+        None => "/connect".to_owned(),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "continue.html")]
+struct Continue<'a> {
+    token: &'a str,
+    connector: Option<&'a str>,
+    organization: Option<&'a str>,
+    edit: bool,
+    base_path: &'a str,
+}
+
+/// A page with one button, which only a person presses. It is the same for every token, and reads nothing.
+pub async fn ask(app: &App, request: &Request, token: &str, edit: bool) -> Result<Response, Error> {
+    app.base_url(app.clock.now()).await?; // known from here on, so that the form leads where it should
+    let query = request.query()?;
+    let template = Continue {
+        token,
+        connector: request.param("connector").ok(),
+        organization: query.one("organizationId")?,
+        edit,
+        base_path: &app.base_path(),
+    };
+    Ok(Response::html(page::render(&template)))
+}

@@ -1,39 +1,55 @@
 //! Pages that several functions show: the frame around each, and what a person is told when something ends.
 //!
-//! Templates escape by default. A page has no script and no style of its own; its one stylesheet is a route of ours.
+//! Templates escape by default. A page has no script and no style of its own: one stylesheet and one script are routes of ours.
+
+mod language;
+mod words;
 
 use askama::Template;
 
+pub use self::language::Language;
 use crate::{
     app::App,
-    error::{Error, Refusal},
-    http::Response,
+    error::{Error, Missing, Refusal},
+    http::{Request, Response},
     id::Identity,
 };
 
 /// The stylesheet of every page.
 pub const STYLESHEET: &str = include_str!("../templates/style.css");
 
+/// What stands around a page and is the same for all: its language, where its files are, and which request it answers.
+pub struct Frame {
+    /// The language it is written in, and so every word of it.
+    pub t: Language,
+    /// What stands before the paths of ours.
+    pub base_path: String,
+    /// The request, to be named when asking for help.
+    pub request_id: String,
+}
+
+impl Frame {
+    /// The frame of a request's answer.
+    #[must_use]
+    pub fn of(app: &App, request: &Request) -> Self {
+        Self { t: Language::of(request), base_path: app.base_path(), request_id: request.request_id.clone() }
+    }
+}
+
 /// A page: a heading, a sentence or two, and the one next step.
 #[derive(Template)]
 #[template(path = "message.html")]
 pub struct Message<'a> {
-    /// What the tab says.
-    pub title: &'a str,
+    /// What stands around it.
+    pub frame: &'a Frame,
     /// How it ended, as a word for the stylesheet.
     pub tone: Tone,
-    /// What the person reads first.
+    /// What the person reads first, and what the tab says.
     pub heading: &'a str,
     /// What happened, and what to do.
     pub text: &'a str,
     /// Where to go on: an address and what to call it.
     pub next: Option<(&'a str, &'a str)>,
-    /// Whether that opens a window of its own.
-    pub new_window: bool,
-    /// The request, to be named when asking for help.
-    pub request_id: &'a str,
-    /// What stands before the stylesheet's path.
-    pub base_path: &'a str,
 }
 
 /// How something ended.
@@ -64,24 +80,22 @@ pub fn render(template: &impl Template) -> String {
 
 /// A failure, told to a person.
 #[must_use]
-pub fn failure(app: &App, request_id: &str, status: u16, code: &str, error: &Error) -> Response {
-    let (heading, text) = words(error);
-    let base_path = app.base_path();
+pub fn failure(app: &App, request: &Request, status: u16, code: &str, error: &Error) -> Response {
+    let frame = Frame::of(app, request);
+    let (heading, text) = words(frame.t, error);
     let start_again = match error {
         Error::AnswerNotBelieved(state) => {
-            Some(format!("{base_path}/connect/start/{}?state={}", state.attempt, state.expose()))
+            Some(format!("{}/connect/start/{}?state={}", frame.base_path, state.attempt, state.expose()))
         }
         _ => None,
     };
+    let again = frame.t.start_again();
     let message = Message {
-        title: heading,
+        frame: &frame,
         tone: if status >= 500 { Tone::Bad } else { Tone::Neutral },
-        heading,
+        heading: &heading,
         text: &text,
-        next: start_again.as_deref().map(|address| (address, "Start again")),
-        new_window: false,
-        request_id,
-        base_path: &base_path,
+        next: start_again.as_deref().map(|address| (address, again.as_str())),
     };
     Response { status, ..Response::html(render(&message)) }.with("x-mooring-error", code)
 }
@@ -89,45 +103,55 @@ pub fn failure(app: &App, request_id: &str, status: u16, code: &str, error: &Err
 /// For whom a connection is, as a person reads it: the label that the app's back end gave, else the raw identity, else
 /// everyone in the app.
 #[must_use]
-pub fn for_whom(label: Option<&str>, identity: Option<&Identity>, app_name: &str) -> String {
+pub fn for_whom(t: Language, label: Option<&str>, identity: Option<&Identity>, app_name: &str) -> String {
     match (label, identity) {
         (Some(label), _) => label.to_owned(),
         (None, Some(identity)) => identity.identity.clone(),
-        (None, None) => format!("everyone in {app_name}"),
+        (None, None) => t.everyone(app_name),
     }
 }
 
-/// What a person reads. Each sentence ends with what they can do.
-fn words(error: &Error) -> (&'static str, String) {
-    const AGAIN: &str = "Go back to the app and start again.";
+/// What a person reads. Each text ends with what they can do; what only a developer can mend stands in the log.
+fn words(t: Language, error: &Error) -> (String, String) {
     match error {
-        Error::AlreadyUsed => ("This link was already used", format!("A link works once, in the browser that opened it first. {AGAIN}")),
-        Error::Expired => ("This link has expired", format!("It was not used in time, so nothing was connected. {AGAIN}")),
-        Error::UnknownState => (
-            "We don't know this link",
-            format!("It was not made here, or it was opened in another browser. Nothing was connected. {AGAIN}"),
-        ),
-        Error::AnswerNotBelieved(_) => (
-            "This answer can't be trusted",
-            "It did not come from the provider that you were sent to, so it was thrown away and nothing was connected. You can start again from here.".to_owned(),
-        ),
-        Error::ForgedForm => ("This form can't be accepted", "It was not sent from our page, or its page is too old. Go back, reload the page and try again.".to_owned()),
-        Error::NotFound(missing) => ("Nothing here", format!("Sorry, {missing}. {AGAIN}")),
-        Error::Refused { code: Refusal::InvalidCredentials, why } => ("That did not work", format!("{why}. Check them and try again.")),
-        Error::InvalidRequest(why) | Error::Refused { why, .. } => ("This link is not complete", format!("{}. {AGAIN}", sentence(why))),
-        Error::ClientNotConfigured(_) => (
-            "This connection is not set up yet",
-            "The app's developers have not registered it at the provider. Please tell them; there is nothing you can do here.".to_owned(),
-        ),
-        Error::Provider { connector, .. } => (
-            "The provider did not answer as expected",
-            format!("Something went wrong between us and {connector}, and nothing was connected. Please try again in a few minutes."),
-        ),
-        Error::BaseUrlUnknown | Error::RetryLater { .. } => ("Not just now", format!("{}.", sentence(&error.to_string()))),
-        Error::MethodNotAllowed(_) | Error::TooLarge(_) | Error::UnsupportedMediaType(_) => ("This can't be read", format!("{}. {AGAIN}", sentence(&error.to_string()))),
-        Error::Unauthenticated { .. } | Error::RoleMissing(_) | Error::RootKeyMissing
-        | Error::LiveKeyMissing | Error::Conflict(_) | Error::NeedsReauth => ("That was not possible", format!("{}. {AGAIN}", sentence(&error.to_string()))),
-        Error::Storage(_) | Error::Vault(_) => ("Something went wrong on our side", "Nothing was connected. Please try again in a few minutes; if it stays so, pass on the number below.".to_owned()),
+        Error::AlreadyUsed => (t.failure_used(), t.failure_used_text()),
+        Error::Expired => (t.failure_expired(), t.failure_expired_text()),
+        Error::UnknownState => (t.failure_unknown(), t.failure_unknown_text()),
+        Error::AnswerNotBelieved(_) => (t.failure_not_believed(), t.failure_not_believed_text()),
+        Error::ForgedForm => (t.failure_forged(), t.failure_forged_text()),
+        Error::NotFound(missing) => (t.failure_nothing(), missing_words(t, *missing)),
+        Error::Refused { code: Refusal::InvalidCredentials, .. } => {
+            (t.failure_credentials(), t.failure_credentials_text())
+        }
+        Error::InvalidRequest(_) | Error::Refused { .. } => (t.failure_incomplete(), t.failure_incomplete_text()),
+        Error::ClientNotConfigured(_) => (t.failure_unconfigured(), t.failure_unconfigured_text()),
+        Error::Provider { connector, .. } => (t.failure_provider(), t.failure_provider_text(connector.as_str())),
+        Error::BaseUrlUnknown => (t.failure_not_now(), t.failure_unset_text()),
+        Error::RetryLater { .. } => (t.failure_not_now(), t.failure_not_now_text()),
+        Error::MethodNotAllowed(_) | Error::TooLarge(_) | Error::UnsupportedMediaType(_) => {
+            (t.failure_unreadable(), t.failure_unreadable_text())
+        }
+        Error::Unauthenticated { .. }
+        | Error::RoleMissing(_)
+        | Error::RootKeyMissing
+        | Error::LiveKeyMissing
+        | Error::Conflict(_)
+        | Error::NeedsReauth => (t.failure_impossible(), t.failure_impossible_text()),
+        Error::Storage(_) | Error::Vault(_) => (t.failure_ours(), t.failure_ours_text()),
+    }
+}
+
+fn missing_words(t: Language, missing: Missing) -> String {
+    match missing {
+        Missing::Connector => t.failure_connector_text(),
+        Missing::Connection => t.failure_connection_text(),
+        Missing::User => t.failure_user_text(),
+        Missing::Route
+        | Missing::Credential
+        | Missing::Project
+        | Missing::Environment
+        | Missing::Client
+        | Missing::Attempt => t.failure_nothing_text(),
     }
 }
 

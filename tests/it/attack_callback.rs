@@ -85,7 +85,7 @@ async fn a_state_works_once() {
     assert_eq!(world.browser().open(&callback).await.refusal(), (400, "unknown_state".to_owned()));
     assert_eq!(world.server.provider.counts().code_redemptions, 1);
     finishes(&world, &browser, &attempt, &callback).await;
-    let outcome = browser.open(&with(&callback, "code", Some("another"))).await;
+    let outcome = browser.end_at(&with(&callback, "code", Some("another"))).await;
     assert!(outcome.text().contains("<h1>Connected</h1>"), "{}", outcome.text());
     assert_eq!(world.server.provider.counts().code_redemptions, 1);
 }
@@ -98,7 +98,7 @@ async fn a_code_of_another_attempt_is_not_redeemed() {
     let attackers_attempt = world.begin(Shape::FrontEnd, &world.browser()).await;
     let attackers = world.consent(&world.browser(), &attackers_attempt, "bob").await;
     let injected = with(&victims, "code", query(&attackers, "code").as_deref());
-    let failed = browser.open(&injected).await;
+    let failed = browser.end_at(&injected).await;
     assert!(failed.text().contains("provider_refused"), "{}", failed.text());
     assert_eq!(browser.open(&attempt.path("confirm")).await.header("location"), None);
     assert_eq!((world.grants().len(), world.connections().await), (0, Vec::<Value>::new()));
@@ -231,7 +231,7 @@ async fn an_answer_by_post_counts_in_the_browser_that_asked() {
     assert_eq!(world.server.provider.counts().code_redemptions, 0);
     finishes(&world, &browser, &attempt, &fetched).await;
     // a reload tells how it ended; a second answer comes too late
-    assert!(browser.open(&fetched).await.text().contains("<h1>Connected</h1>"));
+    assert!(browser.end_at(&fetched).await.text().contains("<h1>Connected</h1>"));
     assert_eq!(world.browser().post(address, answer).await.refusal(), (409, "already_used".to_owned()));
 }
 
@@ -289,9 +289,9 @@ async fn after_a_refusal_no_code_is_taken() {
         let (browser, attempt, callback) = before_the_callback(&world).await;
         let refusal = with(&callback, "error", Some("access_denied"));
         let refusal = if first == "error" { with(&refusal, "code", None) } else { refusal };
-        assert!(browser.open(&refusal).await.text().contains("<h1>Not connected</h1>"));
-        assert!(browser.open(&callback).await.text().contains("<h1>Not connected</h1>"), "{first}");
-        assert!(browser.open(&attempt.path("confirm")).await.text().contains("<h1>Not connected</h1>"));
+        assert!(browser.end_at(&refusal).await.text().contains("<h1>Not connected</h1>"));
+        assert!(browser.end_at(&callback).await.text().contains("<h1>Not connected</h1>"), "{first}");
+        assert!(browser.end_at(&attempt.path("confirm")).await.text().contains("<h1>Not connected</h1>"));
         assert_eq!(world.server.provider.counts().code_redemptions, 0);
     }
 }

@@ -104,10 +104,11 @@ async fn without_a_front_end_the_result_is_our_page_sent_as_302_without_location
     let browser = world.browser();
     let attempt = world.begin(Shape::FrontEnd, &browser).await;
     let url = browser.open(&attempt.start_url).await.location();
-    let refused = browser.open(&world.decide_at_acme(&browser, &url, "alice", "deny").await).await;
+    let callback = world.decide_at_acme(&browser, &url, "alice", "deny").await;
+    let refused = browser.open(&callback).await;
     let said = (refused.status, refused.header("location"), refused.header("content-type"));
     assert_eq!(said, (302, None, Some("text/html; charset=utf-8")));
-    assert!(refused.text().contains("<h1>Not connected</h1>"), "{}", refused.text());
+    assert!(browser.end_at(&callback).await.text().contains("<h1>Not connected</h1>"), "{}", refused.text());
 
     let attempt = world.begin(Shape::FrontEnd, &browser).await;
     let callback = world.consent(&browser, &attempt, "alice").await;
@@ -115,7 +116,7 @@ async fn without_a_front_end_the_result_is_our_page_sent_as_302_without_location
     world.confirm(&browser, &attempt).await;
     let connected = browser.open(&callback).await;
     assert_eq!((connected.status, connected.header("location")), (302, None));
-    assert!(connected.text().contains("<h1>Connected</h1>"), "{}", connected.text());
+    assert!(browser.end_at(&callback).await.text().contains("<h1>Connected</h1>"), "{}", connected.text());
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ mod held;
 mod keys;
 mod link;
 mod openapi;
+mod pages;
 mod passthrough;
 mod refresh;
 mod requests;

@@ -10,7 +10,7 @@ use shared::{
     error::Error,
     http::{Request, Response},
     id::ConnectorId,
-    page,
+    page::{self, Frame},
     secret::digest,
 };
 
@@ -83,11 +83,11 @@ fn page_path(connector: Option<&str>, edit: bool) -> String {
 #[derive(Template)]
 #[template(path = "continue.html")]
 struct Continue<'a> {
+    frame: &'a Frame,
     token: &'a str,
     connector: Option<&'a str>,
     organization: Option<&'a str>,
     edit: bool,
-    base_path: &'a str,
 }
 
 /// A page with one button, which only a person presses. It is the same for every token, and reads nothing.
@@ -95,11 +95,11 @@ pub async fn ask(app: &App, request: &Request, token: &str, edit: bool) -> Resul
     app.base_url(app.clock.now()).await?; // known from here on, so that the form leads where it should
     let query = request.query()?;
     let template = Continue {
+        frame: &Frame::of(app, request),
         token,
         connector: request.param("connector").ok(),
         organization: query.one("organizationId")?,
         edit,
-        base_path: &app.base_path(),
     };
     Ok(Response::html(page::render(&template)))
 }

@@ -7,7 +7,7 @@ use shared::{
     flow::finish::{Ending, completion_code},
     http::{Request, Response, form},
     id::AttemptId,
-    page,
+    page::{self, Frame},
     secret::{Bearer, digest},
     store::{
         attempts::{Attempt, Completion, Progress, Status, cookie_name},
@@ -18,6 +18,7 @@ use shared::{
 #[derive(Template)]
 #[template(path = "confirm.html")]
 struct ConfirmForm<'a> {
+    frame: &'a Frame,
     app_name: &'a str,
     id: &'a str,
     name: &'a str,
@@ -25,18 +26,17 @@ struct ConfirmForm<'a> {
     for_whom: &'a str,
     attempt: &'a str,
     form_token: &'a str,
-    base_path: &'a str,
 }
 
 /// An attempt in the browser that it belongs to.
-struct Own {
-    progress: Progress,
+pub struct Own {
+    pub progress: Progress,
     cookie: Bearer,
 }
 
 impl Own {
     /// The attempt that the path names, if the cookie is its own. To any other browser it is unknown.
-    async fn of(app: &App, request: &Request) -> Result<Self, Error> {
+    pub async fn of(app: &App, request: &Request) -> Result<Self, Error> {
         let id = AttemptId::parse(request.param("attempt")?).ok_or(Error::UnknownState)?;
         let cookie = Bearer::from(request.cookie(&cookie_name(&id)).ok_or(Error::UnknownState)?.to_owned());
         let progress = app.attempts.progress_of(&id, app.clock.now()).await.map_err(|error| match error {
@@ -63,20 +63,18 @@ pub async fn page(app: &App, request: &Request) -> Result<Response, Error> {
     let attempt = &own.progress.attempt;
     let connector = app.connector_data(&attempt.project, &attempt.connector).await?;
     app.base_url(app.clock.now()).await?; // known from here on, so that the form leads where it should
+    let frame = Frame::of(app, request);
+    let account = own.progress.account.clone().filter(|account| !account.is_empty());
+    let (label, identity) = (attempt.identity_label.as_deref(), attempt.identity.as_ref());
     let template = ConfirmForm {
+        frame: &frame,
         app_name: &attempt.app_name,
         id: attempt.connector.as_str(),
         name: &connector.name,
-        account: own
-            .progress
-            .account
-            .as_deref()
-            .filter(|account| !account.is_empty())
-            .unwrap_or("not told by the provider"),
-        for_whom: &page::for_whom(attempt.identity_label.as_deref(), attempt.identity.as_ref(), &attempt.app_name),
+        account: &account.unwrap_or_else(|| frame.t.account_untold()),
+        for_whom: &page::for_whom(frame.t, label, identity, &attempt.app_name),
         attempt: attempt.id.as_str(),
         form_token: &form::token(own.cookie.expose(), &purpose(attempt)),
-        base_path: &app.base_path(),
     };
     Ok(Response::html(page::render(&template)))
 }
@@ -148,11 +146,4 @@ fn after_form(response: Response, base_url: &str, attempt: &Attempt) -> Response
         return Response { status: 303, ..response };
     }
     Response::see_other(&format!("{base_url}/connect/outcome/{}", attempt.id))
-}
-
-/// How it ended, for the browser whose attempt it was.
-pub async fn outcome(app: &App, request: &Request) -> Result<Response, Error> {
-    let Own { progress, .. } = Own::of(app, request).await?;
-    let page = app.outcome_page(&progress.attempt, &progress.status, progress.error.as_deref());
-    Ok(Response { status: 200, ..page })
 }

@@ -10,7 +10,7 @@ use shared::{
     flow::{begin::Asked, connector_in_use::ConnectorInUse},
     http::{Params, Request, Response, cookie, form},
     id::{AttemptId, ConnectionKey, ConnectorId},
-    page::{self, Message, Tone},
+    page::{self, Frame},
     protocol::connector::Input,
     store::{
         attempts::{LIFETIME, Shape, cookie_name},
@@ -27,9 +27,9 @@ use crate::{
 #[derive(Template)]
 #[template(path = "choose.html")]
 struct Choose<'a> {
+    frame: &'a Frame,
     app_name: &'a str,
     connectors: &'a [Entry],
-    base_path: &'a str,
 }
 
 struct Entry {
@@ -41,6 +41,7 @@ struct Entry {
 #[derive(Template)]
 #[template(path = "connect.html")]
 struct ConnectForm<'a> {
+    frame: &'a Frame,
     app_name: &'a str,
     id: &'a str,
     name: &'a str,
@@ -52,7 +53,14 @@ struct ConnectForm<'a> {
     problem: Option<&'a str>,
     link: &'a str,
     form_token: &'a str,
-    base_path: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "framed.html")]
+struct Framed<'a> {
+    frame: &'a Frame,
+    app_name: &'a str,
+    address: &'a str,
 }
 
 struct Field<'a> {
@@ -67,19 +75,19 @@ pub async fn choose(app: &App, request: &Request) -> Result<Response, Error> {
         Arrival::Framed => framed(app, request).await,
         Arrival::Token(token) => arrival::claim(app, request, &token).await,
         Arrival::Unattended(token) => arrival::ask(app, request, &token, false).await,
-        Arrival::Name => list_page(app, &Visit::of(app, request).await?).await,
+        Arrival::Name => list_page(app, request, &Visit::of(app, request).await?).await,
     }
 }
 
-async fn list_page(app: &App, visit: &Visit) -> Result<Response, Error> {
+async fn list_page(app: &App, request: &Request, visit: &Visit) -> Result<Response, Error> {
     let project = project(app, &visit.link).await?;
-    let base_path = app.base_path();
+    let frame = Frame::of(app, request);
     let mut connectors: Vec<Entry> = Vec::new();
     for connector in offered(app, &visit.link).await? {
-        let address = format!("{base_path}/connect/{}?link={}", connector.id, visit.name.as_str());
+        let address = format!("{}/connect/{}?link={}", frame.base_path, connector.id, visit.name.as_str());
         connectors.push(Entry { id: connector.id.to_string(), name: connector.data.name.to_string(), address });
     }
-    let template = Choose { app_name: &project.name, connectors: &connectors, base_path: &base_path };
+    let template = Choose { frame: &frame, app_name: &project.name, connectors: &connectors };
     Ok(Response::html(page::render(&template)))
 }
 
@@ -105,7 +113,7 @@ async fn first_page(app: &App, request: &Request, visit: &Visit, edit: bool) -> 
     if edit {
         existing(app, &visit.link, &connector.id).await?;
     }
-    form_page(app, visit, &connector, edit, &BTreeMap::new(), None).await
+    form_page(app, request, visit, &connector, edit, &BTreeMap::new(), None).await
 }
 
 /// The page inside a customer's page: framable by the project's own origins alone, and without authority. The token is left
@@ -117,25 +125,12 @@ async fn framed(app: &App, request: &Request) -> Result<Response, Error> {
     let read = app.settings.read(&[Key::Project(project.clone())], app.clock.now()).await?;
     let project = read.project(&project)?.ok_or(Error::NotFound(Missing::Project))?;
     let own = format!("{}{}?{}", app.base_url(app.clock.now()).await?, request.path, request.query);
-    let text = format!(
-        "{} opens its connection page in a window of its own, so that you can see where you are.",
-        project.name
-    );
-    let message = Message {
-        title: "Connect",
-        tone: Tone::Neutral,
-        heading: "Continue in a new window",
-        text: &text,
-        next: Some((&own, "Continue")),
-        new_window: true,
-        request_id: &request.request_id,
-        base_path: &app.base_path(),
-    };
+    let template = Framed { frame: &Frame::of(app, request), app_name: &project.name, address: &own };
     let origins =
         if project.allowed_origins.is_empty() { "'none'".to_owned() } else { project.allowed_origins.join(" ") };
     let policy =
         format!("default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors {origins}");
-    Ok(Response::html(page::render(&message)).with("content-security-policy", &policy))
+    Ok(Response::html(page::render(&template)).with("content-security-policy", &policy))
 }
 
 /// Takes the form: an authorization begins, or typed credentials are verified and held.
@@ -168,7 +163,7 @@ pub async fn submit(app: &App, request: &Request) -> Result<Response, Error> {
     match done {
         // what was typed can be mended on the same page
         Err(Error::InvalidRequest(why) | Error::Refused { code: Refusal::InvalidCredentials, why }) => {
-            let page = form_page(app, &visit, &connector, edit, &given, Some(&why)).await?;
+            let page = form_page(app, request, &visit, &connector, edit, &given, Some(&why)).await?;
             Ok(Response { status: 422, ..page })
         }
         done => done,
@@ -196,6 +191,7 @@ async fn hold_typed(
 
 async fn form_page(
     app: &App,
+    request: &Request,
     visit: &Visit,
     connector: &ConnectorInUse<'_>,
     edit: bool,
@@ -208,11 +204,14 @@ async fn form_page(
         typed.or_else(|| input.default.as_ref().map(ToString::to_string)).unwrap_or_default()
     };
     let fields: Vec<Field> = connector.data.inputs.iter().map(|input| Field { input, value: before(input) }).collect();
+    let frame = Frame::of(app, request);
+    let (label, identity) = (visit.link.identity_label.as_deref(), visit.link.identity.as_ref());
     let template = ConnectForm {
+        frame: &frame,
         app_name: &project.name,
         id: connector.id.as_str(),
         name: &connector.data.name,
-        for_whom: &page::for_whom(visit.link.identity_label.as_deref(), visit.link.identity.as_ref(), &project.name),
+        for_whom: &page::for_whom(frame.t, label, identity, &project.name),
         docs_url: connector.data.docs_url.as_deref(),
         by_authorization: connector.data.oauth2.is_some(),
         edit,
@@ -220,7 +219,6 @@ async fn form_page(
         problem,
         link: visit.name.as_str(),
         form_token: &form::token(visit.cookie.expose(), &visit.purpose()),
-        base_path: &app.base_path(),
     };
     Ok(Response::html(page::render(&template)))
 }

@@ -3,6 +3,7 @@
 mod arrival;
 mod confirmation;
 mod connecting;
+mod outcome;
 mod status;
 mod visit;
 
@@ -34,7 +35,7 @@ impl Handler for Connect {
             Operation::SubmitConnect => connecting::submit(app, request).await,
             Operation::ConfirmPage => confirmation::page(app, request).await,
             Operation::Confirm => confirmation::decide(app, request).await,
-            Operation::OutcomePage => confirmation::outcome(app, request).await,
+            Operation::OutcomePage => outcome::page(app, request).await,
             Operation::AttemptStatus => status::read(app, request).await,
             Operation::Stylesheet => Ok(asset("text/css; charset=utf-8", page::STYLESHEET)),
             Operation::StartScript => Ok(asset("text/javascript; charset=utf-8", include_str!("../assets/start.js"))),

@@ -9,13 +9,14 @@
 //! | credentials, the app vouches | `redirectUri?code=…&state=…` | — | `redirectUri?error=…&state=…` |
 //! | credentials, otherwise | our confirmation | `redirectUri?code=…&state=…` | `redirectUri?error=…&state=…` |
 
+use askama::Template;
 use url::Url;
 
 use crate::{
     app::App,
     error::Error,
     http::Response,
-    page::{self, Message, Tone},
+    page,
     secret::Bearer,
     store::attempts::{Attempt, Completion, Progress, Shape, Status},
 };
@@ -89,123 +90,57 @@ impl App {
             Ending::Held(Some(code)) | Ending::Connected(Some(code)) => {
                 Response::redirect(&with_code(progress, &code)?)
             }
-            Ending::Held(None) if attempt.completion != Completion::PersonConfirms => {
-                self.outcome_page(attempt, &Status::Held, None)
-            }
+            Ending::Held(None) if attempt.completion != Completion::PersonConfirms => to_outcome(attempt, &base_url),
             Ending::Held(None) => Response::redirect(&format!("{base_url}/connect/confirm/{}", attempt.id)),
-            Ending::Denied(reason) => self.refused(progress, &Status::Denied, &reason)?,
-            Ending::Failed(reason) => self.refused(progress, &Status::Failed, &reason)?,
-            Ending::Connected(None) => self.connected(attempt)?,
-            Ending::Before(status, error) => self.outcome_page(attempt, &status, error.as_deref()),
+            Ending::Denied(reason) => refused(progress, &Status::Denied, &reason, &base_url)?,
+            Ending::Failed(reason) => refused(progress, &Status::Failed, &reason, &base_url)?,
+            Ending::Connected(None) => connected(attempt, &base_url)?,
+            Ending::Before(..) => to_outcome(attempt, &base_url),
         };
         Ok(response.with("referrer-policy", "no-referrer"))
     }
+}
 
-    fn connected(&self, attempt: &Attempt) -> Result<Response, Error> {
-        let Some(target) = target(attempt) else { return Ok(self.outcome_page(attempt, &Status::Connected, None)) };
-        let parameters = match attempt.shape {
-            Shape::Page { .. } => vec![(ATTEMPT, attempt.id.as_str())],
-            Shape::Link { .. } | Shape::FrontEnd { .. } | Shape::Credentials { .. } => vec![
-                ("status", "connected"),
-                ("connection", attempt.connection.as_str()),
-                ("connector", attempt.connector.as_str()),
-            ],
-        };
-        Ok(Response::redirect(&with_parameters(target, &parameters)?))
+fn connected(attempt: &Attempt, base_url: &str) -> Result<Response, Error> {
+    let Some(target) = target(attempt) else { return Ok(to_outcome(attempt, base_url)) };
+    let parameters = match attempt.shape {
+        Shape::Page { .. } => vec![(ATTEMPT, attempt.id.as_str())],
+        Shape::Link { .. } | Shape::FrontEnd { .. } | Shape::Credentials { .. } => vec![
+            ("status", "connected"),
+            ("connection", attempt.connection.as_str()),
+            ("connector", attempt.connector.as_str()),
+        ],
+    };
+    Ok(Response::redirect(&with_parameters(target, &parameters)?))
+}
+
+fn refused(progress: &Progress, status: &Status, reason: &str, base_url: &str) -> Result<Response, Error> {
+    let attempt = &progress.attempt;
+    let Some(target) = target(attempt) else { return Ok(to_outcome(attempt, base_url)) };
+    let mut parameters = vec![("error", reason), ("error_description", description(status, reason))];
+    match attempt.shape {
+        Shape::Page { .. } => parameters = vec![(ATTEMPT, attempt.id.as_str())],
+        Shape::Credentials { .. } => parameters.extend(progress.state.as_deref().map(|state| ("state", state))),
+        Shape::Link { .. } | Shape::FrontEnd { .. } => parameters.push(("connector", attempt.connector.as_str())),
     }
+    Ok(Response::redirect(&with_parameters(target, &parameters)?))
+}
 
-    fn refused(&self, progress: &Progress, status: &Status, reason: &str) -> Result<Response, Error> {
-        let attempt = &progress.attempt;
-        let Some(target) = target(attempt) else { return Ok(self.outcome_page(attempt, status, Some(reason))) };
-        let mut parameters = vec![("error", reason), ("error_description", description(status, reason))];
-        match attempt.shape {
-            Shape::Page { .. } => parameters = vec![(ATTEMPT, attempt.id.as_str())],
-            Shape::Credentials { .. } => parameters.extend(progress.state.as_deref().map(|state| ("state", state))),
-            Shape::Link { .. } | Shape::FrontEnd { .. } => parameters.push(("connector", attempt.connector.as_str())),
-        }
-        Ok(Response::redirect(&with_parameters(target, &parameters)?))
-    }
-
-    /// Our own last page. It is sent as 302 without `Location`: browsers show it, and clients of the front-end shape accept
-    /// only a final 302.
-    #[must_use]
-    pub fn outcome_page(&self, attempt: &Attempt, status: &Status, error: Option<&str>) -> Response {
-        let words = outcome_words(attempt, status, error.unwrap_or_default());
-        let message = Message {
-            title: words.heading,
-            tone: words.tone,
-            heading: words.heading,
-            text: &words.text,
-            next: None,
-            new_window: false,
-            request_id: attempt.id.as_str(),
-            base_path: &self.base_path(),
-        };
-        let page = page::render(&message);
-        match attempt.shape {
-            Shape::FrontEnd { .. } => Response::found_page(page),
-            Shape::Link { .. } | Shape::Credentials { .. } => Response::html(page),
-            // the page that opened this window closes it
-            Shape::Page { .. } => Response::html(page).with("cross-origin-opener-policy", "unsafe-none"),
-        }
+/// On to our own last page, which has an address of its own and so the language of who reads it. Clients of the front-end
+/// shape accept only a final 302: they get one without `Location`, whose page goes on by itself.
+fn to_outcome(attempt: &Attempt, base_url: &str) -> Response {
+    let address = format!("{base_url}/connect/outcome/{}", attempt.id);
+    match attempt.shape {
+        Shape::FrontEnd { .. } => Response::found_page(page::render(&Onward { address: &address })),
+        Shape::Link { .. } | Shape::Credentials { .. } | Shape::Page { .. } => Response::redirect(&address),
     }
 }
 
-struct Words {
-    heading: &'static str,
-    tone: Tone,
-    text: String,
-}
-
-fn outcome_words(attempt: &Attempt, status: &Status, error: &str) -> Words {
-    let (app, connector) = (&attempt.app_name, &attempt.connector_name);
-    let words = |heading, tone, text| Words { heading, tone, text };
-    match status {
-        Status::Connected => words(
-            "Connected",
-            Tone::Good,
-            format!("{app} can now work with your account at {connector}. You can close this window."),
-        ),
-        Status::Denied if error == "access_denied" || error == "not_confirmed" => words(
-            "Not connected",
-            Tone::Neutral,
-            format!(
-                "You did not agree, so {app} got nothing. If that was a mistake, go back to {app} and start again."
-            ),
-        ),
-        Status::Denied => words(
-            "Not connected",
-            Tone::Bad,
-            format!("{connector} refused ({error}), so {app} got nothing. Go back to {app} and start again."),
-        ),
-        Status::Failed if error == SERVER_ERROR => words(
-            "That did not work",
-            Tone::Bad,
-            format!("Something failed on our side ({error}). Nothing was connected; go back to {app} and try again."),
-        ),
-        Status::Failed => words(
-            "That did not work",
-            Tone::Bad,
-            format!(
-                "{connector} did not answer as expected ({error}). Nothing was connected; go back to {app} and try again."
-            ),
-        ),
-        Status::Expired => words(
-            "This took too long",
-            Tone::Neutral,
-            format!("The time to finish is over and nothing was connected. Go back to {app} and start again."),
-        ),
-        Status::Held => {
-            words("Almost there", Tone::Neutral, format!("{app} is finishing the connection. You can go back to it."))
-        }
-        Status::Pending | Status::Claimed => words(
-            "Still at it",
-            Tone::Neutral,
-            format!(
-                "The answer of {connector} is being worked on. Reload this page in a moment, or go back to {app} and start again."
-            ),
-        ),
-    }
+/// A page that leads on.
+#[derive(Template)]
+#[template(path = "onward.html")]
+struct Onward<'a> {
+    address: &'a str,
 }
 
 fn description(status: &Status, reason: &str) -> &'static str {

@@ -17,7 +17,7 @@ pub fn failure(app: &App, request: &Request, voice: Voice, error: &Error) -> Res
     let (status, code) = kind(error);
     log(request, status, code, error);
     let response = match voice {
-        Voice::Page => page::failure(app, &request.request_id, status, code, error),
+        Voice::Page => page::failure(app, request, status, code, error),
         Voice::Api => api(request, status, code, error),
         Voice::Passthrough => api(request, status, code, error).with("x-mooring-error", code),
         Voice::Credentials => credentials(request, status, code, error),

@@ -71,7 +71,7 @@ pub fn is_told(answer: &Answer, voice: Voice, case: &str) {
     let text = answer.text();
     if voice == Voice::Page {
         assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"), "{case}");
-        assert!(text.contains(&format!("request {id}")) && text.contains("<h1>"), "{case}: {text}");
+        assert!(text.contains(&format!("Request {id}")) && text.contains("<h1>"), "{case}: {text}");
         return;
     }
     assert_eq!(answer.header("content-type"), Some("application/json"), "{case}");

@@ -16,7 +16,7 @@ cross-origin-opener-policy: same-origin
 x-frame-options: DENY
 
 <!doctype html>
-<html lang="en">
+<html lang="en" dir="ltr">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -24,6 +24,7 @@ x-frame-options: DENY
 <title>We don&#39;t know this link</title>
 <link rel="icon" href="/prod/v1/connectors/mooring/image" type="image/svg+xml">
 <link rel="stylesheet" href="/prod/connect/style.css">
+
 </head>
 <body>
 <main>
@@ -34,7 +35,7 @@ x-frame-options: DENY
 
 
 </main>
-<footer>Credentials are kept sealed by Mooring · request request-callback-another-browser</footer>
+<footer><p>Credentials are kept sealed by Mooring</p><p>Request request-callback-another-browser</p></footer>
 </body>
 </html>
 "#,
@@ -64,14 +65,15 @@ referrer-policy: no-referrer
 cross-origin-opener-policy: same-origin
 
 <!doctype html>
-<html lang="en">
+<html lang="en" dir="ltr">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
-<title>Connect</title>
+<title>Continue in a new window</title>
 <link rel="icon" href="/prod/v1/connectors/mooring/image" type="image/svg+xml">
 <link rel="stylesheet" href="/prod/connect/style.css">
+
 </head>
 <body>
 <main>
@@ -82,7 +84,7 @@ cross-origin-opener-policy: same-origin
 <p class="actions"><a class="button" href="https://connect.example/prod/connect/acme?token=an-invented-one-time-token&#38;organizationId=porbit" target="_blank" rel="noopener">Continue</a></p>
 
 </main>
-<footer>Credentials are kept sealed by Mooring · request request-connect-framed</footer>
+<footer><p>Credentials are kept sealed by Mooring</p><p>Request request-connect-framed</p></footer>
 </body>
 </html>
 "#,
@@ -101,14 +103,15 @@ cross-origin-opener-policy: same-origin
 x-frame-options: DENY
 
 <!doctype html>
-<html lang="en">
+<html lang="en" dir="ltr">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
-<title>Continue</title>
+<title>Connect an account</title>
 <link rel="icon" href="/prod/v1/connectors/mooring/image" type="image/svg+xml">
 <link rel="stylesheet" href="/prod/connect/style.css">
+
 </head>
 <body>
 <main>
@@ -124,7 +127,7 @@ x-frame-options: DENY
 </form>
 
 </main>
-<footer>Credentials are kept sealed by Mooring</footer>
+<footer><p>Credentials are kept sealed by Mooring</p><p>Request request-connect-preview</p></footer>
 </body>
 </html>
 "#,
@@ -143,23 +146,23 @@ cross-origin-opener-policy: same-origin
 x-frame-options: DENY
 
 <!doctype html>
-<html lang="en">
+<html lang="en" dir="ltr">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
-<title>Connect Acme</title>
+<title>Connect Acme to Orbit CRM</title>
 <link rel="icon" href="/prod/v1/connectors/mooring/image" type="image/svg+xml">
 <link rel="stylesheet" href="/prod/connect/style.css">
+
 </head>
 <body>
 <main>
 
 <div class="pair" aria-hidden="true"><span class="tile">O</span><span class="link"></span><span class="tile"><img src="/prod/v1/connectors/acme/image" alt="" width="48" height="48"></span></div>
 <h1>Connect Acme to Orbit CRM</h1>
-
-<p>You will be asked at Acme to let Orbit CRM work with your account. It is connected for <strong>Ada Lovelace</strong>.</p>
-
+<p>You will be asked at Acme to let Orbit CRM work with your account there.</p>
+<dl><div><dt>For</dt><dd>Ada Lovelace</dd></div></dl>
 
 <form method="post" action="/prod/connect/acme" autocomplete="off">
 <input type="hidden" name="form_token" value="…">
@@ -171,7 +174,7 @@ x-frame-options: DENY
 
 
 </main>
-<footer>Credentials are kept sealed by Mooring</footer>
+<footer><p>Credentials are kept sealed by Mooring</p><p>Request request-connect-page</p></footer>
 </body>
 </html>
 "#,

@@ -31,6 +31,18 @@ impl Browser {
         if claimed.status == 303 { self.open(&claimed.location()).await } else { claimed }
     }
 
+    /// The last page of ours to which an address leads, by a redirect or by a page that goes on by itself.
+    pub async fn end_at(&self, url: &str) -> Answer {
+        let answer = self.open(url).await;
+        let page = answer.text();
+        let refreshed = page.split_once("content=\"0; url=").and_then(|(_, rest)| rest.split_once('"'));
+        match (answer.header("location"), refreshed) {
+            (Some(_), _) => self.open(&answer.location()).await,
+            (None, Some((onward, _))) => self.open(onward).await,
+            (None, None) => answer,
+        }
+    }
+
     /// What it answers to a program that says nothing of what it does: a preview, or a browser of long ago.
     pub async fn open_unsaid(&self, url: &str, said: &[(&str, &str)]) -> Answer {
         let call = Call::new(&self.http, "GET", url);

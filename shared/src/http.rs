@@ -472,7 +472,7 @@ fn finish(request: &Request, voice: Option<Voice>, mut response: Response) -> Re
         response = response
             .or(
                 "content-security-policy",
-                "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'",
+                "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'",
             )
             .or("referrer-policy", "no-referrer")
             .or("cross-origin-opener-policy", "same-origin");

@@ -81,6 +81,7 @@ pub enum Operation {
     Stylesheet,
     StartScript,
     ConnectScript,
+    Script,
     OpenApi,
     ListProjects,
     CreateProject,
@@ -271,6 +272,7 @@ pub const ROUTES: &[Route] = &[
     route(Get, "/connect/style.css", Connect, Operation::Stylesheet, Public, Page),
     route(Get, "/connect/start.js", Connect, Operation::StartScript, Public, Page),
     route(Get, "/connect.js", Connect, Operation::ConnectScript, Public, Page),
+    route(Get, "/connect/page.js", Connect, Operation::Script, Public, Page),
     route(Get, "/openapi.yaml", Connect, Operation::OpenApi, Public, Api),
     // admin: the settings.
     route(Get, "/v1/admin/projects", Admin, Operation::ListProjects, Root, Api),

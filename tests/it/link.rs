@@ -103,7 +103,7 @@ async fn a_session_link_without_connectors_offers_what_can_be_connected() {
     let text = list.text();
     assert!(text.contains("What would you like to connect to Orbit CRM?"), "{text}");
     assert!(text.contains("OpenAI") && !text.contains("Slack"), "Slack has no client here");
-    let (_, rest) = text.split_once("<a href=\"/connect/acme?").unwrap();
+    let (_, rest) = text.split_once("href=\"/connect/acme?").unwrap();
     let address = format!("{}/connect/acme?{}", world.base(), rest.split('"').next().unwrap());
 
     let page = browser.open(&address).await;

@@ -1,6 +1,10 @@
 //! What a person sees, as a person sees it: languages, the list, forms, outcomes and a project's own dress.
 
-use crate::world::{Browser, Shape, World};
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::world::{Browser, Shape, USER, World};
 
 /// A page as a browser of this language gets it.
 async fn in_language(browser: &Browser, url: &str, languages: &str) -> String {
@@ -39,4 +43,99 @@ async fn every_page_speaks_the_language_that_the_browser_prefers() {
     world.decide(&browser, &attempt, "confirm").await;
     let outcome = in_language(&browser, &attempt.path("outcome"), "de").await;
     assert!(outcome.contains("<h1>Verbunden</h1>"), "{outcome}");
+}
+
+/// The names on a list's page that are shown, and the whole page.
+async fn listed(browser: &Browser, url: &str) -> (Vec<String>, String) {
+    let page = browser.open(url).await.text();
+    let entries =
+        page.split("<li data-entry=").skip(1).filter(|entry| !entry.split('>').next().unwrap().ends_with(" hidden"));
+    let name = |entry: &str| Some(entry.split_once("<h2>")?.1.split_once("</h2>")?.0.to_owned());
+    (entries.filter_map(name).collect(), page)
+}
+
+#[tokio::test]
+async fn the_list_narrows_by_words_and_by_category() {
+    let world = World::new().await;
+    let browser = world.browser();
+    let link = world.post("/v1/connect/sessions", &json!({ "identity": USER })).await.member("url");
+    let list = browser.open(&link).await.location();
+    let table: [(&str, &[&str]); 8] = [
+        ("", &["Acme", "OpenAI", "SendGrid", "Stripe (secret key)", "Twilio"]),
+        ("&q=TWI", &["Twilio"]),
+        ("&q=+stripe+", &["Stripe (secret key)"]),
+        ("&q=e-mail", &[]),
+        ("&q=email", &["SendGrid"]),
+        ("&category=communication", &["Twilio"]),
+        ("&category=email&q=send", &["SendGrid"]),
+        ("&category=crm", &[]),
+    ];
+    for (asked, expected) in table {
+        let (names, page) = listed(&browser, &format!("{list}{asked}")).await;
+        assert_eq!(names, expected, "{asked}");
+        let nothing = page.contains("<div class=\"empty\" data-empty>");
+        assert_eq!(nothing, expected.is_empty(), "{asked}: {page}");
+        assert!(page.contains(&format!("{} connector", expected.len())), "{asked}: {page}");
+    }
+    let (_, page) = listed(&browser, &format!("{list}&q=\"><script>")).await;
+    assert!(page.contains("value=\"&#34;&#62;&#60;script&#62;\""), "{page}");
+    let (_, page) = listed(&browser, &format!("{list}&category=payments")).await;
+    assert!(page.contains("value=\"payments\" checked"), "{page}");
+}
+
+#[tokio::test]
+async fn the_list_says_what_is_connected_and_leads_to_its_renewal() {
+    let world = World::new().await;
+    world.connect_account(Shape::OneTimeLink).await;
+    let browser = world.browser();
+    let link = world.post("/v1/connect/sessions", &json!({ "identity": USER })).await.member("url");
+    let list = browser.open(&link).await.location();
+    let (_, page) = listed(&browser, &list).await;
+    assert!(page.contains("<p class=\"state\">Connected as alice@acme.example</p>"), "{page}");
+    let edit = list.replace("/connect?", "/connect/acme/edit?");
+    assert!(page.contains(&format!("href=\"{}\"", &edit[world.base().len()..])), "{page}");
+    assert!(browser.open(&edit).await.text().contains("Renew the connection to Acme"));
+
+    world.turn(Duration::from_mins(2));
+    world.connect_account(Shape::OneTimeLink).await;
+    let (_, page) = listed(&browser, &list).await;
+    assert!(page.contains("Connected as alice@acme.example, and 1 more"), "{page}");
+
+    // somebody else's are not shown
+    let link = world.post("/v1/connect/sessions", &json!({ "identity": "another" })).await.member("url");
+    assert!(!browser.enter(&link).await.text().contains("alice@acme.example"));
+}
+
+#[tokio::test]
+async fn a_list_of_nothing_says_so() {
+    let world = World::new().await;
+    let project = world.project_beside().await;
+    let client = world.client_of(&project, shared::id::Environment::Test, &[shared::id::Role::Connect]).await;
+    for id in ["acme", "openai", "sendgrid", "stripe-api-key", "twilio"] {
+        let path = format!("/v1/admin/projects/{project}/environments/test/connectors/{id}");
+        world.root("PUT", &path, Some(&json!({ "enabled": false }))).await;
+    }
+    let made =
+        world.call("POST", "/v1/connect/sessions").bearer(&client.key).json(&json!({ "identity": USER })).send().await;
+    let page = world.browser().enter(&made.member("url")).await.text();
+    assert!(page.contains("Beside has nothing to connect yet.") && !page.contains("<form"), "{page}");
+}
+
+#[tokio::test]
+async fn a_page_runs_no_script_but_ours() {
+    let world = World::new().await;
+    let browser = world.browser();
+    let link = world.post("/v1/connect/sessions", &json!({ "identity": USER })).await.member("url");
+    let page = browser.enter(&link).await;
+    let scripts: Vec<_> = page.text().match_indices("<script").map(|(at, _)| at).collect();
+    assert_eq!(scripts.len(), 1);
+    assert!(page.text().contains("<script src=\"/connect/page.js\" defer></script>"));
+    assert!(!page.text().contains(" on") || !page.text().contains("onclick="));
+    assert!(!page.text().contains("style=\""), "the policy lets no style in that stands on the page");
+    let policy = page.header("content-security-policy").unwrap();
+    let expected = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'";
+    assert_eq!(policy, expected);
+    let script = world.call("GET", "/connect/page.js").send().await;
+    let said = (script.status, script.header("content-type"), script.header("x-content-type-options"));
+    assert_eq!(said, (200, Some("text/javascript; charset=utf-8"), Some("nosniff")));
 }

@@ -7,11 +7,12 @@
 use askama::Template;
 use shared::{
     app::App,
-    error::Error,
+    error::{Error, Missing},
     http::{Request, Response},
-    id::ConnectorId,
-    page::{self, Frame},
+    id::{ConnectorId, ProjectId},
+    page::{self, Frame, Tone},
     secret::digest,
+    store::settings::Key,
 };
 
 use crate::visit::Visit;
@@ -102,4 +103,29 @@ pub async fn ask(app: &App, request: &Request, token: &str, edit: bool) -> Resul
         edit,
     };
     Ok(Response::html(page::render(&template)))
+}
+
+#[derive(Template)]
+#[template(path = "framed.html")]
+struct Framed<'a> {
+    frame: &'a Frame,
+    app_name: &'a str,
+    address: &'a str,
+}
+
+/// The page inside a customer's page: framable by the project's own origins alone, and without authority. The token is left
+/// untouched for the window that it opens.
+pub async fn framed(app: &App, request: &Request) -> Result<Response, Error> {
+    let query = request.query()?;
+    let project = query.one("organizationId")?.and_then(ProjectId::parse);
+    let project = project.ok_or_else(|| Error::invalid("the parameter organizationId is missing"))?;
+    let read = app.settings.read(&[Key::Project(project.clone())], app.clock.now()).await?;
+    let project = read.project(&project)?.ok_or(Error::NotFound(Missing::Project))?;
+    let own = format!("{}{}?{}", app.base_url(app.clock.now()).await?, request.path, request.query);
+    let template = Framed { frame: &Frame::of(app, request), app_name: &project.name, address: &own };
+    let origins =
+        if project.allowed_origins.is_empty() { "'none'".to_owned() } else { project.allowed_origins.join(" ") };
+    let policy =
+        format!("default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors {origins}");
+    Ok(Response::html(page::render(&template)).with("content-security-policy", &policy))
 }

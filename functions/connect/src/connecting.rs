@@ -1,4 +1,4 @@
-//! The page that connects: what may be chosen, one connector's form, and its submission.
+//! The page that connects: one connector's form, and its submission.
 
 use std::collections::BTreeMap;
 
@@ -25,20 +25,6 @@ use crate::{
 };
 
 #[derive(Template)]
-#[template(path = "choose.html")]
-struct Choose<'a> {
-    frame: &'a Frame,
-    app_name: &'a str,
-    connectors: &'a [Entry],
-}
-
-struct Entry {
-    id: String,
-    name: String,
-    address: String,
-}
-
-#[derive(Template)]
 #[template(path = "connect.html")]
 struct ConnectForm<'a> {
     frame: &'a Frame,
@@ -55,53 +41,16 @@ struct ConnectForm<'a> {
     form_token: &'a str,
 }
 
-#[derive(Template)]
-#[template(path = "framed.html")]
-struct Framed<'a> {
-    frame: &'a Frame,
-    app_name: &'a str,
-    address: &'a str,
-}
-
 struct Field<'a> {
     input: &'a Input,
     /// What was typed before, or the default. Secrets are typed anew.
     value: String,
 }
 
-/// The list of what this link may connect. With a single one, its page.
-pub async fn choose(app: &App, request: &Request) -> Result<Response, Error> {
-    match Arrival::of(request)? {
-        Arrival::Framed => framed(app, request).await,
-        Arrival::Token(token) => arrival::claim(app, request, &token).await,
-        Arrival::Unattended(token) => arrival::ask(app, request, &token, false).await,
-        Arrival::Name => list_page(app, request, &Visit::of(app, request).await?).await,
-    }
-}
-
-async fn list_page(app: &App, request: &Request, visit: &Visit) -> Result<Response, Error> {
-    let project = project(app, &visit.link).await?;
-    let frame = Frame::of(app, request);
-    let mut connectors: Vec<Entry> = Vec::new();
-    for connector in offered(app, &visit.link).await? {
-        let address = format!("{}/connect/{}?link={}", frame.base_path, connector.id, visit.name.as_str());
-        connectors.push(Entry { id: connector.id.to_string(), name: connector.data.name.to_string(), address });
-    }
-    let template = Choose { frame: &frame, app_name: &project.name, connectors: &connectors };
-    Ok(Response::html(page::render(&template)))
-}
-
-/// What a link may connect, in the project's order.
-async fn offered<'a>(app: &'a App, link: &Link) -> Result<Vec<ConnectorInUse<'a>>, Error> {
-    let all = app.connectors_in_use(&link.project, link.environment).await?;
-    let wanted = |id: &ConnectorId| link.connectors.is_empty() || link.connectors.contains(id);
-    Ok(all.into_iter().filter(|c| c.is_ready() && c.settings().visible && wanted(&c.id)).collect())
-}
-
 /// One connector's page. In a frame no cookie of ours is kept, so there it only leads to a window of its own.
 pub async fn page(app: &App, request: &Request, edit: bool) -> Result<Response, Error> {
     match Arrival::of(request)? {
-        Arrival::Framed => framed(app, request).await,
+        Arrival::Framed => arrival::framed(app, request).await,
         Arrival::Token(token) => arrival::claim(app, request, &token).await,
         Arrival::Unattended(token) => arrival::ask(app, request, &token, edit).await,
         Arrival::Name => first_page(app, request, &Visit::of(app, request).await?, edit).await,
@@ -114,23 +63,6 @@ async fn first_page(app: &App, request: &Request, visit: &Visit, edit: bool) -> 
         existing(app, &visit.link, &connector.id).await?;
     }
     form_page(app, request, visit, &connector, edit, &BTreeMap::new(), None).await
-}
-
-/// The page inside a customer's page: framable by the project's own origins alone, and without authority. The token is left
-/// untouched for the window that it opens.
-async fn framed(app: &App, request: &Request) -> Result<Response, Error> {
-    let query = request.query()?;
-    let project = query.one("organizationId")?.and_then(shared::id::ProjectId::parse);
-    let project = project.ok_or_else(|| Error::invalid("the parameter organizationId is missing"))?;
-    let read = app.settings.read(&[Key::Project(project.clone())], app.clock.now()).await?;
-    let project = read.project(&project)?.ok_or(Error::NotFound(Missing::Project))?;
-    let own = format!("{}{}?{}", app.base_url(app.clock.now()).await?, request.path, request.query);
-    let template = Framed { frame: &Frame::of(app, request), app_name: &project.name, address: &own };
-    let origins =
-        if project.allowed_origins.is_empty() { "'none'".to_owned() } else { project.allowed_origins.join(" ") };
-    let policy =
-        format!("default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors {origins}");
-    Ok(Response::html(page::render(&template)).with("content-security-policy", &policy))
 }
 
 /// Takes the form: an authorization begins, or typed credentials are verified and held.
@@ -257,7 +189,7 @@ fn typed(connector: &ConnectorInUse<'_>, form: &Params) -> Result<BTreeMap<Strin
 }
 
 /// The project; and the address, so that the page's forms lead where they should.
-async fn project(app: &App, link: &Link) -> Result<Project, Error> {
+pub async fn project(app: &App, link: &Link) -> Result<Project, Error> {
     let read = app.settings.read(&[Key::Project(link.project.clone()), Key::Deployment], app.clock.now()).await?;
     read.project(&link.project)?.ok_or(Error::NotFound(Missing::Project))
 }

@@ -1,6 +1,7 @@
 //! What a person sees: the page that connects, the page that confirms, and how it ended.
 
 mod arrival;
+mod catalogue;
 mod confirmation;
 mod connecting;
 mod outcome;
@@ -20,6 +21,9 @@ use shared::{
 /// The function `connect`.
 pub struct Connect;
 
+/// The script of every page that has one.
+const SCRIPT: &str = include_str!("../assets/page.js");
+
 /// The description of every route.
 const OPENAPI: &str = include_str!("../../../openapi.yaml");
 
@@ -28,7 +32,7 @@ impl Handler for Connect {
 
     async fn handle(&self, app: &Arc<App>, request: &Request, operation: Operation) -> Result<Response, Error> {
         match operation {
-            Operation::ChoosePage => connecting::choose(app, request).await,
+            Operation::ChoosePage => catalogue::page(app, request).await,
             Operation::ClaimLink => arrival::claim_by_button(app, request).await,
             Operation::ConnectPage => connecting::page(app, request, false).await,
             Operation::EditPage => connecting::page(app, request, true).await,
@@ -45,6 +49,7 @@ impl Handler for Connect {
                     .with("access-control-allow-origin", "*")
                     .with("cross-origin-resource-policy", "cross-origin"))
             }
+            Operation::Script => Ok(asset("text/javascript; charset=utf-8", SCRIPT)),
             Operation::OpenApi => Ok(asset("application/yaml", OPENAPI)),
             _ => Err(Error::NotFound(Missing::Route)),
         }

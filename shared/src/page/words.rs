@@ -424,6 +424,15 @@ impl Language {
         }
     }
 
+    /// The same for the script, which counts by itself: the number goes where the braces are.
+    #[must_use]
+    pub fn results_pattern(self) -> &'static str {
+        match self {
+            Self::English => "{} connectors",
+            Self::German => "{} Konnektoren",
+        }
+    }
+
     /// A category of connectors. One that is not known here, as a project's own connector may have it, is shown as it is written.
     #[must_use]
     pub fn category_name(self, id: &str) -> String {

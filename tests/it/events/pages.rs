@@ -11,7 +11,7 @@ x-request-id: request-callback-another-browser
 cache-control: no-store
 x-content-type-options: nosniff
 referrer-policy: no-referrer
-content-security-policy: default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'
+content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'
 cross-origin-opener-policy: same-origin
 x-frame-options: DENY
 
@@ -27,15 +27,18 @@ x-frame-options: DENY
 
 </head>
 <body>
-<main>
+<main class="centred">
 
-<div class="mark neutral" aria-hidden="true"></div>
+<div class="mark neutral" aria-hidden="true"><svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2.25" stroke-linecap="round" stroke-linejoin="round"><path d="M6.5 12h11"/></svg></div>
 <h1>We don&#39;t know this link</h1>
 <p>It was not made here, or it was opened in another browser. Nothing was connected. Go back to the app and start again.</p>
 
 
 </main>
-<footer><p>Credentials are kept sealed by Mooring</p><p>Request request-callback-another-browser</p></footer>
+<footer>
+<p class="sealed"><svg viewBox="0 0 16 16" fill="none" stroke="currentColor" stroke-width="1.5" aria-hidden="true"><rect x="3" y="7" width="10" height="7" rx="1.5"/><path d="M5.25 7V5a2.75 2.75 0 0 1 5.5 0v2"/></svg>Credentials are kept sealed by Mooring</p>
+<p class="request">Request request-callback-another-browser</p>
+</footer>
 </body>
 </html>
 "#,
@@ -76,15 +79,18 @@ cross-origin-opener-policy: same-origin
 
 </head>
 <body>
-<main>
+<main class="centred">
 
-<div class="mark neutral" aria-hidden="true"></div>
+<div class="mark neutral" aria-hidden="true"><svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2.25" stroke-linecap="round" stroke-linejoin="round"><path d="M6.5 12h11"/></svg></div>
 <h1>Continue in a new window</h1>
 <p>Orbit CRM opens its connection page in a window of its own, so that you can see where you are.</p>
 <p class="actions"><a class="button" href="https://connect.example/prod/connect/acme?token=an-invented-one-time-token&#38;organizationId=porbit" target="_blank" rel="noopener">Continue</a></p>
 
 </main>
-<footer><p>Credentials are kept sealed by Mooring</p><p>Request request-connect-framed</p></footer>
+<footer>
+<p class="sealed"><svg viewBox="0 0 16 16" fill="none" stroke="currentColor" stroke-width="1.5" aria-hidden="true"><rect x="3" y="7" width="10" height="7" rx="1.5"/><path d="M5.25 7V5a2.75 2.75 0 0 1 5.5 0v2"/></svg>Credentials are kept sealed by Mooring</p>
+<p class="request">Request request-connect-framed</p>
+</footer>
 </body>
 </html>
 "#,
@@ -98,7 +104,7 @@ x-request-id: request-connect-preview
 cache-control: no-store
 x-content-type-options: nosniff
 referrer-policy: no-referrer
-content-security-policy: default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'
+content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'
 cross-origin-opener-policy: same-origin
 x-frame-options: DENY
 
@@ -114,7 +120,7 @@ x-frame-options: DENY
 
 </head>
 <body>
-<main>
+<main class="centred">
 
 <h1>Connect an account</h1>
 <p>This link works once, in the browser that continues here.</p>
@@ -127,7 +133,10 @@ x-frame-options: DENY
 </form>
 
 </main>
-<footer><p>Credentials are kept sealed by Mooring</p><p>Request request-connect-preview</p></footer>
+<footer>
+<p class="sealed"><svg viewBox="0 0 16 16" fill="none" stroke="currentColor" stroke-width="1.5" aria-hidden="true"><rect x="3" y="7" width="10" height="7" rx="1.5"/><path d="M5.25 7V5a2.75 2.75 0 0 1 5.5 0v2"/></svg>Credentials are kept sealed by Mooring</p>
+<p class="request">Request request-connect-preview</p>
+</footer>
 </body>
 </html>
 "#,
@@ -141,7 +150,7 @@ x-request-id: request-connect-page
 cache-control: no-store
 x-content-type-options: nosniff
 referrer-policy: no-referrer
-content-security-policy: default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'
+content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'
 cross-origin-opener-policy: same-origin
 x-frame-options: DENY
 
@@ -157,9 +166,9 @@ x-frame-options: DENY
 
 </head>
 <body>
-<main>
+<main class="">
 
-<div class="pair" aria-hidden="true"><span class="tile">O</span><span class="link"></span><span class="tile"><img src="/prod/v1/connectors/acme/image" alt="" width="48" height="48"></span></div>
+<div class="pair" aria-hidden="true"><span class="tile">O</span><span class="link"></span><span class="tile"><img src="/prod/v1/connectors/acme/image" alt="" width="56" height="56"></span></div>
 <h1>Connect Acme to Orbit CRM</h1>
 <p>You will be asked at Acme to let Orbit CRM work with your account there.</p>
 <dl><div><dt>For</dt><dd>Ada Lovelace</dd></div></dl>
@@ -174,7 +183,10 @@ x-frame-options: DENY
 
 
 </main>
-<footer><p>Credentials are kept sealed by Mooring</p><p>Request request-connect-page</p></footer>
+<footer>
+<p class="sealed"><svg viewBox="0 0 16 16" fill="none" stroke="currentColor" stroke-width="1.5" aria-hidden="true"><rect x="3" y="7" width="10" height="7" rx="1.5"/><path d="M5.25 7V5a2.75 2.75 0 0 1 5.5 0v2"/></svg>Credentials are kept sealed by Mooring</p>
+<p class="request">Request request-connect-page</p>
+</footer>
 </body>
 </html>
 "#,

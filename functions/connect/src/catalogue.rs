@@ -1,0 +1,151 @@
+//! The list of what a link may connect, and of what is connected already.
+
+use std::collections::{BTreeSet, HashMap};
+
+use askama::Template;
+use shared::{
+    app::App,
+    error::Error,
+    flow::connector_in_use::ConnectorInUse,
+    http::{Request, Response},
+    id::ConnectorId,
+    page::{self, Frame, Language},
+    store::{
+        connections::{Connection, Health},
+        links::Link,
+    },
+};
+
+use crate::{
+    arrival::{self, Arrival},
+    connecting::project,
+    visit::Visit,
+};
+
+#[derive(Template)]
+#[template(path = "choose.html")]
+struct Choose<'a> {
+    frame: &'a Frame,
+    app_name: &'a str,
+    link: &'a str,
+    wanted: &'a Wanted,
+    categories: &'a BTreeSet<String>,
+    entries: &'a [Entry],
+    shown: usize,
+}
+
+struct Entry {
+    id: ConnectorId,
+    name: String,
+    categories: Vec<String>,
+    /// What a search looks in.
+    sought: String,
+    connected: Option<Connected>,
+    fits: bool,
+}
+
+/// The newest of an owner's accounts at a provider, and how many more there are.
+struct Connected {
+    works: bool,
+    state: String,
+}
+
+/// What somebody looks for.
+struct Wanted {
+    text: String,
+    category: String,
+}
+
+/// The list.
+pub async fn page(app: &App, request: &Request) -> Result<Response, Error> {
+    match Arrival::of(request)? {
+        Arrival::Framed => arrival::framed(app, request).await,
+        Arrival::Token(token) => arrival::claim(app, request, &token).await,
+        Arrival::Unattended(token) => arrival::ask(app, request, &token, false).await,
+        Arrival::Name => list(app, request, &Visit::of(app, request).await?).await,
+    }
+}
+
+async fn list(app: &App, request: &Request, visit: &Visit) -> Result<Response, Error> {
+    let link = &visit.link;
+    let project = project(app, link).await?;
+    let offered = offered(app, link).await?;
+    let owned = app.connections.of_owner(&link.project, link.environment, link.identity.as_ref()).await?;
+
+    let frame = Frame::of(app, request);
+    let wanted = Wanted::of(request)?;
+    let accounts = by_connector(owned);
+    let entries: Vec<Entry> = offered.iter().map(|connector| entry(frame.t, connector, &accounts, &wanted)).collect();
+    let template = Choose {
+        frame: &frame,
+        app_name: &project.name,
+        link: visit.name.as_str(),
+        wanted: &wanted,
+        categories: &entries.iter().flat_map(|entry| entry.categories.iter().cloned()).collect(),
+        entries: &entries,
+        shown: entries.iter().filter(|entry| entry.fits).count(),
+    };
+    Ok(Response::html(page::render(&template)))
+}
+
+/// What a link may connect, in the project's order.
+async fn offered<'a>(app: &'a App, link: &Link) -> Result<Vec<ConnectorInUse<'a>>, Error> {
+    let all = app.connectors_in_use(&link.project, link.environment).await?;
+    let wanted = |id: &ConnectorId| link.connectors.is_empty() || link.connectors.contains(id);
+    Ok(all.into_iter().filter(|c| c.is_ready() && c.settings().visible && wanted(&c.id)).collect())
+}
+
+/// Each connector's accounts, the newest first: that is the one which renewing renews.
+fn by_connector(owned: Vec<(Connection, Health)>) -> HashMap<ConnectorId, Vec<(Connection, Health)>> {
+    let mut accounts: HashMap<_, Vec<_>> = HashMap::new();
+    for (connection, health) in owned.into_iter().rev() {
+        accounts.entry(connection.connector.clone()).or_default().push((connection, health));
+    }
+    accounts
+}
+
+fn entry(
+    t: Language,
+    connector: &ConnectorInUse<'_>,
+    accounts: &HashMap<ConnectorId, Vec<(Connection, Health)>>,
+    wanted: &Wanted,
+) -> Entry {
+    let name = connector.data.name.to_string();
+    let categories: Vec<String> = connector.data.categories.iter().map(ToString::to_string).collect();
+    let words: Vec<String> = categories.iter().map(|category| t.category_name(category)).collect();
+    let sought = format!("{name} {} {}", connector.id, words.join(" ")).to_lowercase();
+    Entry {
+        fits: wanted.fits(&sought, &categories),
+        connected: accounts.get(&connector.id).and_then(|accounts| connected(t, accounts)),
+        id: connector.id.clone(),
+        name,
+        categories,
+        sought,
+    }
+}
+
+fn connected(t: Language, accounts: &[(Connection, Health)]) -> Option<Connected> {
+    let ((newest, health), further) = accounts.split_first()?;
+    let works = *health == Health::Connected;
+    let state = match (works, newest.name.as_deref().or(newest.account.name())) {
+        (true, Some(account)) => t.connected_as(account),
+        (true, None) => t.connected_unnamed(),
+        (false, Some(account)) => t.needs_renewal(account),
+        (false, None) => t.needs_renewal_unnamed(),
+    };
+    let more = (!further.is_empty()).then(|| t.and_more(&further.len().to_string()));
+    Some(Connected { works, state: [Some(state), more].into_iter().flatten().collect::<Vec<_>>().join(", ") })
+}
+
+impl Wanted {
+    fn of(request: &Request) -> Result<Self, Error> {
+        let query = request.query()?;
+        let text = |name: &str| Ok::<_, Error>(query.one(name)?.unwrap_or_default().trim().to_owned());
+        Ok(Self { text: text("q")?, category: text("category")? })
+    }
+
+    /// The same rule as in `assets/page.js`, which narrows the list without asking.
+    fn fits(&self, sought: &str, categories: &[String]) -> bool {
+        sought.contains(&self.text.to_lowercase()) && (self.category.is_empty() || categories.contains(&self.category))
+    }
+}

@@ -104,7 +104,8 @@ async fn a_person_types_a_key_on_our_page_mends_it_and_confirms() {
     assert_eq!(mended.status, 422);
     let text = mended.text();
     assert!(
-        text.contains("does not accept these credentials")
+        text.contains("Keyed does not accept this.")
+            && text.contains("The answer was: bad_key")
             && text.contains("value=\"side\"")
             && !text.contains("bad-key")
     );
@@ -124,4 +125,86 @@ async fn a_person_types_a_key_on_our_page_mends_it_and_confirms() {
     let status =
         world.call("GET", &format!("/v1/connect/attempts/{attempt}")).bearer(&answer.member("session")).send().await;
     assert_eq!(status.json()["status"], "connected");
+}
+
+/// What the browser is told of a field, in its order.
+fn field<'a>(page: &'a str, name: &str) -> &'a str {
+    let (_, rest) = page.split_once(&format!("<label for=\"input_{name}\"")).unwrap();
+    rest.split("<div class=\"field\">").next().unwrap()
+}
+
+#[tokio::test]
+async fn a_form_says_beside_each_field_what_is_wrong_and_keeps_what_is_no_secret() {
+    let (world, provider) = (World::new().await, provider().await);
+    world.custom("keyed", &definition(&provider.url, "me"), false).await;
+    let link =
+        world.post("/v1/connect/sessions", &json!({ "identity": USER, "connectors": ["keyed"] })).await.member("url");
+    let browser = world.browser();
+    let page = browser.enter(&link).await;
+    let text = page.text();
+    assert!(field(&text, "api_key").contains("pattern=\"\\s*(?:[a-z\\-]{3,40})\\s*\""), "{text}");
+    assert!(field(&text, "api_key").contains(" required"), "{text}");
+    assert!(!field(&text, "workspace").contains(" required"), "it has a default: {text}");
+    assert!(!text.contains("aria-invalid"), "{text}");
+
+    let before = world.dump_of(&["flows", "connections", "journal"]).await;
+    let table = [
+        ("", "side", "api_key", "Please fill this in."),
+        ("NOT ALLOWED", "side", "api_key", "Keyed writes this differently."),
+        ("good-key", "NOT A WORKSPACE", "workspace", "Keyed writes this differently."),
+        ("good-key", "NOT A WORKSPACE", "api_key", "Please enter it again"),
+    ];
+    for (key, workspace, name, fault) in table {
+        let form = page.form("/connect/keyed").with("input_api_key", key).with("input_workspace", workspace);
+        let answer = browser.submit(form).await;
+        let text = answer.text();
+        assert_eq!(answer.status, 422, "{text}");
+        let said = field(&text, name);
+        assert!(
+            said.contains("aria-invalid=\"true\"") && said.contains(&format!("aria-describedby=\"fault_{name}\"")),
+            "{said}"
+        );
+        assert!(said.contains(&format!("<p class=\"fault\" id=\"fault_{name}\">{fault}")), "{said}");
+        assert!(text.contains("role=\"alert\"") && text.matches(" autofocus").count() == 1, "{text}");
+        assert!(text.contains(&format!("value=\"{workspace}\"")), "{text}");
+        assert!(key.is_empty() || !text.contains(key), "{text}");
+    }
+    assert_eq!(world.dump_of(&["flows", "connections", "journal"]).await, before);
+}
+
+#[tokio::test]
+async fn what_a_provider_answers_to_a_typed_key_is_told_in_words() {
+    let world = World::new().await;
+    let provider = Fake::start(|seen: &Seen| {
+        let (status, body) = match seen.header("x-api-key") {
+            Some("small-key") => (403, json!({ "error": "insufficient_scope" })),
+            Some("lost-key") => (404, json!({})),
+            Some("busy-key") => (429, json!({})),
+            Some("down-key") => (503, json!({})),
+            _ => (401, json!({})),
+        };
+        (axum::http::StatusCode::from_u16(status).unwrap(), axum::Json(body)).into_response()
+    })
+    .await;
+    world.custom("keyed", &definition(&provider.url, "me"), false).await;
+    let link =
+        world.post("/v1/connect/sessions", &json!({ "identity": USER, "connectors": ["keyed"] })).await.member("url");
+    let browser = world.browser();
+    let page = browser.enter(&link).await;
+    let table = [
+        ("bad-key", 422, "invalid_credentials", "Keyed does not accept this."),
+        ("small-key", 422, "invalid_credentials", "Keyed knows this, but does not let it read the account."),
+        ("lost-key", 422, "invalid_credentials", "Keyed finds no such account."),
+        ("busy-key", 502, "provider_failed", "Keyed has been asked too often just now."),
+        ("down-key", 502, "provider_failed", "Keyed does not answer at the moment."),
+    ];
+    for (key, status, code, words) in table {
+        let form = page.form("/connect/keyed").with("input_api_key", key).with("input_workspace", "side");
+        let answer = browser.submit(form).await;
+        assert_eq!(answer.refusal(), (status, code.to_owned()), "{key}");
+        let text = answer.text();
+        assert!(text.contains(words) && text.contains("value=\"side\"") && !text.contains(key), "{key}: {text}");
+        assert!(!text.contains("status 4"), "{text}");
+    }
+    assert_eq!(world.connections().await, [] as [Value; 0]);
 }

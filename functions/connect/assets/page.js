@@ -42,5 +42,24 @@
     show()
   }
 
+  /** A secret can be looked at by who types it, to see whether it was copied whole. */
+  function reveal(button) {
+    const input = document.getElementById(button.dataset.reveals)
+    const show = (visible) => {
+      input.type = visible ? 'text' : 'password'
+      button.textContent = visible ? button.dataset.hideShort : button.dataset.showShort
+      button.setAttribute('aria-label', visible ? button.dataset.hide : button.dataset.show)
+    }
+    button.hidden = false
+    button.parentElement.classList.add('revealable')
+    button.addEventListener('click', () => {
+      show(input.type === 'password')
+      input.focus()
+    })
+    input.form.addEventListener('submit', () => show(false)) // so that no browser remembers it as a text
+    show(false)
+  }
+
   all('form[data-narrow]').forEach(narrow)
+  all('[data-reveals]').forEach(reveal)
 }

@@ -6,12 +6,12 @@ use askama::Template;
 use shared::{
     app::App,
     caller::connector_keys,
-    error::{Error, Missing, Refusal},
+    error::{Error, Missing, ProviderError, Refusal},
     flow::{begin::Asked, connector_in_use::ConnectorInUse},
-    http::{Params, Request, Response, cookie, form},
+    http::{Params, Request, Response, cookie, failure, form},
     id::{AttemptId, ConnectionKey, ConnectorId},
-    page::{self, Frame},
-    protocol::connector::Input,
+    page::{self, Frame, Language},
+    routes::Voice,
     store::{
         attempts::{LIFETIME, Shape, cookie_name},
         links::Link,
@@ -21,6 +21,7 @@ use shared::{
 
 use crate::{
     arrival::{self, Arrival},
+    fields::{self, Field, Problem, Typed},
     visit::Visit,
 };
 
@@ -36,15 +37,11 @@ struct ConnectForm<'a> {
     by_authorization: bool,
     edit: bool,
     fields: &'a [Field<'a>],
-    problem: Option<&'a str>,
+    problem: Option<&'a Problem>,
     link: &'a str,
+    /// Whether there is a list to go back to.
+    listed: bool,
     form_token: &'a str,
-}
-
-struct Field<'a> {
-    input: &'a Input,
-    /// What was typed before, or the default. Secrets are typed anew.
-    value: String,
 }
 
 /// One connector's page. In a frame no cookie of ours is kept, so there it only leads to a window of its own.
@@ -62,7 +59,7 @@ async fn first_page(app: &App, request: &Request, visit: &Visit, edit: bool) -> 
     if edit {
         existing(app, &visit.link, &connector.id).await?;
     }
-    form_page(app, request, visit, &connector, edit, &BTreeMap::new(), None).await
+    form_page(app, request, visit, &connector, edit, &Typed::default()).await
 }
 
 /// Takes the form: an authorization begins, or typed credentials are verified and held.
@@ -76,6 +73,11 @@ pub async fn submit(app: &App, request: &Request) -> Result<Response, Error> {
     let edit = form.one("edit")?.is_some();
     let reconnect = if edit { Some(existing(app, &visit.link, &connector.id).await?) } else { None };
     let given = typed(&connector, &form)?;
+    if !fields::are_whole(&connector, &given) {
+        let problem = Some(Problem::in_fields(Language::of(request)));
+        let page = form_page(app, request, &visit, &connector, edit, &Typed { values: given, problem }).await?;
+        return Ok(Response { status: 422, ..page });
+    }
     let project = project(app, &visit.link).await?;
     let asked = Asked {
         project: &project,
@@ -87,19 +89,32 @@ pub async fn submit(app: &App, request: &Request) -> Result<Response, Error> {
         session: visit.link.session.clone(),
         given: given.clone(),
     };
-    let done = if connector.data.oauth2.is_some() {
-        app.begin(&connector, asked).await.map(|begun| Response::see_other(&begun.start_url))
-    } else {
-        hold_typed(app, &connector, asked, &base_url).await
-    };
-    match done {
-        // what was typed can be mended on the same page
-        Err(Error::InvalidRequest(why) | Error::Refused { code: Refusal::InvalidCredentials, why }) => {
-            let page = form_page(app, request, &visit, &connector, edit, &given, Some(&why)).await?;
-            Ok(Response { status: 422, ..page })
-        }
-        done => done,
+    if connector.data.oauth2.is_some() {
+        return app.begin(&connector, asked).await.map(|begun| Response::see_other(&begun.start_url));
     }
+    match hold_typed(app, &connector, asked, &base_url).await {
+        Ok(done) => Ok(done),
+        // what was typed can be mended, or sent again, on the same page
+        Err(error) => match Problem::of(Language::of(request), &connector.data.name, &error) {
+            Some(problem) => {
+                let typed = Typed { values: given, problem: Some(problem) };
+                let page = form_page(app, request, &visit, &connector, edit, &typed).await?;
+                Ok(failure_on(app, request, &error, page))
+            }
+            None => Err(error),
+        },
+    }
+}
+
+/// A page in place of the one that tells a failure: with its status and its code, and in the log.
+fn failure_on(app: &App, request: &Request, error: &Error, page: Response) -> Response {
+    if let Error::Provider { cause: ProviderError::Refused(code), connector } = error {
+        let why = format!("{connector} does not accept these credentials ({code})");
+        return failure_on(app, request, &Error::refused(Refusal::InvalidCredentials, why), page);
+    }
+    let told = failure(app, request, Voice::Page, error);
+    let code = told.headers.iter().find(|(name, _)| name == "x-mooring-error").map(|(_, code)| code.clone());
+    Response { status: told.status, ..page }.with("x-mooring-error", &code.unwrap_or_default())
 }
 
 /// Verifies typed credentials and holds them; the person confirms on the next page.
@@ -113,7 +128,7 @@ async fn hold_typed(
         connector.values(&asked.given, &asked.project.name).map_err(|error| Error::invalid(error.to_string()))?;
     let now = app.clock.now();
     let attempt = app.attempt(connector, asked, AttemptId::random(&app.random), &values, now);
-    let held = app.typed_grant(connector, &attempt, secrets).await?;
+    let held = app.verified_grant(connector, &attempt, secrets).await?;
     let browser = shared::secret::Bearer::random(&app.random);
     app.attempts.put_claimed(&attempt, &browser.digest()).await?;
     app.connections.hold(&app.attempts, &app.codes, &held, None, now).await?;
@@ -127,15 +142,9 @@ async fn form_page(
     visit: &Visit,
     connector: &ConnectorInUse<'_>,
     edit: bool,
-    given: &BTreeMap<String, String>,
-    problem: Option<&str>,
+    typed: &Typed,
 ) -> Result<Response, Error> {
     let project = project(app, &visit.link).await?;
-    let before = |input: &Input| {
-        let typed = given.get(input.name.as_ref()).filter(|_| !input.secret).cloned();
-        typed.or_else(|| input.default.as_ref().map(ToString::to_string)).unwrap_or_default()
-    };
-    let fields: Vec<Field> = connector.data.inputs.iter().map(|input| Field { input, value: before(input) }).collect();
     let frame = Frame::of(app, request);
     let (label, identity) = (visit.link.identity_label.as_deref(), visit.link.identity.as_ref());
     let template = ConnectForm {
@@ -147,9 +156,10 @@ async fn form_page(
         docs_url: connector.data.docs_url.as_deref(),
         by_authorization: connector.data.oauth2.is_some(),
         edit,
-        fields: &fields,
-        problem,
+        fields: &fields::fields(frame.t, connector, typed),
+        problem: typed.problem.as_ref(),
         link: visit.name.as_str(),
+        listed: visit.link.connectors.len() != 1,
         form_token: &form::token(visit.cookie.expose(), &visit.purpose()),
     };
     Ok(Response::html(page::render(&template)))

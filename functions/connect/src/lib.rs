@@ -4,6 +4,7 @@ mod arrival;
 mod catalogue;
 mod confirmation;
 mod connecting;
+mod fields;
 mod outcome;
 mod status;
 mod visit;

@@ -125,18 +125,25 @@ impl App {
         attempt: &Attempt,
         secrets: BTreeMap<String, String>,
     ) -> Result<Held, Error> {
+        self.verified_grant(connector, attempt, secrets).await.map_err(|error| match error {
+            Error::Provider { cause: ProviderError::Refused(code), .. } => Error::refused(
+                Refusal::InvalidCredentials,
+                format!("{} does not accept these credentials ({code})", connector.data.name),
+            ),
+            error => error,
+        })
+    }
+
+    /// The same with the provider's refusal as it is, for who can say it in other words.
+    pub async fn verified_grant(
+        &self,
+        connector: &ConnectorInUse<'_>,
+        attempt: &Attempt,
+        secrets: BTreeMap<String, String>,
+    ) -> Result<Held, Error> {
         let credentials = Credentials::typed(secrets);
         let values: Values = attempt.values.clone().into_iter().collect();
-        let account = match self.profile(&connector.data, &connector.id, &values, &credentials).await {
-            Ok(account) => account.unwrap_or_default(),
-            Err(Error::Provider { cause: ProviderError::Refused(code), .. }) => {
-                return Err(Error::refused(
-                    Refusal::InvalidCredentials,
-                    format!("{} does not accept these credentials ({code})", connector.data.name),
-                ));
-            }
-            Err(error) => return Err(error),
-        };
+        let account = self.profile(&connector.data, &connector.id, &values, &credentials).await?.unwrap_or_default();
         self.held(attempt, values, account, &credentials, Vec::new()).await
     }
 

@@ -273,11 +273,26 @@ pub struct InputError {
     pub name: String,
     /// What is expected, as the end of a sentence that begins with the name. Never the value: it may be a secret.
     pub expected: String,
+    /// The same for a page, which says it in other words.
+    pub fault: Fault,
+}
+
+/// What is wrong with a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It is not there.
+    Missing,
+    /// It is not one of those that may be chosen.
+    NotOffered,
+    /// It is longer than any, or more than a line.
+    Length,
+    /// It does not look as it has to, or was not asked for.
+    Form,
 }
 
 impl InputError {
-    fn new(name: &str, expected: impl Into<String>) -> Self {
-        Self { name: name.to_owned(), expected: expected.into() }
+    fn new(name: &str, fault: Fault, expected: impl Into<String>) -> Self {
+        Self { name: name.to_owned(), expected: expected.into(), fault }
     }
 }
 
@@ -285,14 +300,16 @@ impl InputError {
 /// not given, since that is what an untouched form field sends.
 pub fn inputs(declared: &[Input], given: &BTreeMap<String, String>) -> Result<Values, InputError> {
     if let Some(unknown) = given.keys().find(|name| declared.iter().all(|input| input.name != name.as_str())) {
-        return Err(InputError::new(unknown, "is not asked for"));
+        return Err(InputError::new(unknown, Fault::Form, "is not asked for"));
     }
-    declared.iter().map(|input| given_or_default(input, given).map(|value| (input.name.to_string(), value))).collect()
+    declared.iter().map(|input| judge(input, given).map(|value| (input.name.to_string(), value))).collect()
 }
 
-fn given_or_default(input: &Input, given: &BTreeMap<String, String>) -> Result<String, InputError> {
+/// The value that an input takes from what was given, or its default.
+pub fn judge(input: &Input, given: &BTreeMap<String, String>) -> Result<String, InputError> {
     let given = given.get(input.name.as_ref()).map(String::as_str).filter(|value| !value.is_empty());
-    let value = given.or(input.default.as_deref()).ok_or_else(|| InputError::new(&input.name, "is missing"))?;
+    let value =
+        given.or(input.default.as_deref()).ok_or_else(|| InputError::new(&input.name, Fault::Missing, "is missing"))?;
     accept(input, value)?;
     Ok(value.to_owned())
 }
@@ -301,7 +318,11 @@ fn given_or_default(input: &Input, given: &BTreeMap<String, String>) -> Result<S
 pub(crate) fn accept(input: &Input, value: &str) -> Result<(), InputError> {
     let longest = if input.secret { LONGEST.1 } else { LONGEST.0 };
     if !input.values.is_empty() && input.values.iter().all(|allowed| allowed != value) {
-        return Err(InputError::new(&input.name, format!("has to be one of: {}", input.values.join(", "))));
+        return Err(InputError::new(
+            &input.name,
+            Fault::NotOffered,
+            format!("has to be one of: {}", input.values.join(", ")),
+        ));
     }
     check(&input.name, value, longest, input.pattern.as_deref())
 }
@@ -317,24 +338,24 @@ pub fn believe(connector: &Connector, name: &str, value: &str) -> Result<(), Inp
     } else {
         let Captures { authorization_response, token_response, patterns } = &connector.captures;
         let captured = authorization_response.value(name).or(token_response.value(name));
-        captured.ok_or_else(|| InputError::new(name, "is not declared"))?;
+        captured.ok_or_else(|| InputError::new(name, Fault::Form, "is not declared"))?;
         check(name, value, LONGEST.0, patterns.value(name))?;
     }
     let address = urls(connector).any(|template| leading(template) == Some(name));
     let within = || Url::parse(value).is_ok_and(|url| Origins::within(&connector.api.base_url_patterns, &url));
     if address && !within() {
-        return Err(InputError::new(name, "is not one of the provider's addresses"));
+        return Err(InputError::new(name, Fault::Form, "is not one of the provider's addresses"));
     }
     Ok(())
 }
 
 fn check(name: &str, value: &str, longest: usize, pattern: Option<&str>) -> Result<(), InputError> {
     if value.is_empty() || value.len() > longest || value.contains(char::is_control) {
-        return Err(InputError::new(name, format!("has to be one line of 1 to {longest} characters")));
+        return Err(InputError::new(name, Fault::Length, format!("has to be one line of 1 to {longest} characters")));
     }
     match pattern {
         Some(pattern) if !whole(pattern).is_ok_and(|regex| regex.is_match(value)) => {
-            Err(InputError::new(name, format!("has to be of the form {pattern}")))
+            Err(InputError::new(name, Fault::Form, format!("has to be of the form {pattern}")))
         }
         _ => Ok(()),
     }

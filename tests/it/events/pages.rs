@@ -163,14 +163,16 @@ x-frame-options: DENY
 <title>Connect Acme to Orbit CRM</title>
 <link rel="icon" href="/prod/v1/connectors/mooring/image" type="image/svg+xml">
 <link rel="stylesheet" href="/prod/connect/style.css">
-
+<script src="/prod/connect/page.js" defer></script>
 </head>
 <body>
 <main class="">
 
 <div class="pair" aria-hidden="true"><span class="tile">O</span><span class="link"></span><span class="tile"><img src="/prod/v1/connectors/acme/image" alt="" width="56" height="56"></span></div>
+<div class="centred">
 <h1>Connect Acme to Orbit CRM</h1>
 <p>You will be asked at Acme to let Orbit CRM work with your account there.</p>
+</div>
 <dl><div><dt>For</dt><dd>Ada Lovelace</dd></div></dl>
 
 <form method="post" action="/prod/connect/acme" autocomplete="off">
@@ -180,6 +182,7 @@ x-frame-options: DENY
 
 <div class="actions"><button type="submit">Continue to Acme</button></div>
 </form>
+
 
 
 </main>

@@ -1,0 +1,194 @@
+//! The fields of a connector's form: what each asks for, and what is wrong with what was typed.
+
+use std::collections::BTreeMap;
+
+use shared::{
+    error::{Error, ProviderError},
+    flow::connector_in_use::ConnectorInUse,
+    page::Language,
+    protocol::{
+        connector::Input,
+        template::{self, Fault},
+    },
+};
+
+/// A field.
+pub struct Field<'a> {
+    pub input: &'a Input,
+    /// What was typed before, or the default. Secrets are typed anew.
+    pub value: String,
+    /// The pattern as a browser reads it, where it means the same there.
+    pub pattern: Option<String>,
+    /// What is wrong with it.
+    pub fault: Option<String>,
+    /// Whether the page opens at it: the first that is wrong.
+    pub first_fault: bool,
+}
+
+/// What was typed, and what came of it.
+#[derive(Default)]
+pub struct Typed {
+    pub values: BTreeMap<String, String>,
+    pub problem: Option<Problem>,
+}
+
+/// Why the form is shown again: a sentence, and what the provider answered.
+pub struct Problem {
+    pub text: String,
+    pub said: Option<String>,
+}
+
+impl Problem {
+    /// Fields are marked.
+    pub fn in_fields(t: Language) -> Self {
+        Self { text: t.check_fields(), said: None }
+    }
+
+    /// What a provider's refusal or failure means to who typed the credentials; `None` for what is no provider's.
+    pub fn of(t: Language, name: &str, error: &Error) -> Option<Self> {
+        let Error::Provider { cause, .. } = error else { return None };
+        let (text, said) = match cause {
+            ProviderError::Refused(code) => {
+                (refusal(t, name, code), Some(code).filter(|code| !code.starts_with("status ")))
+            }
+            ProviderError::Failed(429) => (t.too_often(name), None),
+            ProviderError::Timeout
+            | ProviderError::Unreachable(_)
+            | ProviderError::AddressRefused
+            | ProviderError::InvalidResponse(_)
+            | ProviderError::Failed(_) => (t.provider_silent(name), None),
+        };
+        Some(Self { text, said: said.map(|code| t.provider_said(code)) })
+    }
+}
+
+/// Providers have a thousand codes for four things.
+fn refusal(t: Language, name: &str, code: &str) -> String {
+    match code.to_ascii_lowercase().as_str() {
+        "status 403" | "access_denied" | "forbidden" | "insufficient_scope" | "permission_denied" => {
+            t.not_allowed(name)
+        }
+        "status 404" | "not_found" => t.not_there(name),
+        _ => t.not_accepted(name),
+    }
+}
+
+/// The fields of a connector, as they stand after a person typed.
+pub fn fields<'a>(t: Language, connector: &'a ConnectorInUse<'_>, typed: &Typed) -> Vec<Field<'a>> {
+    let mut first = true;
+    let field = |input: &'a Input| {
+        let fault = typed.problem.as_ref().and_then(|_| fault(t, &connector.data.name, input, &typed.values));
+        Field {
+            input,
+            value: before(input, &typed.values),
+            pattern: input.pattern.as_deref().and_then(html_pattern),
+            first_fault: fault.is_some() && std::mem::take(&mut first),
+            fault,
+        }
+    };
+    connector.data.inputs.iter().map(field).collect()
+}
+
+fn before(input: &Input, values: &BTreeMap<String, String>) -> String {
+    let typed = values.get(input.name.as_ref()).filter(|_| !input.secret).cloned();
+    typed.or_else(|| input.default.as_ref().map(ToString::to_string)).unwrap_or_default()
+}
+
+/// Whether every field holds what its input asks for.
+pub fn are_whole(connector: &ConnectorInUse<'_>, values: &BTreeMap<String, String>) -> bool {
+    connector.data.inputs.iter().all(|input| template::judge(input, values).is_ok())
+}
+
+/// What a person reads beside a field. A secret that was right has to be typed again all the same.
+fn fault(t: Language, name: &str, input: &Input, values: &BTreeMap<String, String>) -> Option<String> {
+    match template::judge(input, values) {
+        Ok(_) if input.secret => Some(t.enter_again()),
+        Ok(_) => None,
+        Err(error) => Some(match error.fault {
+            Fault::Missing => t.is_missing(),
+            Fault::NotOffered => t.is_not_offered(),
+            Fault::Length => t.is_too_long(),
+            Fault::Form => t.is_of_another_form(name),
+        }),
+    }
+}
+
+/// A pattern for a browser (HTML, "the `pattern` attribute"), if it certainly means there what it means here: ASCII letters and
+/// digits, classes of them, groups, alternatives and counts. What differs, like `\d` or `.`, is left to the server. Blanks around
+/// a value are overlooked, as the server does.
+fn html_pattern(pattern: &str) -> Option<String> {
+    let mut out = String::new();
+    let mut chars = pattern.chars().peekable();
+    let mut class = false;
+    while let Some(c) = chars.next() {
+        match (class, c) {
+            (_, 'a'..='z' | 'A'..='Z' | '0'..='9' | '_')
+            | (false, '(' | ')' | '|' | '?' | '*' | '+' | '{' | '}' | ',' | '-') => {
+                // a group with a flag or a name is another thing in each
+                if c == '(' && chars.peek() == Some(&'?') {
+                    return None;
+                }
+                out.push(c);
+            }
+            (false, '[') if chars.peek().is_some_and(char::is_ascii_alphanumeric) => {
+                class = true;
+                out.push(c);
+            }
+            (true, ']') => {
+                class = false;
+                out.push(c);
+            }
+            // between two letters it is a range; elsewhere the `v` flag wants it escaped
+            (true, '-') if chars.peek().is_some_and(char::is_ascii_alphanumeric) && is_range(&out) => out.push('-'),
+            (true, '-') => out.push_str("\\-"),
+            (_, '.') if class => out.push('.'),
+            (_, '\\') => match chars.next()? {
+                '.' => out.push_str(if class { "." } else { "\\." }),
+                '-' => out.push_str(if class { "\\-" } else { "-" }),
+                _ => return None,
+            },
+            _ => return None,
+        }
+    }
+    (!class).then(|| format!("\\s*(?:{out})\\s*"))
+}
+
+/// Whether what stands before a hyphen begins a range: a letter that ends none.
+fn is_range(before: &str) -> bool {
+    let mut back = before.chars().rev();
+    let (last, one_before) = (back.next(), back.next());
+    last.is_some_and(|c| c.is_ascii_alphanumeric()) && one_before != Some('-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_is_given_to_the_browser_only_where_it_means_the_same() {
+        let table = [
+            ("AC[0-9a-fA-F]{32}", Some("AC[0-9a-fA-F]{32}")),
+            ("[a-z-]{3,40}", Some("[a-z\\-]{3,40}")),
+            ("[a-z0-9-]{1,63}(\\.[a-z0-9-]{1,63}){1,4}", Some("[a-z0-9\\-]{1,63}(\\.[a-z0-9\\-]{1,63}){1,4}")),
+            ("common|consumers", Some("common|consumers")),
+            ("[0-9a-f]{8}-[0-9a-f]{4}", Some("[0-9a-f]{8}-[0-9a-f]{4}")),
+            ("[a-z_.]+", Some("[a-z_.]+")),
+            ("[a-c-e]+", Some("[a-c\\-e]+")),
+            ("\\d+", None),
+            (".*", None),
+            ("\\w+", None),
+            ("[^a]+", None),
+            ("(?i)abc", None),
+            ("[[:alpha:]]", None),
+            ("[a&&b]", None),
+            ("é+", None),
+            ("[a", None),
+            ("a\\", None),
+            ("^a$", None),
+        ];
+        for (pattern, expected) in table {
+            let expected = expected.map(|inner| format!("\\s*(?:{inner})\\s*"));
+            assert_eq!(html_pattern(pattern), expected, "{pattern}");
+        }
+    }
+}

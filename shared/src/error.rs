@@ -182,6 +182,8 @@ pub enum Refusal {
     UserIdRequired,
     /// The user named is not the one who started.
     IdentityMismatch,
+    /// A connection would be renewed with another account than its own.
+    WrongAccount,
     /// The API version is not one of the three.
     UnsupportedApiVersion,
     /// The credential type is not what this connector takes.
@@ -211,6 +213,7 @@ impl Refusal {
             Self::OriginNotAllowed => "origin_not_allowed",
             Self::UserIdRequired => "user_id_required",
             Self::IdentityMismatch => "identity_mismatch",
+            Self::WrongAccount => "wrong_account",
             Self::UnsupportedApiVersion => "unsupported_api_version",
             Self::UnsupportedCredentialType => "unsupported_credential_type",
             Self::InvalidCredentials => "invalid_credentials",

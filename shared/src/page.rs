@@ -18,6 +18,10 @@ use crate::{
 /// The stylesheet of every page.
 pub const STYLESHEET: &str = include_str!("../templates/style.css");
 
+/// The header of a page on the way to the outcome: it stays known to the page that opened it, which may wait for the end. Nothing
+/// of it can be read there all the same, and it can't be framed.
+pub const OPENER: (&str, &str) = ("cross-origin-opener-policy", "unsafe-none");
+
 /// What stands around a page and is the same for all: its language, where its files are, and which request it answers.
 pub struct Frame {
     /// The language it is written in, and so every word of it.

@@ -160,11 +160,11 @@ async fn editing_renews_a_connection_and_keeps_its_key_name_and_tags() {
     let page = browser.enter(&world.one_time_link().await.replace("/connect/acme", "/connect/acme/edit")).await;
     assert!(page.text().contains("Renew the connection to Acme"), "{}", page.text());
     let attempt = Attempt::of(&browser.submit(page.form("/connect/acme")).await.location());
-    browser.open(&world.consent(&browser, &attempt, "bob").await).await;
-    assert_eq!(world.me(&key).await.json()["id"], "usr_alice", "until it is confirmed the old account is used");
+    browser.open(&world.consent(&browser, &attempt, "alice").await).await;
+    assert_eq!(world.connections().await[0]["updatedAt"], json!(START), "until it is confirmed the old grant is used");
     assert_eq!(world.confirm(&browser, &attempt).await.status, 303);
 
-    assert_eq!(world.me(&key).await.json()["id"], "usr_bob");
+    assert_eq!(world.me(&key).await.json()["id"], "usr_alice");
     let rows = world.connections().await;
     let said = ["key", "name", "tags", "createdAt", "updatedAt", "version"].map(|name| rows[0][name].clone());
     let expected =

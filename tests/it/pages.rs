@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use axum::response::IntoResponse;
 use serde_json::json;
 
-use crate::world::{Browser, Shape, USER, World};
+use crate::world::{Attempt, Browser, Form, Shape, USER, World};
 
 /// A page as a browser of this language gets it.
 async fn in_language(browser: &Browser, url: &str, languages: &str) -> String {
@@ -138,4 +139,125 @@ async fn a_page_runs_no_script_but_ours() {
     let script = world.call("GET", "/connect/page.js").send().await;
     let said = (script.status, script.header("content-type"), script.header("x-content-type-options"));
     assert_eq!(said, (200, Some("text/javascript; charset=utf-8"), Some("nosniff")));
+}
+
+/// Renews the user's connection at Acme with this account, up to the confirmation.
+async fn renew(world: &World, browser: &Browser, account: &str) -> Attempt {
+    let page = browser.enter(&world.one_time_link().await.replace("/connect/acme", "/connect/acme/edit")).await;
+    assert!(page.text().contains("Use alice@acme.example again."), "{}", page.text());
+    let attempt = Attempt::of(&browser.submit(page.form("/connect/acme")).await.location());
+    browser.open(&world.consent(browser, &attempt, account).await).await;
+    attempt
+}
+
+#[tokio::test]
+async fn a_connection_is_not_renewed_with_another_account() {
+    let world = World::new().await;
+    let key = world.connect_account(Shape::OneTimeLink).await;
+    world.turn(Duration::from_mins(2));
+    let before = world.connections().await;
+
+    let browser = world.browser();
+    let attempt = renew(&world, &browser, "bob").await;
+    let asked = browser.open(&attempt.path("confirm")).await;
+    assert_eq!((asked.status, asked.location()), (302, attempt.path("outcome")), "nothing is asked");
+    let outcome = browser.open(&asked.location()).await.text();
+    assert!(
+        outcome.contains("<h1>That was another account</h1>") && outcome.contains("log in as alice@acme.example"),
+        "{outcome}"
+    );
+    assert!(outcome.contains("data-outcome=\"failed\""), "{outcome}");
+    assert_eq!(world.connections().await, before);
+    assert_eq!(world.me(&key).await.json()["id"], "usr_alice");
+    let mut grants = world.grants();
+    grants.sort();
+    assert_eq!(grants, ["alice active", "bob revoked"]);
+
+    // from there the right account is a click away
+    let (_, rest) = outcome.split_once("<a class=\"button\" href=\"").unwrap();
+    let again = format!("{}{}", world.base(), rest.split('"').next().unwrap());
+    assert!(browser.open(&again).await.text().contains("Renew the connection to Acme"));
+}
+
+#[tokio::test]
+async fn an_account_that_changed_between_page_and_click_is_refused_too() {
+    let world = World::new().await;
+    world.connect_account(Shape::OneTimeLink).await;
+    let before = world.connections().await;
+    let browser = world.browser();
+    let attempt = renew(&world, &browser, "bob").await;
+    // a page that was open before the rule could be asked: what counts is checked with the word itself
+    let cookie = browser.cookies().into_iter().find(|(name, _)| name.ends_with(&attempt.id)).unwrap().1;
+    let token = shared::http::form::token(&cookie, &format!("confirm {}", attempt.id));
+    let fields = [("form_token".to_owned(), token), ("decision".to_owned(), "confirm".to_owned())];
+    let own = Form { action: attempt.path("confirm").parse().unwrap(), fields: fields.to_vec() };
+    let done = browser.submit(own).await;
+    assert_eq!((done.status, done.location()), (303, attempt.path("outcome")));
+    assert!(browser.open(&done.location()).await.text().contains("That was another account"));
+    assert_eq!(world.connections().await, before);
+}
+
+#[tokio::test]
+async fn the_outcome_says_as_whom_and_tells_the_page_that_waits() {
+    let world = World::new().await;
+    let browser = world.browser();
+    let (attempt, _) = world.hold(Shape::OneTimeLink, &browser).await;
+    world.confirm(&browser, &attempt).await;
+    let outcome = browser.open(&attempt.path("outcome")).await;
+    let text = outcome.text();
+    let told = format!(
+        "data-outcome=\"connected\" data-attempt=\"{}\" data-also=\"vectorize-connect-complete\" data-origins=\"{}\"",
+        attempt.id,
+        world.app_origin()
+    );
+    assert!(text.contains(&told) && text.contains("<dd>alice@acme.example</dd>"), "{text}");
+    assert!(text.contains(&format!("Request {}", outcome.header("x-request-id").unwrap())), "{text}");
+    assert!(!text.contains("class=\"notice\"") && !text.contains("Try again"), "{text}");
+
+    let renewed = renew(&world, &browser, "alice").await;
+    world.confirm(&browser, &renewed).await;
+    assert!(browser.open(&renewed.path("outcome")).await.text().contains("data-also=\"vectorize-edit-complete\""));
+
+    let (attempt, _) = world.hold(Shape::OneTimeLink, &browser).await;
+    world.decide(&browser, &attempt, "cancel").await;
+    let text = browser.open(&attempt.path("outcome")).await.text();
+    assert!(
+        text.contains("<h1>Not connected</h1>")
+            && text.contains("data-outcome=\"denied\"")
+            && text.contains("data-also=\"\""),
+        "{text}"
+    );
+    assert!(text.contains("Try again</a>"), "{text}");
+}
+
+#[tokio::test]
+async fn what_was_asked_for_and_not_granted_is_said() {
+    let world = World::new().await;
+    let provider = crate::world::Fake::start(|seen: &crate::world::Seen| match seen.target.as_str() {
+        "/token" => {
+            axum::Json(json!({ "access_token": "t", "token_type": "Bearer", "scope": "notes:read" })).into_response()
+        }
+        _ => axum::Json(json!({ "id": 7 })).into_response(),
+    })
+    .await;
+    let definition = json!({
+        "name": "Sparing",
+        "oauth2": { "authorization_endpoint": format!("{}/authorize", provider.url), "token_endpoint": format!("{}/token", provider.url), "scopes": ["notes:read", "notes:write"] },
+        "api": { "base_url": provider.url },
+    });
+    world.custom("sparing", &definition, true).await;
+    let browser = world.browser();
+    let link =
+        world.post("/v1/connect/sessions", &json!({ "identity": USER, "connectors": ["sparing"] })).await.member("url");
+    let page = browser.enter(&link).await;
+    let attempt = Attempt::of(&browser.submit(page.form("/connect/sparing")).await.location());
+    browser.open(&attempt.start_url).await;
+    browser.open(&format!("{}/connectors/oauth/callback?code=c&state={}", world.base(), attempt.state)).await;
+    world.confirm(&browser, &attempt).await;
+    let outcome = browser.open(&attempt.path("outcome")).await.text();
+    assert!(
+        outcome.contains("<h1>Connected</h1>") && outcome.contains("<li><code>notes:write</code></li>"),
+        "{outcome}"
+    );
+    assert!(!outcome.contains("<code>notes:read</code>"), "{outcome}");
 }

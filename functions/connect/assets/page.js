@@ -60,6 +60,34 @@
     show(false)
   }
 
+  /** How it ended, to the page that opened this window: only to origins of the project, and to our own frame. */
+  function tell(element) {
+    const { outcome: status, attempt, also, origins } = element.dataset
+    const messages = [{ type: 'mooring:outcome', status, attempt }, also].filter(Boolean)
+    const receivers = [window.opener, window.parent].filter((receiver) => receiver && receiver !== window)
+    for (const receiver of receivers) {
+      for (const origin of new Set([location.origin, ...origins.split(' ').filter(Boolean)])) {
+        for (const message of messages) receiver.postMessage(message, origin)
+      }
+    }
+    element.hidden = !window.opener // a window that no script opened closes for none
+    element.querySelector('button').addEventListener('click', () => window.close())
+  }
+
+  /** Our frame in a page of the customer's passes on what the window that it opened says, and shows that it is done. */
+  function relay(element) {
+    const ours = (data) => data?.type === 'mooring:outcome' || /^vectorize-(connect|edit)-complete$/.test(data)
+    addEventListener('message', ({ origin, source, data }) => {
+      if (origin !== location.origin || source === window || !ours(data)) return
+      for (const allowed of element.dataset.origins.split(' ').filter(Boolean)) window.parent.postMessage(data, allowed)
+      if (data.status !== 'connected') return
+      document.querySelector('[data-until-done]').hidden = true
+      element.hidden = false
+    })
+  }
+
   all('form[data-narrow]').forEach(narrow)
   all('[data-reveals]').forEach(reveal)
+  all('[data-outcome]').forEach(tell)
+  all('[data-when-done]').forEach(relay)
 }

@@ -102,7 +102,7 @@ pub async fn ask(app: &App, request: &Request, token: &str, edit: bool) -> Resul
         organization: query.one("organizationId")?,
         edit,
     };
-    Ok(Response::html(page::render(&template)))
+    Ok(Response::html(page::render(&template)).with(page::OPENER.0, page::OPENER.1))
 }
 
 #[derive(Template)]
@@ -111,6 +111,7 @@ struct Framed<'a> {
     frame: &'a Frame,
     app_name: &'a str,
     address: &'a str,
+    origins: &'a str,
 }
 
 /// The page inside a customer's page: framable by the project's own origins alone, and without authority. The token is left
@@ -122,10 +123,16 @@ pub async fn framed(app: &App, request: &Request) -> Result<Response, Error> {
     let read = app.settings.read(&[Key::Project(project.clone())], app.clock.now()).await?;
     let project = read.project(&project)?.ok_or(Error::NotFound(Missing::Project))?;
     let own = format!("{}{}?{}", app.base_url(app.clock.now()).await?, request.path, request.query);
-    let template = Framed { frame: &Frame::of(app, request), app_name: &project.name, address: &own };
+    let template = Framed {
+        frame: &Frame::of(app, request),
+        app_name: &project.name,
+        address: &own,
+        origins: &project.allowed_origins.join(" "),
+    };
     let origins =
         if project.allowed_origins.is_empty() { "'none'".to_owned() } else { project.allowed_origins.join(" ") };
-    let policy =
-        format!("default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors {origins}");
+    let policy = format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors {origins}"
+    );
     Ok(Response::html(page::render(&template)).with("content-security-policy", &policy))
 }

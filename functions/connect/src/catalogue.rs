@@ -85,7 +85,7 @@ async fn list(app: &App, request: &Request, visit: &Visit) -> Result<Response, E
         entries: &entries,
         shown: entries.iter().filter(|entry| entry.fits).count(),
     };
-    Ok(Response::html(page::render(&template)))
+    Ok(Response::html(page::render(&template)).with(page::OPENER.0, page::OPENER.1))
 }
 
 /// What a link may connect, in the project's order.

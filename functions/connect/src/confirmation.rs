@@ -3,7 +3,7 @@
 use askama::Template;
 use shared::{
     app::App,
-    error::Error,
+    error::{Error, Refusal},
     flow::finish::{Ending, completion_code},
     http::{Request, Response, form},
     id::AttemptId,
@@ -61,6 +61,13 @@ pub async fn page(app: &App, request: &Request) -> Result<Response, Error> {
         return app.end(&own.progress, Ending::of(&own.progress, &own.cookie)).await;
     }
     let attempt = &own.progress.attempt;
+    if attempt.reconnect
+        && let Some(held) = app.connections.held(&attempt.id).await?
+        && let Err(error) = app.must_be_completable(&held, true).await
+    {
+        let ending = refused(app, &own, error).await?;
+        return app.end(&own.progress, ending).await;
+    }
     let connector = app.connector_data(&attempt.project, &attempt.connector).await?;
     app.base_url(app.clock.now()).await?; // known from here on, so that the form leads where it should
     let frame = Frame::of(app, request);
@@ -76,7 +83,7 @@ pub async fn page(app: &App, request: &Request) -> Result<Response, Error> {
         attempt: attempt.id.as_str(),
         form_token: &form::token(own.cookie.expose(), &purpose(attempt)),
     };
-    Ok(Response::html(page::render(&template)))
+    Ok(Response::html(page::render(&template)).with(page::OPENER.0, page::OPENER.1))
 }
 
 fn purpose(attempt: &Attempt) -> String {
@@ -120,7 +127,15 @@ async fn confirm(app: &App, own: &Own, held: Option<Held>) -> Result<Ending, Err
     match app.complete(&held, attempt.reconnect, &by).await {
         Ok(_) => Ok(Ending::Connected(code)),
         Err(Error::AlreadyUsed) => ended(app, own).await,
-        Err(error) => Err(error),
+        Err(error) => refused(app, own, error).await,
+    }
+}
+
+/// A renewal with another account is an outcome, which tells the account that was expected.
+async fn refused(app: &App, own: &Own, error: Error) -> Result<Ending, Error> {
+    match error {
+        Error::Refused { code: Refusal::WrongAccount, .. } => ended(app, own).await,
+        error => Err(error),
     }
 }
 

@@ -9,11 +9,12 @@ use shared::{
     error::{Error, Missing, ProviderError, Refusal},
     flow::{begin::Asked, connector_in_use::ConnectorInUse},
     http::{Params, Request, Response, cookie, failure, form},
-    id::{AttemptId, ConnectionKey, ConnectorId},
+    id::{AttemptId, ConnectorId},
     page::{self, Frame, Language},
     routes::Voice,
     store::{
         attempts::{LIFETIME, Shape, cookie_name},
+        connections::Connection,
         links::Link,
         settings::{Key, Project},
     },
@@ -36,6 +37,7 @@ struct ConnectForm<'a> {
     docs_url: Option<&'a str>,
     by_authorization: bool,
     edit: bool,
+    renewed: Option<&'a str>,
     fields: &'a [Field<'a>],
     problem: Option<&'a Problem>,
     link: &'a str,
@@ -56,10 +58,8 @@ pub async fn page(app: &App, request: &Request, edit: bool) -> Result<Response, 
 
 async fn first_page(app: &App, request: &Request, visit: &Visit, edit: bool) -> Result<Response, Error> {
     let connector = connector(app, request, &visit.link).await?;
-    if edit {
-        existing(app, &visit.link, &connector.id).await?;
-    }
-    form_page(app, request, visit, &connector, edit, &Typed::default()).await
+    let renewed = if edit { Some(existing(app, &visit.link, &connector.id).await?) } else { None };
+    form_page(app, request, visit, &connector, renewed.as_ref(), &Typed::default()).await
 }
 
 /// Takes the form: an authorization begins, or typed credentials are verified and held.
@@ -71,11 +71,12 @@ pub async fn submit(app: &App, request: &Request) -> Result<Response, Error> {
 
     let connector = connector(app, request, &visit.link).await?;
     let edit = form.one("edit")?.is_some();
-    let reconnect = if edit { Some(existing(app, &visit.link, &connector.id).await?) } else { None };
+    let renewed = if edit { Some(existing(app, &visit.link, &connector.id).await?) } else { None };
     let given = typed(&connector, &form)?;
     if !fields::are_whole(&connector, &given) {
         let problem = Some(Problem::in_fields(Language::of(request)));
-        let page = form_page(app, request, &visit, &connector, edit, &Typed { values: given, problem }).await?;
+        let page =
+            form_page(app, request, &visit, &connector, renewed.as_ref(), &Typed { values: given, problem }).await?;
         return Ok(Response { status: 422, ..page });
     }
     let project = project(app, &visit.link).await?;
@@ -84,8 +85,8 @@ pub async fn submit(app: &App, request: &Request) -> Result<Response, Error> {
         environment: visit.link.environment,
         identity: visit.link.identity.clone(),
         identity_label: visit.link.identity_label.clone(),
-        shape: Shape::Link { return_to: visit.link.return_to.clone() },
-        reconnect,
+        shape: Shape::Link { return_to: visit.link.return_to.clone(), link: Some(visit.name.as_str().to_owned()) },
+        reconnect: renewed.as_ref().map(|renewed| renewed.key.clone()),
         session: visit.link.session.clone(),
         given: given.clone(),
     };
@@ -98,7 +99,7 @@ pub async fn submit(app: &App, request: &Request) -> Result<Response, Error> {
         Err(error) => match Problem::of(Language::of(request), &connector.data.name, &error) {
             Some(problem) => {
                 let typed = Typed { values: given, problem: Some(problem) };
-                let page = form_page(app, request, &visit, &connector, edit, &typed).await?;
+                let page = form_page(app, request, &visit, &connector, renewed.as_ref(), &typed).await?;
                 Ok(failure_on(app, request, &error, page))
             }
             None => Err(error),
@@ -141,7 +142,7 @@ async fn form_page(
     request: &Request,
     visit: &Visit,
     connector: &ConnectorInUse<'_>,
-    edit: bool,
+    renewed: Option<&Connection>,
     typed: &Typed,
 ) -> Result<Response, Error> {
     let project = project(app, &visit.link).await?;
@@ -155,14 +156,15 @@ async fn form_page(
         for_whom: &page::for_whom(frame.t, label, identity, &project.name),
         docs_url: connector.data.docs_url.as_deref(),
         by_authorization: connector.data.oauth2.is_some(),
-        edit,
+        edit: renewed.is_some(),
+        renewed: renewed.and_then(|renewed| renewed.account.name()),
         fields: &fields::fields(frame.t, connector, typed),
         problem: typed.problem.as_ref(),
         link: visit.name.as_str(),
         listed: visit.link.connectors.len() != 1,
         form_token: &form::token(visit.cookie.expose(), &visit.purpose()),
     };
-    Ok(Response::html(page::render(&template)))
+    Ok(Response::html(page::render(&template)).with(page::OPENER.0, page::OPENER.1))
 }
 
 /// The connector that the path names, if this link may connect it.
@@ -181,10 +183,10 @@ async fn connector<'a>(app: &'a App, request: &Request, link: &Link) -> Result<C
 }
 
 /// The newest connection of this owner to this provider: the one to renew.
-async fn existing(app: &App, link: &Link, connector: &ConnectorId) -> Result<ConnectionKey, Error> {
+async fn existing(app: &App, link: &Link, connector: &ConnectorId) -> Result<Connection, Error> {
     let owned = app.connections.of_owner(&link.project, link.environment, link.identity.as_ref()).await?;
     let newest = owned.into_iter().rev().find(|(connection, _)| connection.connector == *connector);
-    newest.map(|(connection, _)| connection.key).ok_or(Error::NotFound(Missing::Connection))
+    newest.map(|(connection, _)| connection).ok_or(Error::NotFound(Missing::Connection))
 }
 
 /// What the person typed into the connector's own fields.

@@ -2,7 +2,7 @@
 
 use crate::{
     app::App,
-    error::{Error, Missing},
+    error::{Error, Missing, Refusal},
     flow::finish::{Ending, completion_code},
     id::{Environment, Identity, ProjectId},
     secret::Bearer,
@@ -14,15 +14,9 @@ use crate::{
 };
 
 impl App {
-    /// Completes a held grant. A user who was deleted while it was on its way gets no connection any more; the grant is then
-    /// forgotten and revoked.
+    /// Completes a held grant.
     pub async fn complete(&self, held: &Held, reconnect: bool, by: &Completer<'_>) -> Result<Connection, Error> {
-        let Connection { project, environment, identity, .. } = &held.connection;
-        if let Err(error) = self.must_not_be_deleted(project, *environment, identity.as_ref()).await {
-            self.abandon(&held.attempt).await?;
-            self.attempts.fail(&held.attempt, "user_not_found").await?;
-            return Err(error);
-        }
+        self.must_be_completable(held, reconnect).await?;
         self.connections.complete(&self.attempts, &self.codes, held, reconnect, by, self.clock.now()).await
     }
 
@@ -41,6 +35,39 @@ impl App {
         }
         let progress = self.attempts.progress_of(&attempt.id, self.clock.now()).await?;
         if progress.status == Status::Held { Err(Error::AlreadyUsed) } else { Ok(Ending::of(&progress, cookie)) }
+    }
+
+    /// Fails if a held grant can't become a connection: its user was deleted while it was on its way, or it would renew a
+    /// connection with another account. It is then treated as one that nobody claims, forgotten and revoked, and the attempt
+    /// says why.
+    pub async fn must_be_completable(&self, held: &Held, reconnect: bool) -> Result<(), Error> {
+        let Connection { project, environment, identity, .. } = &held.connection;
+        let checked = match self.must_not_be_deleted(project, *environment, identity.as_ref()).await {
+            Ok(()) if reconnect => self.must_be_the_same_account(&held.connection).await,
+            checked => checked,
+        };
+        let Err(error) = checked else { return Ok(()) };
+        let reason = match &error {
+            Error::NotFound(missing @ Missing::User) => missing.code(),
+            Error::Refused { code, .. } => code.code(),
+            _ => return Err(error),
+        };
+        self.abandon(&held.attempt).await?;
+        self.attempts.fail(&held.attempt, reason).await?;
+        Err(error)
+    }
+
+    /// Fails if the connection that would be renewed is to another account: who has access through it would be exchanged
+    /// without the app's noticing. Where either account is unknown there is nothing to compare.
+    async fn must_be_the_same_account(&self, renewed: &Connection) -> Result<(), Error> {
+        let Some(old) = self.connections.find(&renewed.key).await? else { return Ok(()) };
+        match (&old.connection.account.id, &renewed.account.id) {
+            (Some(old), Some(new)) if old != new => Err(Error::refused(
+                Refusal::WrongAccount,
+                "the connection is to another account than the one consented with, and stays as it was",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Fails if this user was deleted.

@@ -148,6 +148,7 @@ fn description(status: &Status, reason: &str) -> &'static str {
         (Status::Denied, "access_denied" | "not_confirmed") => "the person did not agree",
         (Status::Denied, _) => "the provider refused",
         (_, SERVER_ERROR) => "the service failed",
+        (_, "wrong_account") => "the connection is to another account",
         _ => "the provider did not answer as expected",
     }
 }
@@ -155,7 +156,7 @@ fn description(status: &Status, reason: &str) -> &'static str {
 /// The address in the customer's hands that this attempt goes back to.
 fn target(attempt: &Attempt) -> Option<&str> {
     match &attempt.shape {
-        Shape::Link { return_to } | Shape::Page { return_to } => return_to.as_deref(),
+        Shape::Link { return_to, .. } | Shape::Page { return_to } => return_to.as_deref(),
         Shape::FrontEnd { base_url } => base_url.as_deref(),
         Shape::Credentials { redirect_uri } => Some(redirect_uri),
     }

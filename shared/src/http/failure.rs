@@ -93,7 +93,7 @@ fn kind(error: &Error) -> (u16, &'static str) {
 fn refusal_status(refusal: Refusal) -> u16 {
     match refusal {
         Refusal::IdentityMismatch | Refusal::OriginNotAllowed => 403,
-        Refusal::ConnectorInUse | Refusal::ConnectionInactive => 409,
+        Refusal::ConnectorInUse | Refusal::ConnectionInactive | Refusal::WrongAccount => 409,
         Refusal::InvalidCredentials => 422,
         Refusal::UnsupportedGrantType
         | Refusal::InvalidScope

@@ -10,5 +10,6 @@ pub mod credentials;
 pub mod jwt;
 pub mod origins;
 pub mod revocation;
+pub mod scope;
 pub mod template;
 pub mod token;

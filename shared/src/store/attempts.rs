@@ -143,6 +143,9 @@ pub enum Shape {
     Link {
         /// Where the browser goes back to; without it, our own page is the end.
         return_to: Option<String>,
+        /// The link's name, under which its page can be opened again.
+        #[serde(default)]
+        link: Option<String>,
     },
     /// By `GET /connectors/{connector}/oauth/authorize`.
     FrontEnd {

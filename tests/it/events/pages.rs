@@ -60,7 +60,7 @@ referrer-policy: no-referrer
         r#"
 200
 content-type: text/html; charset=utf-8
-content-security-policy: default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors https://app.example
+content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors https://app.example
 x-request-id: request-connect-framed
 cache-control: no-store
 x-content-type-options: nosniff
@@ -76,15 +76,24 @@ cross-origin-opener-policy: same-origin
 <title>Continue in a new window</title>
 <link rel="icon" href="/prod/v1/connectors/mooring/image" type="image/svg+xml">
 <link rel="stylesheet" href="/prod/connect/style.css">
-
+<script src="/prod/connect/page.js" defer></script>
 </head>
 <body>
 <main class="centred">
 
+<div data-until-done>
+
 <div class="mark neutral" aria-hidden="true"><svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2.25" stroke-linecap="round" stroke-linejoin="round"><path d="M6.5 12h11"/></svg></div>
 <h1>Continue in a new window</h1>
 <p>Orbit CRM opens its connection page in a window of its own, so that you can see where you are.</p>
-<p class="actions"><a class="button" href="https://connect.example/prod/connect/acme?token=an-invented-one-time-token&#38;organizationId=porbit" target="_blank" rel="noopener">Continue</a></p>
+<p class="actions"><a class="button" href="https://connect.example/prod/connect/acme?token=an-invented-one-time-token&#38;organizationId=porbit" target="_blank" rel="opener">Continue</a></p>
+</div>
+<div role="status"><div data-when-done data-origins="https://app.example" hidden>
+
+<div class="mark good" aria-hidden="true"><svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2.25" stroke-linecap="round" stroke-linejoin="round"><path d="m5 12.5 4.5 4.5L19 7.5"/></svg></div>
+<h1>Done</h1>
+<p>You are finished in the other window and can go on in Orbit CRM.</p>
+</div></div>
 
 </main>
 <footer>
@@ -100,12 +109,12 @@ cross-origin-opener-policy: same-origin
         r#"
 200
 content-type: text/html; charset=utf-8
+cross-origin-opener-policy: unsafe-none
 x-request-id: request-connect-preview
 cache-control: no-store
 x-content-type-options: nosniff
 referrer-policy: no-referrer
 content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'
-cross-origin-opener-policy: same-origin
 x-frame-options: DENY
 
 <!doctype html>
@@ -146,12 +155,12 @@ x-frame-options: DENY
         r#"
 200
 content-type: text/html; charset=utf-8
+cross-origin-opener-policy: unsafe-none
 x-request-id: request-connect-page
 cache-control: no-store
 x-content-type-options: nosniff
 referrer-policy: no-referrer
 content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'
-cross-origin-opener-policy: same-origin
 x-frame-options: DENY
 
 <!doctype html>
@@ -172,6 +181,7 @@ x-frame-options: DENY
 <div class="centred">
 <h1>Connect Acme to Orbit CRM</h1>
 <p>You will be asked at Acme to let Orbit CRM work with your account there.</p>
+
 </div>
 <dl><div><dt>For</dt><dd>Ada Lovelace</dd></div></dl>
 

@@ -261,3 +261,20 @@ async fn what_was_asked_for_and_not_granted_is_said() {
     );
     assert!(!outcome.contains("<code>notes:read</code>"), "{outcome}");
 }
+
+#[tokio::test]
+async fn the_button_that_counts_is_the_one_that_sleeps() {
+    let world = World::new().await;
+    let browser = world.browser();
+    let (attempt, _) = world.hold(Shape::OneTimeLink, &browser).await;
+    let page = browser.open(&attempt.path("confirm")).await;
+    let text = page.text();
+    assert!(text.contains("name=\"decision\" value=\"confirm\" data-sleeps>"), "{text}");
+    assert!(text.contains("<script src=\"/connect/page.js\" defer></script>"), "{text}");
+    assert_eq!(text.matches("data-sleeps").count(), 1, "to cancel is always possible");
+    // without a script it works at once: then what keeps a click from being stolen is that no page can hold ours
+    assert!(
+        !text.contains(" disabled")
+            && page.header("content-security-policy").unwrap().ends_with("frame-ancestors 'none'")
+    );
+}

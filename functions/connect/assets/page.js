@@ -60,6 +60,29 @@
     show(false)
   }
 
+  /**
+   * The button that counts sleeps until its page was visible and in front for a second, and falls asleep again behind another
+   * window. A page that lures somebody into a double click, and puts ours in its own place between the two, gets nothing.
+   */
+  function wake(button) {
+    const SECOND = 1000
+    let timer
+    const look = () => {
+      clearTimeout(timer)
+      button.setAttribute('aria-disabled', 'true')
+      if (document.visibilityState === 'visible' && document.hasFocus()) {
+        timer = setTimeout(() => button.removeAttribute('aria-disabled'), SECOND)
+      }
+    }
+    button.form.addEventListener('submit', (event) => {
+      const other = event.submitter && event.submitter !== button
+      if (!other && button.getAttribute('aria-disabled') === 'true') event.preventDefault()
+    })
+    for (const type of ['focus', 'blur', 'pageshow']) addEventListener(type, look)
+    document.addEventListener('visibilitychange', look)
+    look()
+  }
+
   /** How it ended, to the page that opened this window: only to origins of the project, and to our own frame. */
   function tell(element) {
     const { outcome: status, attempt, also, origins } = element.dataset
@@ -88,6 +111,7 @@
 
   all('form[data-narrow]').forEach(narrow)
   all('[data-reveals]').forEach(reveal)
+  all('[data-sleeps]').forEach(wake)
   all('[data-outcome]').forEach(tell)
   all('[data-when-done]').forEach(relay)
 }

@@ -251,8 +251,9 @@ async fn what_was_asked_for_and_not_granted_is_said() {
         world.post("/v1/connect/sessions", &json!({ "identity": USER, "connectors": ["sparing"] })).await.member("url");
     let page = browser.enter(&link).await;
     let attempt = Attempt::of(&browser.submit(page.form("/connect/sparing")).await.location());
-    browser.open(&attempt.start_url).await;
-    browser.open(&format!("{}/connectors/oauth/callback?code=c&state={}", world.base(), attempt.state)).await;
+    let provider = browser.open(&attempt.start_url).await.location();
+    let callback = crate::world::query(&provider, "redirect_uri").unwrap();
+    browser.open(&format!("{callback}?code=c&state={}", attempt.state)).await;
     world.confirm(&browser, &attempt).await;
     let outcome = browser.open(&attempt.path("outcome")).await.text();
     assert!(

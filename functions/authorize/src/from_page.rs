@@ -24,7 +24,7 @@ use shared::{
     },
     http::{Request, Response, bearer_token, cookie, form},
     id::ConnectorId,
-    page,
+    page::{self, Frame, OPENER},
     protocol::authorization::with_state,
     secret::Bearer,
     store::{
@@ -39,7 +39,7 @@ use url::Url;
 #[derive(Template)]
 #[template(path = "start.html")]
 struct Start<'a> {
-    base_path: &'a str,
+    frame: &'a Frame,
 }
 
 /// What our start page says.
@@ -60,11 +60,11 @@ struct Page<'a> {
 }
 
 /// `GET /connect/start`: our start page. It keeps its opener, to ask it for the session.
-pub async fn page(app: &App) -> Result<Response, Error> {
+pub async fn page(app: &App, request: &Request) -> Result<Response, Error> {
     app.base_url(app.clock.now()).await?; // known from here on, so that the page finds its script
-    let page = page::render(&Start { base_path: &app.base_path() });
+    let page = page::render(&Start { frame: &Frame::of(app, request) });
     Ok(Response::html(page)
-        .with("cross-origin-opener-policy", "unsafe-none")
+        .with(OPENER.0, OPENER.1)
         .with("content-security-policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"))
 }
 

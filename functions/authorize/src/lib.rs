@@ -24,7 +24,7 @@ impl Handler for Authorize {
         match operation {
             Operation::AuthorizeConnector => front_end::authorize(app, request).await,
             Operation::CreateCredential => credentials::create(app, request).await,
-            Operation::StartPage => from_page::page(app).await,
+            Operation::StartPage => from_page::page(app, request).await,
             Operation::CreateAttempt => from_page::create(app, request).await,
             Operation::StartFromPage => from_page::submit(app, request).await,
             Operation::Start => start::start(app, request).await,

@@ -4,6 +4,7 @@ use askama::Template;
 use shared::{
     app::App,
     error::Error,
+    flow::finish::SERVER_ERROR,
     http::{Request, Response},
     page::{self, Frame, Language, Tone},
     protocol::scope,
@@ -123,6 +124,7 @@ fn words(t: Language, progress: &Progress, connection: Option<&Connection>) -> W
         (Status::Failed, "client_not_configured") => {
             words(Tone::Bad, t.outcome_failed(), t.outcome_unconfigured_text(app, connector))
         }
+        (Status::Failed, SERVER_ERROR) => words(Tone::Bad, t.outcome_failed(), t.outcome_ours_text(app, error)),
         (Status::Failed, "user_not_found") => {
             words(Tone::Neutral, t.outcome_not_connected(), t.outcome_user_gone_text(app))
         }

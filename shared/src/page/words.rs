@@ -42,6 +42,25 @@ texts! {
         "Fenster schließen";
 }
 
+// the window that an app's page opens
+texts! {
+    start_title()
+        "One moment",
+        "Einen Moment";
+    start_text()
+        "You are on your way to the provider.",
+        "Es geht gleich weiter zum Anbieter.";
+    start_failed()
+        "This window can't go on",
+        "Dieses Fenster kann nicht weiter";
+    start_failed_text()
+        "It has to be opened by the app that you want to connect. Close it, go back to the app and try again.",
+        "Es muss von der Anwendung geöffnet werden, die Sie verbinden möchten. Schließen Sie es, gehen Sie zurück zur Anwendung und versuchen Sie es noch einmal.";
+    start_without_script()
+        "This window needs JavaScript to go on. Close it and go back to the app.",
+        "Dieses Fenster braucht JavaScript. Schließen Sie es und gehen Sie zurück zur Anwendung.";
+}
+
 // opening a link
 texts! {
     continue_title()
@@ -268,6 +287,9 @@ texts! {
     outcome_failed()
         "That did not work",
         "Das hat nicht geklappt";
+    outcome_ours_text(app, error)
+        "Something failed on our side ({error}). Nothing was connected; go back to {app} and try again.",
+        "Bei uns ist etwas fehlgeschlagen ({error}). Es wurde nichts verbunden; gehen Sie zurück zu {app} und versuchen Sie es noch einmal.";
     outcome_failed_text(app, connector, error)
         "{connector} did not answer as expected ({error}). Nothing was connected; go back to {app} and try again.",
         "{connector} hat nicht wie erwartet geantwortet ({error}). Es wurde nichts verbunden; gehen Sie zurück zu {app} und versuchen Sie es noch einmal.";

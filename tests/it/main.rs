@@ -20,6 +20,7 @@ mod front_end;
 mod held;
 mod keys;
 mod link;
+mod loopback;
 mod openapi;
 mod pages;
 mod passthrough;

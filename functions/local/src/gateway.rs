@@ -23,7 +23,7 @@ use shared::{
 use token::Token;
 use url::Url;
 
-use crate::spelling::{Spelling, redirect, wants_page};
+use crate::spelling::{Spelling, misdirected, redirect, wants_page};
 
 /// What the gateway needs to know.
 pub struct Gateway {
@@ -44,9 +44,7 @@ async fn serve(State(gateway): State<Arc<Gateway>>, request: HttpRequest<HttpBod
     match Spelling::of(&gateway.base_url, &request) {
         Spelling::Printed => {}
         Spelling::Other(printed) => return redirect(&printed),
-        Spelling::Foreign => {
-            return plain(StatusCode::MISDIRECTED_REQUEST, "this server answers under its loopback address only");
-        }
+        Spelling::Foreign => return misdirected(),
     }
     let (parts, body) = request.into_parts();
     let base_path = gateway.base_url.path().trim_end_matches('/');

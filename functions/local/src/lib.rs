@@ -5,7 +5,9 @@
 
 pub mod demo;
 pub mod deployed;
+pub mod dynamodb;
 pub mod gateway;
+pub mod guard;
 pub mod options;
 pub mod secrets;
 pub mod seed;
@@ -36,8 +38,10 @@ use url::Url;
 
 use crate::{
     demo::{Secret, app as demo_app, provider::Provider},
+    guard::Guard,
     options::{Data, Options, loopback},
     seed::Demo,
+    spelling::on_loopback,
 };
 
 /// Why the local server can't start: one line that says what to do.
@@ -106,19 +110,23 @@ impl Server {
         let base_url = address(&gateway_listener, &options.base_path)?;
         let (app_url, provider_url) = (address(&app_listener, "")?, address(&provider_listener, "")?);
 
-        let dynamodb_url = serve_dynamodb(&folder, &mut tasks, &stopped).await?;
         let secrets = secrets::Secrets::open(folder.file("secrets.json")).map_err(other)?;
-        let secrets_url = serve_router(secrets::router(Arc::clone(&secrets)), &mut tasks, &stopped).await?;
-
         let random = shared::clock::Random::system();
         let long = || Bearer::random(&random).expose().to_owned();
+        // kept with what it guards
+        let access_key_id = secrets.text_or("access-key-id", || guard::access_key_id(&random)).map_err(other)?;
+        let database = open_dynamodb(&folder, &mut tasks, &stopped)?;
+        let dynamodb_url = serve_aws(dynamodb::router(database), &access_key_id, &mut tasks, &stopped).await?;
+        let secrets_router = secrets::router(Arc::clone(&secrets));
+        let secrets_url = serve_aws(secrets_router, &access_key_id, &mut tasks, &stopped).await?;
+
         let root_key = secrets.text_or("root-key", long).map_err(other)?;
         for name in ["ring-seed", "signing-seed"] {
             secrets.text_or(name, long).map_err(other)?;
         }
         secrets.text_or("ring-versions", || "{}".to_owned()).map_err(other)?;
 
-        let config = config(&base_url, dynamodb_url.clone(), secrets_url)?;
+        let config = config(&base_url, access_key_id, dynamodb_url.clone(), secrets_url)?;
         let catalog = Catalog::builtin().with(acme(&provider_url)?);
         let app = Arc::new(App::new(config, catalog, options.clock.clone()).map_err(other)?);
         let demo = Demo::load(&app, folder.file("demo.json").as_deref()).map_err(other)?;
@@ -126,9 +134,10 @@ impl Server {
         demo.plant(&app, &base, &app_url).await.map_err(|error| StartError::Other(shared::error::chain(&error)))?;
 
         let provider = provider(&folder, &options, &provider_url, &demo, &base)?;
-        serve(provider_listener, demo::provider::router(Arc::clone(&provider)), &mut tasks, &stopped);
-        let demo_app = demo_app::router(demo_config(&options, &base_url, &app_url, &demo)?);
-        serve(app_listener, demo_app, &mut tasks, &stopped);
+        let acme = demo::provider::router(Arc::clone(&provider));
+        serve(provider_listener, on_loopback(&provider_url, acme), &mut tasks, &stopped);
+        let orbit = demo_app::router(demo_config(&options, &base_url, &app_url, &demo)?);
+        serve(app_listener, on_loopback(&app_url, orbit), &mut tasks, &stopped);
         let gateway = gateway::Gateway { app: Arc::clone(&app), base_url: base_url.clone(), app_url: app_url.clone() };
         serve(gateway_listener, gateway::router(Arc::new(gateway)), &mut tasks, &stopped);
         if options.keeper {
@@ -190,19 +199,17 @@ fn address(listener: &TcpListener, base_path: &str) -> Result<Url, StartError> {
     Url::parse(&format!("http://127.0.0.1:{port}{base_path}")).map_err(other)
 }
 
-async fn serve_dynamodb(
+fn open_dynamodb(
     folder: &Folder,
     tasks: &mut JoinSet<()>,
     stopped: &watch::Receiver<bool>,
-) -> Result<String, StartError> {
+) -> Result<Database, StartError> {
     let database = match folder.file("dynamodb.sqlite") {
         Some(file) => Database::new(&file.to_string_lossy()),
         None => Database::memory(),
     };
     let database = database.map_err(|error| StartError::Database(error.to_string()))?;
     tables::create(&database).map_err(StartError::Database)?;
-    let listener = TcpListener::bind(loopback(0)).await.map_err(other)?;
-    let url = format!("http://{}", listener.local_addr().map_err(other)?);
     let sweeper = database.clone();
     tasks.spawn(every_minute(stopped.clone(), move || {
         let sweeper = sweeper.clone();
@@ -212,24 +219,20 @@ async fn serve_dynamodb(
             }
         }
     }));
-    let shutdown = until(stopped.clone());
-    tasks.spawn(async move {
-        if let Err(error) = dynoxide::server::serve_with_shutdown(listener, database, shutdown).await {
-            tracing::error!(error, "the embedded DynamoDB stopped");
-        }
-    });
-    Ok(url)
+    Ok(database)
 }
 
-async fn serve_router(
-    router: axum::Router,
+/// Serves what plays a service of AWS, behind the guard.
+async fn serve_aws(
+    endpoint: axum::Router,
+    access_key_id: &str,
     tasks: &mut JoinSet<()>,
     stopped: &watch::Receiver<bool>,
 ) -> Result<String, StartError> {
     let listener = TcpListener::bind(loopback(0)).await.map_err(other)?;
-    let url = format!("http://{}", listener.local_addr().map_err(other)?);
-    serve(listener, router, tasks, stopped);
-    Ok(url)
+    let address = listener.local_addr().map_err(other)?;
+    serve(listener, Guard::new(address, access_key_id).before(endpoint), tasks, stopped);
+    Ok(format!("http://{address}"))
 }
 
 fn serve(listener: TcpListener, router: axum::Router, tasks: &mut JoinSet<()>, stopped: &watch::Receiver<bool>) {
@@ -269,7 +272,12 @@ async fn every_minute<F: Future<Output = ()>>(stopped: watch::Receiver<bool>, wo
     }
 }
 
-fn config(base_url: &Url, dynamodb_url: String, secrets_url: String) -> Result<Config, StartError> {
+fn config(
+    base_url: &Url,
+    access_key_id: String,
+    dynamodb_url: String,
+    secrets_url: String,
+) -> Result<Config, StartError> {
     let [settings, flows, connections, journal] = tables::NAMES.map(str::to_owned);
     Ok(Config {
         tables: Tables { settings, flows, connections, journal },
@@ -285,7 +293,7 @@ fn config(base_url: &Url, dynamodb_url: String, secrets_url: String) -> Result<C
         loopback_egress: true,
         aws: Aws {
             region: "local".to_owned(),
-            access_key_id: "local".to_owned(),
+            access_key_id,
             secret_access_key: "local".to_owned(),
             session_token: None,
             dynamodb_endpoint: Some(dynamodb_url),

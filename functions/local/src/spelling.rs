@@ -1,10 +1,11 @@
 //! Loopback has many spellings, and each server here has printed one: cookies and links belong to that.
 
 use axum::{
+    Router,
     body::Body as HttpBody,
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, Response, StatusCode, header},
-    middleware::Next,
+    middleware::{Next, from_fn_with_state},
 };
 use url::{Host, Url};
 
@@ -51,6 +52,27 @@ fn is_loopback(host: &str) -> bool {
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     }
+}
+
+/// These routes under loopback names alone.
+pub fn on_loopback(printed: &Url, routes: Router) -> Router {
+    routes.layer(from_fn_with_state(printed.clone(), refuse_foreign))
+}
+
+async fn refuse_foreign(State(printed): State<Url>, request: Request, next: Next) -> Response<HttpBody> {
+    match Spelling::of(&printed, &request) {
+        Spelling::Foreign => misdirected(),
+        Spelling::Printed | Spelling::Other(_) => next.run(request).await,
+    }
+}
+
+/// The answer under a name that is not this machine's (RFC 9110 §15.5.20).
+#[must_use]
+pub fn misdirected() -> Response<HttpBody> {
+    let mut response = Response::new(HttpBody::from("this server answers under its loopback address only"));
+    *response.status_mut() = StatusCode::MISDIRECTED_REQUEST;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
 }
 
 /// Sends a browser that wants a page to the printed spelling, and lets everything else pass.

@@ -1,0 +1,87 @@
+//! Loopback is no border: what a page in the developer's browser, or another program, gets from the local server.
+
+use reqwest::{Method, RequestBuilder, StatusCode};
+use shared::aws;
+
+use crate::world::World;
+
+/// A list of tables, signed with this id.
+fn signed(world: &World, endpoint: &str, access_key_id: &str) -> RequestBuilder {
+    let target =
+        if endpoint == dynamodb(world) { "DynamoDB_20120810.ListTables" } else { "secretsmanager.GetSecretValue" };
+    let authorization = format!(
+        "AWS4-HMAC-SHA256 Credential={access_key_id}/20261121/local/service/aws4_request, SignedHeaders=host, Signature=0"
+    );
+    let body = if endpoint == dynamodb(world) { "{}" } else { r#"{"SecretId":"root-key"}"# };
+    let request = http().post(endpoint).header("x-amz-target", target).header("authorization", authorization);
+    request.header("content-type", "application/x-amz-json-1.0").body(body)
+}
+
+fn http() -> reqwest::Client {
+    aws::http_client(aws::tls()).unwrap()
+}
+
+fn dynamodb(world: &World) -> &str {
+    world.server.app.config.aws.dynamodb_endpoint.as_deref().unwrap()
+}
+
+fn secrets(world: &World) -> &str {
+    world.server.app.config.aws.secrets_manager_endpoint.as_deref().unwrap()
+}
+
+async fn told(request: RequestBuilder) -> (StatusCode, String) {
+    let response = request.send().await.unwrap();
+    assert!(!response.headers().contains_key("access-control-allow-origin"), "no page may read this");
+    (response.status(), response.text().await.unwrap())
+}
+
+#[tokio::test]
+async fn nobody_reads_the_tables_or_the_secrets_without_the_servers_access_key_id() {
+    let world = World::new().await;
+    let id = &world.server.app.config.aws.access_key_id;
+    for endpoint in [dynamodb(&world), secrets(&world)] {
+        let (status, text) = told(signed(&world, endpoint, id)).await;
+        assert_eq!(status, 200, "{text}");
+        let refused = [
+            ("another id", signed(&world, endpoint, "local")),
+            ("a page", signed(&world, endpoint, id).header("origin", "https://evil.example")),
+            ("a browser", signed(&world, endpoint, id).header("sec-fetch-site", "cross-site")),
+            ("a foreign name", signed(&world, endpoint, id).header("host", "evil.example")),
+            (
+                "another spelling",
+                signed(&world, endpoint, id).header("host", endpoint.replace("http://127.0.0.1", "localhost")),
+            ),
+            ("no signature", http().post(endpoint).header("x-amz-target", "DynamoDB_20120810.ListTables").body("{}")),
+            ("a preflight", http().request(Method::OPTIONS, endpoint).header("origin", "https://evil.example")),
+        ];
+        for (case, request) in refused {
+            let (status, text) = told(request).await;
+            assert_eq!(status, 403, "{case}: {text}");
+            assert!(text.contains("AccessDeniedException") && !text.contains("settings"), "{case}: {text}");
+        }
+        assert_eq!(told(http().get(endpoint)).await, (StatusCode::OK, "healthy".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn each_start_in_memory_has_an_access_key_id_of_its_own() {
+    let (one, other) = (World::new().await, World::new().await);
+    assert_ne!(one.server.app.config.aws.access_key_id, other.server.app.config.aws.access_key_id);
+    let env = local::deployed::env(&one.server.app.config);
+    let line = format!("export AWS_ACCESS_KEY_ID='{}'\n", one.server.app.config.aws.access_key_id);
+    assert!(env.contains(&line), "{env}");
+}
+
+#[tokio::test]
+async fn no_server_answers_under_a_foreign_name() {
+    let world = World::new().await;
+    let server = &world.server;
+    for url in [&server.base_url, &server.app_url, &server.provider_url] {
+        for (host, expected) in [("evil.example", 421), ("192.168.0.1", 421), ("localhost", 200)] {
+            let host = format!("{host}:{}", url.port().unwrap());
+            let path = if url == &server.base_url { "openapi.yaml" } else { "" };
+            let response = http().get(url.join(path).unwrap()).header("host", &host).send().await.unwrap();
+            assert_eq!(response.status(), expected, "{url} as {host}");
+        }
+    }
+}

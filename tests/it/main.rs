@@ -12,6 +12,7 @@ mod calls;
 mod canaries;
 mod chosen_id;
 mod credentials;
+mod data_folder;
 mod emulator;
 mod events;
 mod five_ways;

@@ -6,6 +6,7 @@
 pub mod demo;
 pub mod deployed;
 pub mod dynamodb;
+pub mod folder;
 pub mod gateway;
 pub mod guard;
 pub mod options;
@@ -14,12 +15,7 @@ pub mod seed;
 pub mod spelling;
 pub mod tables;
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, path::Path, sync::Arc, time::Duration};
 
 use dynoxide::Database;
 use shared::{
@@ -38,8 +34,9 @@ use url::Url;
 
 use crate::{
     demo::{Secret, app as demo_app, provider::Provider},
+    folder::Folder,
     guard::Guard,
-    options::{Data, Options, loopback},
+    options::{Options, loopback},
     seed::Demo,
     spelling::on_loopback,
 };
@@ -61,6 +58,9 @@ pub enum StartError {
         /// Why.
         error: io::Error,
     },
+    /// Another server runs on the folder.
+    #[error("another local server is using the folder {0}; stop that one, or set MOORING_DATA to another folder")]
+    InUse(String),
     /// The database can't be opened.
     #[error("the embedded DynamoDB can't be opened: {0}")]
     Database(String),
@@ -95,6 +95,8 @@ pub struct Server {
     pub dynamodb_url: String,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
+    /// Held until everything has stopped.
+    _folder: Folder,
 }
 
 impl Server {
@@ -102,11 +104,11 @@ impl Server {
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
-        let folder = Folder::open(&options.data)?;
         // the ports first: a taken one should change nothing
         let gateway_listener = bind(options.port, "PORT").await?;
         let app_listener = bind(options.app_port, "APP_PORT").await?;
         let provider_listener = bind(options.provider_port, "PROVIDER_PORT").await?;
+        let folder = Folder::open(&options.data)?;
         let base_url = address(&gateway_listener, &options.base_path)?;
         let (app_url, provider_url) = (address(&app_listener, "")?, address(&provider_listener, "")?);
 
@@ -146,7 +148,19 @@ impl Server {
         let env = demo.env(&base, &app_url, &provider_url, &root_key);
         folder.write("demo.env", &env)?;
         folder.write("lambda.env", &deployed::env(&app.config))?;
-        Ok(Self { base_url, app_url, provider_url, app, provider, demo, root_key, dynamodb_url, stop, tasks })
+        Ok(Self {
+            base_url,
+            app_url,
+            provider_url,
+            app,
+            provider,
+            demo,
+            root_key,
+            dynamodb_url,
+            stop,
+            tasks,
+            _folder: folder,
+        })
     }
 
     /// Lets every request that is under way finish, for at most five seconds, and stops.
@@ -157,36 +171,6 @@ impl Server {
         if tokio::time::timeout(Duration::from_secs(5), all).await.is_err() {
             tracing::warn!("some requests did not finish in time");
         }
-    }
-}
-
-/// Where the state lives.
-struct Folder(Option<PathBuf>);
-
-impl Folder {
-    fn open(data: &Data) -> Result<Self, StartError> {
-        let Data::Folder(folder) = data else { return Ok(Self(None)) };
-        let probe = || -> io::Result<()> {
-            std::fs::create_dir_all(folder)?;
-            // seeds and keys are in it: nobody else on this machine should look
-            #[cfg(unix)]
-            std::fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
-            let file = folder.join(".probe");
-            std::fs::write(&file, b"")?;
-            std::fs::remove_file(file)
-        };
-        probe().map_err(|error| StartError::folder(folder, error))?;
-        Ok(Self(Some(folder.clone())))
-    }
-
-    fn file(&self, name: &str) -> Option<PathBuf> {
-        self.0.as_ref().map(|folder| folder.join(name))
-    }
-
-    /// A file to be sourced by a shell.
-    fn write(&self, name: &str, lines: &str) -> Result<(), StartError> {
-        let Some(file) = self.file(name) else { return Ok(()) };
-        secrets::write_private(&file, lines.as_bytes()).map_err(|error| StartError::folder(&file, error))
     }
 }
 
@@ -204,7 +188,7 @@ fn open_dynamodb(
     tasks: &mut JoinSet<()>,
     stopped: &watch::Receiver<bool>,
 ) -> Result<Database, StartError> {
-    let database = match folder.file("dynamodb.sqlite") {
+    let database = match folder.private_file("dynamodb.sqlite")? {
         Some(file) => Database::new(&file.to_string_lossy()),
         None => Database::memory(),
     };

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     io,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -18,6 +18,8 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+use crate::folder::write_private;
 
 const CURRENT: &str = "AWSCURRENT";
 const PREVIOUS: &str = "AWSPREVIOUS";
@@ -114,20 +116,6 @@ impl Secrets {
         let Some(file) = &self.file else { return Ok(()) };
         write_private(file, &serde_json::to_vec_pretty(secrets)?)
     }
-}
-
-/// Writes a file that only its owner can read, as a whole or not at all.
-pub fn write_private(file: &Path, content: &[u8]) -> io::Result<()> {
-    use std::io::Write;
-    let new = file.with_extension("new");
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut opened = options.open(&new)?;
-    opened.write_all(content)?;
-    opened.sync_all()?;
-    std::fs::rename(new, file)
 }
 
 impl Secret {

@@ -14,7 +14,7 @@ use shared::{
 };
 use url::Url;
 
-use crate::secrets::write_private;
+use crate::folder::write_private;
 
 /// What the demo is called with, kept beside the state so that a restart changes none of it.
 #[derive(Clone, Deserialize, Serialize)]

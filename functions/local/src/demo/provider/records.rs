@@ -2,15 +2,15 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
-    io::{self, Write},
-    path::{Path, PathBuf},
+    fs, io,
+    path::PathBuf,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use serde::{Deserialize, Serialize};
 
 use super::{api::Notebook, client::Client, grant::Grant};
+use crate::folder::write_private;
 
 /// The content of the file.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -52,7 +52,7 @@ impl Records {
         let mut next = kept.clone();
         let outcome = change(&mut next);
         if let Some(file) = &self.file {
-            replace(file, &serde_json::to_vec_pretty(&next)?)?;
+            write_private(file, &serde_json::to_vec_pretty(&next)?)?;
         }
         *kept = next;
         Ok(outcome)
@@ -62,13 +62,4 @@ impl Records {
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Replaces a file so that a crash leaves the old content or the new, never a part.
-fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
-    let beside = file.with_extension("new");
-    let mut new = File::create(&beside)?;
-    new.write_all(content)?;
-    new.sync_all()?;
-    fs::rename(beside, file)
 }

@@ -6,6 +6,11 @@ use local::{
     Server, StartError,
     options::{Data, Options, log_level},
 };
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -18,8 +23,19 @@ async fn main() -> ExitCode {
     }
 }
 
+/// A condition that fails is a warning to the embedded DynamoDB and an answer to Mooring, which asked.
+fn levels() -> Result<Targets, StartError> {
+    Ok(Targets::new().with_default(log_level()?).with_target("dynoxide", LevelFilter::ERROR))
+}
+
 async fn run() -> Result<(), StartError> {
-    tracing_subscriber::fmt().with_max_level(log_level()?).with_target(false).without_time().init();
+    tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::TRACE)
+        .with_target(false)
+        .without_time()
+        .finish()
+        .with(levels()?)
+        .init();
     let options = Options::from_env()?;
     let data = options.data.clone();
     let server = Server::start(options).await?;
@@ -46,4 +62,25 @@ fn greet(server: &Server, data: &Data) {
         Data::Memory => println!("\n  State             in memory: it ends with this process"),
     }
     println!("\nCtrl-C stops it.");
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::filter::LevelFilter;
+
+    use super::levels;
+
+    #[test]
+    fn the_terminal_shows_warnings_but_those_of_the_embedded_dynamodb() {
+        let table = [
+            ("local", LevelFilter::WARN, LevelFilter::INFO),
+            ("shared::http::failure", LevelFilter::WARN, LevelFilter::INFO),
+            ("dynoxide", LevelFilter::ERROR, LevelFilter::WARN),
+            ("dynoxide::server", LevelFilter::ERROR, LevelFilter::WARN),
+        ];
+        for (target, shown, hidden) in table {
+            let levels = [shown, hidden].map(|filter| levels().would_enable(target, &filter.into_level().unwrap()));
+            assert_eq!(levels, [true, false], "{target}");
+        }
+    }
 }

@@ -85,3 +85,20 @@ async fn no_server_answers_under_a_foreign_name() {
         }
     }
 }
+
+#[tokio::test]
+async fn the_printed_address_with_a_prefix_answers_with_and_without_a_slash_at_its_end() {
+    let world = World::with(|options| "/prod".clone_into(&mut options.base_path)).await;
+    let base = world.base();
+    assert!(base.ends_with("/prod"), "{base}");
+    for url in [base.clone(), format!("{base}/")] {
+        let page = http().get(&url).header("accept", "text/html").send().await.unwrap();
+        assert_eq!(page.status(), 307, "{url}");
+        assert_eq!(page.headers()["location"], world.server.app_url.as_str(), "{url}");
+        let program = http().get(&url).send().await.unwrap();
+        assert_eq!(program.status(), 404, "{url}");
+        assert_eq!(program.headers()["content-type"], "application/json", "{url}");
+    }
+    let beside = http().get(format!("{base}uction/")).send().await.unwrap().text().await.unwrap();
+    assert_eq!(beside, format!("everything here stands below {base}"));
+}

@@ -49,8 +49,10 @@ async fn serve(State(gateway): State<Arc<Gateway>>, request: HttpRequest<HttpBod
     let (parts, body) = request.into_parts();
     let base_path = gateway.base_url.path().trim_end_matches('/');
     let full = parts.uri.path();
-    let Some(path) = full.strip_prefix(base_path).filter(|rest| rest.starts_with('/')) else {
-        return plain(StatusCode::NOT_FOUND, &format!("everything here stands below {}", gateway.base_url));
+    let path = match full.strip_prefix(base_path) {
+        Some("") => "/", // the address as it was printed, without a slash at its end
+        Some(path) if path.starts_with('/') => path,
+        _ => return plain(StatusCode::NOT_FOUND, &format!("everything here stands below {}", gateway.base_url)),
     };
     if path == "/" && parts.method == "GET" && wants_page(&parts.headers) {
         return redirect(gateway.app_url.as_str());

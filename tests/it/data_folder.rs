@@ -140,3 +140,29 @@ async fn a_folder_has_one_server_at_a_time() {
     assert_eq!(second.root_key, key);
     second.stop().await;
 }
+
+#[tokio::test]
+async fn a_damaged_file_is_named_in_one_line_and_left_as_it_is() {
+    let place = Place::new();
+    start(&place.0).await.stop().await;
+    let folder = place.0.display();
+    for name in ["secrets.json", "dynamodb.sqlite", "demo.json", "provider.json"] {
+        let file = place.join(name);
+        let good = fs::read(&file).unwrap();
+        for damage in [
+            b"{\"half\": ".as_slice(),
+            b"not what it was, and longer than the head of a database: ".repeat(20).as_slice(),
+        ] {
+            fs::write(&file, damage).unwrap();
+            let line = refusal(options(&place.0)).await;
+            let (before, after) = (
+                format!("{folder}/{name} can't be read ("),
+                format!("); put back a copy of it, or remove what Mooring keeps in {folder} to start afresh"),
+            );
+            assert!(line.starts_with(&before) && line.ends_with(&after), "{line}");
+            assert_eq!(fs::read(&file).unwrap(), damage, "{name}");
+        }
+        fs::write(&file, good).unwrap();
+    }
+    start(&place.0).await.stop().await;
+}

@@ -1,6 +1,7 @@
 //! Where the state lives: a folder that one server at a time uses, or nothing at all.
 
 use std::{
+    fmt,
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Write},
     path::{Path, PathBuf},
@@ -39,6 +40,13 @@ impl Folder {
     #[must_use]
     pub fn file(&self, name: &str) -> Option<PathBuf> {
         self.0.as_ref().map(|held| held.path.join(name))
+    }
+
+    /// Why a start failed that read this file.
+    pub fn unreadable(&self, name: &str, why: &dyn fmt::Display) -> StartError {
+        let Some(held) = &self.0 else { return StartError::Other(format!("{name}: {why}")) };
+        let (file, folder) = (held.path.join(name).display().to_string(), held.path.display().to_string());
+        StartError::Unreadable { file, why: why.to_string(), folder }
     }
 
     /// A file in it that others write into: it is made here, so that only its owner can read it from the beginning.

@@ -61,9 +61,18 @@ pub enum StartError {
     /// Another server runs on the folder.
     #[error("another local server is using the folder {0}; stop that one, or set MOORING_DATA to another folder")]
     InUse(String),
-    /// The database can't be opened.
-    #[error("the embedded DynamoDB can't be opened: {0}")]
-    Database(String),
+    /// What a file holds is not what was written into it.
+    #[error(
+        "{file} can't be read ({why}); put back a copy of it, or remove what Mooring keeps in {folder} to start afresh"
+    )]
+    Unreadable {
+        /// Which.
+        file: String,
+        /// Why.
+        why: String,
+        /// Where it is: alone it can't be replaced, since each file there refers to the others.
+        folder: String,
+    },
     /// Something in the start itself failed.
     #[error("{0}")]
     Other(String),
@@ -112,7 +121,8 @@ impl Server {
         let base_url = address(&gateway_listener, &options.base_path)?;
         let (app_url, provider_url) = (address(&app_listener, "")?, address(&provider_listener, "")?);
 
-        let secrets = secrets::Secrets::open(folder.file("secrets.json")).map_err(other)?;
+        let secrets = secrets::Secrets::open(folder.file("secrets.json"))
+            .map_err(|error| folder.unreadable("secrets.json", &error))?;
         let random = shared::clock::Random::system();
         let long = || Bearer::random(&random).expose().to_owned();
         // kept with what it guards
@@ -131,7 +141,8 @@ impl Server {
         let config = config(&base_url, access_key_id, dynamodb_url.clone(), secrets_url)?;
         let catalog = Catalog::builtin().with(acme(&provider_url)?);
         let app = Arc::new(App::new(config, catalog, options.clock.clone()).map_err(other)?);
-        let demo = Demo::load(&app, folder.file("demo.json").as_deref()).map_err(other)?;
+        let demo = Demo::load(&app, folder.file("demo.json").as_deref())
+            .map_err(|error| folder.unreadable("demo.json", &error))?;
         let base = base_url.as_str().trim_end_matches('/').to_owned();
         demo.plant(&app, &base, &app_url).await.map_err(|error| StartError::Other(shared::error::chain(&error)))?;
 
@@ -192,8 +203,9 @@ fn open_dynamodb(
         Some(file) => Database::new(&file.to_string_lossy()),
         None => Database::memory(),
     };
-    let database = database.map_err(|error| StartError::Database(error.to_string()))?;
-    tables::create(&database).map_err(StartError::Database)?;
+    let unreadable = |error: &dyn std::fmt::Display| folder.unreadable("dynamodb.sqlite", error);
+    let database = database.map_err(|error| unreadable(&error))?;
+    tables::create(&database).map_err(|error| unreadable(&error))?;
     let sweeper = database.clone();
     tasks.spawn(every_minute(stopped.clone(), move || {
         let sweeper = sweeper.clone();
@@ -303,8 +315,8 @@ fn provider(
     demo: &Demo,
     base_url: &str,
 ) -> Result<Arc<Provider>, StartError> {
-    let provider =
-        Provider::open(folder.file("provider.json"), url, demo_clock(options), demo_random()).map_err(other)?;
+    let provider = Provider::open(folder.file("provider.json"), url, demo_clock(options), demo_random())
+        .map_err(|error| folder.unreadable("provider.json", &error))?;
     let secret = Secret::new(demo.acme_client_secret());
     let acme = ConnectorId::parse("acme").ok_or_else(|| other("acme is no connector's id"))?;
     let redirect_uris = [Callback::Own, Callback::Common].map(|callback| redirect_uri(base_url, &acme, callback));

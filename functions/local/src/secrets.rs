@@ -69,8 +69,7 @@ impl Secrets {
     /// The secrets of this file, which need not exist yet; `None` keeps them in memory.
     pub fn open(file: Option<PathBuf>) -> io::Result<Arc<Self>> {
         let secrets = match &file {
-            Some(file) if file.exists() => serde_json::from_slice(&std::fs::read(file)?)
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {error}", file.display())))?,
+            Some(file) if file.exists() => serde_json::from_slice(&std::fs::read(file)?)?,
             _ => BTreeMap::new(),
         };
         Ok(Arc::new(Self { file, secrets: Mutex::new(secrets) }))

@@ -66,8 +66,7 @@ impl Demo {
     /// The one kept in this file, or a new one.
     pub fn load(app: &App, file: Option<&Path>) -> io::Result<Self> {
         match file {
-            Some(file) if file.exists() => serde_json::from_slice(&std::fs::read(file)?)
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {error}", file.display()))),
+            Some(file) if file.exists() => Ok(serde_json::from_slice(&std::fs::read(file)?)?),
             Some(file) => {
                 let demo = Self::random(app);
                 write_private(file, &serde_json::to_vec_pretty(&demo)?)?;

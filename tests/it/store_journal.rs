@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use axum::http::StatusCode;
 use shared::{
     flow::revoke::Revocation,
@@ -9,7 +10,7 @@ use shared::{
     store::journal::{Queued, TRIES},
 };
 
-use crate::store_world::World;
+use crate::{store_world::World, world::Log};
 
 /// A revocation that is due so much later.
 async fn queued(world: &World, later: Duration) -> Queued {
@@ -66,6 +67,27 @@ async fn a_revocation_that_is_done_is_gone_and_one_put_back_is_there_once() {
         [(&second.revocation.connection, 1)]
     );
     assert_eq!(back[0].sealed, second.sealed);
+}
+
+#[tokio::test]
+async fn revocations_that_can_not_be_read_hold_up_no_other() {
+    let world = World::new().await;
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    // more than are read at once, all of them older than the good one
+    for n in 0..60 {
+        let put = world.client().put_item().table_name(&world.app.config.tables.journal);
+        let put = put.item("pk", text("revoke")).item("sk", text(&format!("{n:016}#broken")));
+        put.item("doc", text("{")).send().await.unwrap();
+    }
+    let good = queued(&world, Duration::ZERO).await;
+    let (log, logging) = Log::start();
+    assert_eq!(due(&world).await, [good.revocation.connection]);
+    drop(logging);
+    let lines = log.lines();
+    let told = lines.iter().filter(|line| line.contains("\"ERROR\"") && line.contains("#broken"));
+    assert_eq!(told.count(), 60, "{lines:?}");
+    assert_eq!(keeper::keep(&world.app, None).await.unwrap(), keeper::Round { tried: 1, ..keeper::Round::default() });
+    assert_eq!(world.provider.revocations().len(), 1);
 }
 
 #[tokio::test]

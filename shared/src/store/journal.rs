@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Item, Table, connections::CREDENTIALS, string};
 use crate::{
     clock::Timestamp,
-    error::StoreError,
+    error::{StoreError, chain},
     id::{ConnectionKey, ConnectorId, Environment, ProjectId},
     secrets::ClientSource,
     vault::{Belongs, Sealed},
@@ -16,6 +16,9 @@ use crate::{
 
 /// After how many tries a revocation is given up: with the waits between them, after about two days.
 pub const TRIES: u32 = 16;
+
+/// How many are read at a time.
+const PAGE: u16 = 50;
 
 /// A revocation to be sent. It holds all that is needed, since the connection is gone by then.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -107,15 +110,33 @@ impl Journal {
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
-    /// Revocations whose time has come, the oldest fifty.
+    /// Revocations whose time has come, the oldest fifty or a few more. One that can't be read stays where it is, for somebody to
+    /// look at, and holds up no other: the next ones are read in its place.
     pub async fn due(&self, now: Timestamp) -> Result<Vec<Queued>, StoreError> {
-        let query = self.table.client.query().table_name(&self.table.name).limit(50);
+        let query = self.table.client.query().table_name(&self.table.name).limit(PAGE.into());
         let query = query
             .key_condition_expression("pk = :pk AND sk <= :now")
             .expression_attribute_values(":pk", string("revoke"))
             .expression_attribute_values(":now", string(format!("{:016}#~", now.millis())));
-        let output = query.send().await.map_err(self.table.failed("Query"))?;
-        output.items.unwrap_or_default().into_iter().map(|item| self.read(&Item(item))).collect()
+        let (mut due, mut from) = (Vec::new(), None);
+        loop {
+            let output =
+                query.clone().set_exclusive_start_key(from).send().await.map_err(self.table.failed("Query"))?;
+            due.extend(output.items.unwrap_or_default().into_iter().filter_map(|item| self.readable(&Item(item))));
+            from = output.last_evaluated_key;
+            if from.is_none() || due.len() >= PAGE.into() {
+                return Ok(due);
+            }
+        }
+    }
+
+    fn readable(&self, item: &Item) -> Option<Queued> {
+        let read = self.read(item);
+        if let Err(error) = &read {
+            let sk = item.get_text("sk").unwrap_or_default();
+            tracing::error!(sk, cause = chain(error), "a queued revocation can't be read and is left out");
+        }
+        read.ok()
     }
 
     fn read(&self, item: &Item) -> Result<Queued, StoreError> {

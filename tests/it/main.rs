@@ -13,6 +13,7 @@ mod canaries;
 mod chosen_id;
 mod credentials;
 mod data_folder;
+mod deleted_user;
 mod emulator;
 mod events;
 mod five_ways;

@@ -35,10 +35,10 @@ async fn each_transaction_meets(fault: Fault, times: usize) {
 
     meet();
     let by = Completer::App { code: code.digest(), claimer: &Claimer::random(&app.random) };
-    let completed = connections.complete(attempts, codes, &held, false, &by, now).await.unwrap();
+    let completed = connections.complete(app.beside(), &held, false, &by, now).await.unwrap();
     assert_eq!(completed.key, attempt.connection);
     let by = Completer::App { code: code.digest(), claimer: &Claimer::random(&app.random) };
-    let again = connections.complete(attempts, codes, &held, false, &by, now).await;
+    let again = connections.complete(app.beside(), &held, false, &by, now).await;
     assert!(matches!(again, Err(Error::AlreadyUsed)));
 
     meet();
@@ -98,7 +98,7 @@ async fn a_flow_whose_every_write_meets_a_transaction_goes_on() {
     let (attempt, code) = (world.attempt("vendor"), Bearer::random(&app.random));
     let (held, browser) = world.held(&attempt, None).await;
     let by = Completer::Person { browser: browser.digest(), code: Some(&code) };
-    app.connections.complete(&app.attempts, &app.codes, &held, false, &by, now).await.unwrap();
+    app.connections.complete(app.beside(), &held, false, &by, now).await.unwrap();
     assert!(app.codes.claim(&code.digest(), &Claimer::random(&app.random), now).await.unwrap());
 }
 
@@ -107,7 +107,7 @@ async fn a_connection_whose_every_write_meets_a_transaction_is_kept_up() {
     let world = contended().await;
     let (app, now) = (&world.app, world.hands.now());
     let Held { connection, sealed, .. } = world.grant(&world.attempt("vendor"), &world.provider.consent(), None).await;
-    app.connections.create(&connection, &sealed).await.unwrap();
+    app.connections.create(&app.settings, &connection, &sealed).await.unwrap();
     let renamed = app.connections.update(&connection.key, now, |connection| connection.name = Some("b".to_owned()));
     assert_eq!(renamed.await.unwrap().unwrap().0.name.as_deref(), Some("b"));
 

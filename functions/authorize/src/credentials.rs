@@ -92,7 +92,7 @@ async fn connect(
     let attempt =
         app.attempt(connector, asked(caller, subject, shape, given), AttemptId::random(&app.random), &values, now);
     let grant = app.typed_grant(connector, &attempt, secrets).await?;
-    app.connections.create(&grant.connection, &grant.sealed).await?;
+    app.connections.create(&app.settings, &grant.connection, &grant.sealed).await?;
     let key = &grant.connection.key;
     let answer = json!({ "connectionId": key, "credentialId": key.credential_id(), "status": "connected" });
     Ok(Response::created(&answer))

@@ -8,16 +8,43 @@ use crate::{
     secret::Bearer,
     store::{
         attempts::{Attempt, Status},
-        connections::{Completer, Connection, Held},
+        connections::{Beside, Completer, Connection, Held},
         settings::Key,
     },
 };
 
 impl App {
-    /// Completes a held grant.
+    /// Completes a held grant. One that can't become a connection, since its user was deleted while it was on its way or it would
+    /// renew a connection with another account, is treated as one that nobody claims: forgotten and revoked, and the attempt
+    /// says why.
     pub async fn complete(&self, held: &Held, reconnect: bool, by: &Completer<'_>) -> Result<Connection, Error> {
         self.must_be_completable(held, reconnect).await?;
-        self.connections.complete(&self.attempts, &self.codes, held, reconnect, by, self.clock.now()).await
+        let completed = self.connections.complete(self.beside(), held, reconnect, by, self.clock.now()).await;
+        self.or_give_back(held, completed).await
+    }
+
+    /// Fails if a held grant would renew a connection with another account, and gives it back.
+    pub async fn must_be_completable(&self, held: &Held, reconnect: bool) -> Result<(), Error> {
+        let checked = if reconnect { self.must_be_the_same_account(&held.connection).await } else { Ok(()) };
+        self.or_give_back(held, checked).await
+    }
+
+    /// What can never become a connection is treated as what nobody claims.
+    async fn or_give_back<T>(&self, held: &Held, result: Result<T, Error>) -> Result<T, Error> {
+        let reason = match &result {
+            Err(Error::NotFound(missing @ Missing::User)) => missing.code(),
+            Err(Error::Refused { code: code @ Refusal::WrongAccount, .. }) => code.code(),
+            Ok(_) | Err(_) => return result,
+        };
+        self.abandon(&held.attempt).await?;
+        self.attempts.fail(&held.attempt, reason).await?;
+        result
+    }
+
+    /// What a completion is written to, or conditioned on, besides the connections.
+    #[must_use]
+    pub fn beside(&self) -> Beside<'_> {
+        Beside { attempts: &self.attempts, codes: &self.codes, settings: &self.settings }
     }
 
     /// Completes a held grant in the browser that it is held for. What it comes to if somebody was faster, by a second click or in
@@ -37,26 +64,6 @@ impl App {
         if progress.status == Status::Held { Err(Error::AlreadyUsed) } else { Ok(Ending::of(&progress, cookie)) }
     }
 
-    /// Fails if a held grant can't become a connection: its user was deleted while it was on its way, or it would renew a
-    /// connection with another account. It is then treated as one that nobody claims, forgotten and revoked, and the attempt
-    /// says why.
-    pub async fn must_be_completable(&self, held: &Held, reconnect: bool) -> Result<(), Error> {
-        let Connection { project, environment, identity, .. } = &held.connection;
-        let checked = match self.must_not_be_deleted(project, *environment, identity.as_ref()).await {
-            Ok(()) if reconnect => self.must_be_the_same_account(&held.connection).await,
-            checked => checked,
-        };
-        let Err(error) = checked else { return Ok(()) };
-        let reason = match &error {
-            Error::NotFound(missing @ Missing::User) => missing.code(),
-            Error::Refused { code, .. } => code.code(),
-            _ => return Err(error),
-        };
-        self.abandon(&held.attempt).await?;
-        self.attempts.fail(&held.attempt, reason).await?;
-        Err(error)
-    }
-
     /// Fails if the connection that would be renewed is to another account: who has access through it would be exchanged
     /// without the app's noticing. Where either account is unknown there is nothing to compare.
     async fn must_be_the_same_account(&self, renewed: &Connection) -> Result<(), Error> {
@@ -70,7 +77,8 @@ impl App {
         }
     }
 
-    /// Fails if this user was deleted.
+    /// Fails if this process knows that the user was deleted, which it may learn half a minute late: for the beginning of a way
+    /// at whose end the connection is not made.
     pub async fn must_not_be_deleted(
         &self,
         project: &ProjectId,

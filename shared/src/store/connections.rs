@@ -19,18 +19,20 @@ use aws_sdk_dynamodb::{
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    held::{Completer, HELD_FOR, Held, held_key},
+    held::{Beside, Completer, HELD_FOR, Held, held_key},
     lease::{Fenced, Lease, Leasing},
 };
 use super::{
     Item, Table,
     journal::{Journal, Queued},
-    number, string,
-    write::condition_canceled,
+    number,
+    settings::Settings,
+    string,
+    write::failed_conditions,
 };
 use crate::{
     clock::Timestamp,
-    error::{Error, StoreError},
+    error::{Error, Missing, StoreError},
     id::{ConnectionKey, ConnectorId, Environment, Identity, ProjectId},
     protocol::connector::RevokeEffect,
     secret::digest,
@@ -176,8 +178,8 @@ impl Connections {
         Self { table }
     }
 
-    /// Makes a connection at once, from credentials that the app's own back end brought.
-    pub async fn create(&self, connection: &Connection, sealed: &Sealed) -> Result<(), StoreError> {
+    /// Makes a connection at once, from credentials that the app's own back end brought: none for a user who was deleted.
+    pub async fn create(&self, settings: &Settings, connection: &Connection, sealed: &Sealed) -> Result<(), Error> {
         let item = described(connection)
             .text("pk", connection.key.as_str())
             .text("owner", connection.owner())
@@ -187,9 +189,14 @@ impl Connections {
             .number("generation", 1)
             .number("fence", connection.created_at.millis())
             .sealed("sealed", sealed);
-        let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(item.0));
-        let put = put.condition_expression("attribute_not_exists(pk)");
-        self.table.write(put).await.map(drop).map_err(self.table.failed("PutItem"))
+        let mut writes = vec![self.put(item, "attribute_not_exists(pk)")?];
+        let alive = writes.len();
+        writes.extend(settings.not_deleted(connection)?);
+        match self.transact(writes).await {
+            Ok(()) => Ok(()),
+            Err(error) if failed_conditions(&error).contains(&alive) => Err(Error::NotFound(Missing::User)),
+            Err(error) => Err(self.table.failed("TransactWriteItems")(error).into()),
+        }
     }
 
     /// A connection by its key.
@@ -259,7 +266,7 @@ impl Connections {
         }
         match self.transact(writes).await {
             Ok(()) => Ok(true),
-            Err(error) if error.as_service_error().is_some_and(condition_canceled) => Ok(false),
+            Err(error) if !failed_conditions(&error).is_empty() => Ok(false),
             Err(error) => Err(self.table.failed("TransactWriteItems")(error)),
         }
     }

@@ -6,10 +6,10 @@ use std::{
     time::Duration,
 };
 
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, KeysAndAttributes, Put, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
-use super::{Item, Table, attempts::Callback, string};
+use super::{Item, Table, attempts::Callback, connections::Connection, string};
 use crate::{
     clock::Timestamp,
     error::{Error, StoreError},
@@ -489,6 +489,20 @@ impl Settings {
         self.put(Item(key.attributes()).number("deleted_at", now.millis())).await?;
         self.forget(&key);
         Ok(())
+    }
+
+    /// That a connection's user was not deleted, as a condition in a transaction: what a read keeps may be [`KEPT`] old. None
+    /// for the project's own connection, which is nobody's.
+    pub(crate) fn not_deleted(&self, connection: &Connection) -> Result<Option<TransactWriteItem>, StoreError> {
+        let Connection { project, environment, identity: Some(identity), .. } = connection else { return Ok(None) };
+        let key = Key::DeletedUser(project.clone(), *environment, identity.clone());
+        let check = ConditionCheck::builder()
+            .table_name(&self.table.name)
+            .set_key(Some(key.attributes()))
+            .condition_expression("attribute_not_exists(pk)")
+            .build()
+            .map_err(|error| self.table.malformed(error.to_string()))?;
+        Ok(Some(TransactWriteItem::builder().condition_check(check).build()))
     }
 
     async fn put(&self, item: Item) -> Result<(), StoreError> {

@@ -81,21 +81,18 @@ impl Table {
     }
 }
 
-/// Whether a transaction failed because a condition did, and not for another reason.
-pub(super) fn condition_canceled(error: &TransactWriteItemsError) -> bool {
-    canceled_for(error, "ConditionalCheckFailed")
+/// Whose condition failed, by the places of the writes in the transaction. Empty if it failed for another reason.
+pub(super) fn failed_conditions(error: &SdkError<TransactWriteItemsError, HttpResponse>) -> Vec<usize> {
+    error.as_service_error().map(|error| canceled_for(error, "ConditionalCheckFailed")).unwrap_or_default()
 }
 
 /// Whether it failed because it met another write, and no condition did.
 fn transaction_met_another(error: &TransactWriteItemsError) -> bool {
-    canceled_for(error, "TransactionConflict") && !condition_canceled(error)
+    !canceled_for(error, "TransactionConflict").is_empty() && canceled_for(error, "ConditionalCheckFailed").is_empty()
 }
 
-fn canceled_for(error: &TransactWriteItemsError, code: &str) -> bool {
-    match error {
-        TransactWriteItemsError::TransactionCanceledException(canceled) => {
-            canceled.cancellation_reasons().iter().any(|reason| reason.code() == Some(code))
-        }
-        _ => false,
-    }
+fn canceled_for(error: &TransactWriteItemsError, code: &str) -> Vec<usize> {
+    let TransactWriteItemsError::TransactionCanceledException(canceled) = error else { return Vec::new() };
+    let reasons = canceled.cancellation_reasons().iter().enumerate();
+    reasons.filter(|(_, reason)| reason.code() == Some(code)).map(|(at, _)| at).collect()
 }

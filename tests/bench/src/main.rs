@@ -74,7 +74,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let credentials = Credentials::typed(BTreeMap::from([("api_key".to_owned(), "key".to_owned())]));
     let sealed = app.seal(&connection.belongs(), &credentials.plaintext()).await?; // the ring is claimed when first used
-    app.connections.create(&connection, &sealed).await?;
+    app.connections.create(&app.settings, &connection, &sealed).await?;
 
     let key = secret_key(&client.id, &AppSecret::from(secret.clone()));
     let seeded =

@@ -61,6 +61,10 @@ impl World {
                 })
                 .await
             }
+            "callback, bound at the start" => {
+                self.answer_of_the_provider(Attempt { completion: Completion::BoundAtStart, ..self.attempt("vendor") })
+                    .await
+            }
             "callback, the project's own connector" => self.answer_of_the_provider(self.attempt("custom")).await,
             "the app completes" => self.completion().await,
             "the person confirms" => self.confirmation().await,
@@ -111,7 +115,7 @@ impl World {
         )
     }
 
-    fn posting_json(&self, path: &str, body: &serde_json::Value) -> Request {
+    pub fn posting_json(&self, path: &str, body: &serde_json::Value) -> Request {
         self.sending("POST", path, "", &[("content-type", "application/json".to_owned())], body.to_string())
     }
 

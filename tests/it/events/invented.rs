@@ -191,7 +191,7 @@ impl Invented {
         };
         let key = BTreeMap::from([("api_key".to_owned(), "an-invented-api-key".to_owned())]);
         let sealed = self.app.seal(&belongs, &Credentials::typed(key).plaintext()).await.unwrap();
-        self.app.connections.create(&connection, &sealed).await.unwrap();
+        self.app.connections.create(&self.app.settings, &connection, &sealed).await.unwrap();
     }
 }
 

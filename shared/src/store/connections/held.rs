@@ -15,8 +15,10 @@ use crate::{
         attempts::{Attempts, Status},
         codes::Codes,
         journal::{Journal, Queued},
-        number, string,
-        write::condition_canceled,
+        number,
+        settings::Settings,
+        string,
+        write::failed_conditions,
     },
     vault::Sealed,
 };
@@ -56,6 +58,17 @@ pub enum Completer<'a> {
         /// Who redeems it.
         claimer: &'a Claimer,
     },
+}
+
+/// What a completion is written to, or conditioned on, besides the connections.
+#[derive(Clone, Copy)]
+pub struct Beside<'a> {
+    /// What became of the attempt.
+    pub attempts: &'a Attempts,
+    /// The code for the app's back end.
+    pub codes: &'a Codes,
+    /// Whether the user was deleted.
+    pub settings: &'a Settings,
 }
 
 impl Connections {
@@ -118,16 +131,17 @@ impl Connections {
     }
 
     /// Completes a held grant: it becomes a connection, in one transaction with the attempt's outcome and the code. Of
-    /// several that try, one wins; the others find the attempt connected or get [`Error::AlreadyUsed`].
+    /// several that try, one wins; the others find the attempt connected or get [`Error::AlreadyUsed`]. A user who was deleted
+    /// gets no connection.
     pub async fn complete(
         &self,
-        attempts: &Attempts,
-        codes: &Codes,
+        beside: Beside<'_>,
         held: &Held,
         reconnect: bool,
         by: &Completer<'_>,
         now: Timestamp,
     ) -> Result<Connection, Error> {
+        let Beside { attempts, codes, settings } = beside;
         let (mut connection, mut generation) = (held.connection.clone(), 1);
         if reconnect {
             let Some(old) = self.find(&connection.key).await? else { return Err(Error::NotFound(Missing::Connection)) };
@@ -149,10 +163,13 @@ impl Connections {
         let condition = if reconnect { "attribute_exists(pk)" } else { "attribute_not_exists(pk)" };
         let mut writes = vec![self.put(item, condition)?, self.drop_held(&held.attempt, now)?];
         writes.extend(self.outcome(attempts, codes, held, by, now)?);
-        match self.transact(writes).await {
-            Ok(()) => Ok(connection),
-            Err(error) if error.as_service_error().is_some_and(condition_canceled) => Err(Error::AlreadyUsed),
-            Err(error) => Err(self.table.failed("TransactWriteItems")(error).into()),
+        let alive = writes.len();
+        writes.extend(settings.not_deleted(&connection)?);
+        let Err(error) = self.transact(writes).await else { return Ok(connection) };
+        match failed_conditions(&error).as_slice() {
+            [] => Err(self.table.failed("TransactWriteItems")(error).into()),
+            failed if failed.contains(&alive) => Err(Error::NotFound(Missing::User)),
+            _ => Err(Error::AlreadyUsed),
         }
     }
 

@@ -129,7 +129,7 @@ async fn a_grant_that_was_held_and_completed_without_a_word_of_it_stays() {
     let cookie =
         request.headers.iter().find(|(name, _)| name == "cookie").unwrap().1.split_once('=').unwrap().1.to_owned();
     let by = Completer::Person { browser: Bearer::from(cookie).digest(), code: None };
-    app.connections.complete(app.beside(), &held, false, &by, world.hands.now()).await.unwrap();
+    app.connections.complete(app.beside(), &held, None, &by, world.hands.now()).await.unwrap();
     gate.add_permits(1);
     assert_eq!(told.await.unwrap().status, 500);
     assert_eq!(progress(&world, &attempt).await.status, Status::Connected);

@@ -129,6 +129,11 @@ impl Proxy {
         &self.inner.upstream
     }
 
+    /// Whether all that was planned was met.
+    pub fn has_met_all(&self) -> bool {
+        lock(&self.inner.planned).iter().all(|planned| planned.times == 0)
+    }
+
     /// No more faults.
     pub fn heal(&self) {
         lock(&self.inner.planned).clear();

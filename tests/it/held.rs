@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 use crate::world::{Attempt, Browser, Shape, USER, World};
 
 /// Acme under another id, where a revocation ends everything that the account granted.
-async fn acme_by_grant(world: &World) {
+pub async fn acme_by_grant(world: &World) {
     let mut acme = world.acme();
     acme["revoke"]["effect"] = json!("grant");
     world.custom("acme-grant", &acme, true).await;
 }
 
 /// A grant of this connector, held.
-async fn hold(world: &World, connector: &str, user: &str, browser: &Browser) -> Attempt {
+pub async fn hold(world: &World, connector: &str, user: &str, browser: &Browser) -> Attempt {
     let path = format!("/connectors/{connector}/oauth/authorize?userId={user}");
     let attempt = Attempt::of(&world.get(&path).await.member("authorizationUrl"));
     let callback = world.consent(browser, &attempt, "alice").await;
@@ -26,7 +26,7 @@ async fn hold(world: &World, connector: &str, user: &str, browser: &Browser) -> 
 }
 
 /// A live connection of this connector; its key.
-async fn connect(world: &World, connector: &str, user: &str) -> String {
+pub async fn connect(world: &World, connector: &str, user: &str) -> String {
     let browser = world.browser();
     let attempt = hold(world, connector, user, &browser).await;
     world.confirm(&browser, &attempt).await;

@@ -27,6 +27,7 @@ mod openapi;
 mod pages;
 mod passthrough;
 mod refresh;
+mod replaced;
 mod requests;
 mod roles;
 mod router;

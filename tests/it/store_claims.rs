@@ -141,7 +141,7 @@ async fn complete(
             By::App(code, claimer) => Completer::App { code: code.clone(), claimer },
             By::Person(browser) => Completer::Person { browser: browser.clone(), code: None },
         };
-        app.connections.complete(app.beside(), &held, false, &by, now).await.map(drop)
+        app.connections.complete(app.beside(), &held, None, &by, now).await.map(drop)
     }
 }
 

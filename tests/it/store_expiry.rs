@@ -106,7 +106,7 @@ async fn a_held_grant_is_completed_within_ten_minutes() {
     hands.turn(MOMENT);
     assert_eq!(app.attempts.progress_of(&attempt.id, hands.now()).await.unwrap().status, Status::Expired);
     let by = Completer::Person { browser: browser.digest(), code: None };
-    let completed = app.connections.complete(app.beside(), &held, false, &by, hands.now()).await;
+    let completed = app.connections.complete(app.beside(), &held, None, &by, hands.now()).await;
     assert!(matches!(completed, Err(Error::AlreadyUsed)));
     assert!(app.connections.find(&attempt.connection).await.unwrap().is_none());
 }
@@ -124,7 +124,7 @@ async fn a_code_is_redeemed_within_five_minutes() {
     hands.turn(MOMENT);
     assert!(!app.codes.claim(&second.digest(), &Claimer::random(&app.random), hands.now()).await.unwrap());
     let by = Completer::App { code: second.digest(), claimer: &Claimer::random(&app.random) };
-    let completed = app.connections.complete(app.beside(), &held, false, &by, hands.now()).await;
+    let completed = app.connections.complete(app.beside(), &held, None, &by, hands.now()).await;
     assert!(matches!(completed, Err(Error::AlreadyUsed)), "the grant is still held, the code is not");
     assert!(app.connections.find(&attempt.connection).await.unwrap().is_none());
 }

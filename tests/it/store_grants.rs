@@ -169,11 +169,10 @@ impl World {
     }
 
     async fn complete(&self, attempt: &Attempt, held: Held) -> Stored {
-        let connections = &self.app.connections;
         let browser = Bearer::random(&self.app.random);
         self.hold(attempt, &held, &browser, None).await;
         let by = Completer::Person { browser: browser.digest(), code: None };
-        connections.complete(self.app.beside(), &held, attempt.reconnect, &by, self.hands.now()).await.unwrap();
-        connections.find(&attempt.connection).await.unwrap().unwrap()
+        self.app.complete(&held, attempt.reconnect, &by).await.unwrap();
+        self.app.connections.find(&attempt.connection).await.unwrap().unwrap()
     }
 }

@@ -87,7 +87,7 @@ async fn the_answer_that_says_connected_carries_the_record() {
     );
     let by = Completer::Person { browser: browser.digest(), code: None };
     let app = &world.app;
-    let record = app.connections.complete(app.beside(), &held, false, &by, world.hands.now()).await.unwrap();
+    let record = app.connections.complete(app.beside(), &held, None, &by, world.hands.now()).await.unwrap();
     assert_eq!(record.key, attempt.connection);
     let connected = status().await;
     assert_eq!(connected["status"], "connected");
@@ -135,7 +135,7 @@ async fn a_grant_that_others_live_on_is_kept_as_soon_as_it_was_held_in_the_index
     world.freeze().await;
     // in the index it is held, in truth it is a connection by now
     let by = Completer::Person { browser: browser.digest(), code: None };
-    app.connections.complete(app.beside(), &held, false, &by, world.hands.now()).await.unwrap();
+    app.connections.complete(app.beside(), &held, None, &by, world.hands.now()).await.unwrap();
     assert_eq!(world.delete(&old).await, Revocation::KeptSharedGrant);
     assert!(world.provider.revocations().is_empty());
     let live = app.connections.find(&attempt.connection).await.unwrap().unwrap();
@@ -161,7 +161,7 @@ async fn the_keeper_forgets_what_nobody_claimed_and_nothing_else() {
     world.freeze().await;
     world.held(&unclaimed, None).await;
     let by = Completer::Person { browser: browser.digest(), code: None };
-    app.connections.complete(app.beside(), &held, false, &by, world.hands.now()).await.unwrap();
+    app.connections.complete(app.beside(), &held, None, &by, world.hands.now()).await.unwrap();
     world.hands.turn(Duration::from_mins(10));
 
     // the index still shows the one that was completed, and not yet the one that was not

@@ -35,10 +35,10 @@ async fn each_transaction_meets(fault: Fault, times: usize) {
 
     meet();
     let by = Completer::App { code: code.digest(), claimer: &Claimer::random(&app.random) };
-    let completed = connections.complete(app.beside(), &held, false, &by, now).await.unwrap();
+    let completed = connections.complete(app.beside(), &held, None, &by, now).await.unwrap();
     assert_eq!(completed.key, attempt.connection);
     let by = Completer::App { code: code.digest(), claimer: &Claimer::random(&app.random) };
-    let again = connections.complete(app.beside(), &held, false, &by, now).await;
+    let again = connections.complete(app.beside(), &held, None, &by, now).await;
     assert!(matches!(again, Err(Error::AlreadyUsed)));
 
     meet();
@@ -98,8 +98,8 @@ async fn a_flow_whose_every_write_meets_a_transaction_goes_on() {
     let (attempt, code) = (world.attempt("vendor"), Bearer::random(&app.random));
     let (held, browser) = world.held(&attempt, None).await;
     let by = Completer::Person { browser: browser.digest(), code: Some(&code) };
-    app.connections.complete(app.beside(), &held, false, &by, now).await.unwrap();
-    assert!(app.codes.claim(&code.digest(), &Claimer::random(&app.random), now).await.unwrap());
+    app.connections.complete(app.beside(), &held, None, &by, now).await.unwrap();
+    assert!(app.codes.claim(&code.digest(), &Claimer::random(&world.app.random), now).await.unwrap());
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use shared::{
     id::{ConnectionKey, ConnectorId, Role},
     protocol::connector::Connector,
     routes::{Function, Operation},
-    store::{connections::Stored, settings::Key},
+    store::settings::Key,
 };
 
 /// The function `passthrough`.
@@ -103,7 +103,7 @@ async fn send(
 
 /// The same connection with another access token, if there is one to be had.
 async fn renewed(app: &Arc<App>, open: &Open, request: &Request) -> Result<Option<Open>, Error> {
-    let stored = Stored { ..open.stored.clone() };
+    let stored = open.stored.clone();
     let generation = stored.generation;
     let renewed = app.renewed(stored, request.deadline).await?;
     Ok(Some(renewed).filter(|renewed| renewed.stored.generation != generation))

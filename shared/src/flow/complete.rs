@@ -8,10 +8,13 @@ use crate::{
     secret::Bearer,
     store::{
         attempts::{Attempt, Status},
-        connections::{Beside, Completer, Connection, Held},
+        connections::{Beside, Completer, Connection, Held, Renewal},
         settings::Key,
     },
 };
+
+/// How often a renewal is tried anew when the connection was changed in between.
+const RENEWALS: usize = 5;
 
 impl App {
     /// Completes a held grant. One that can't become a connection, since its user was deleted while it was on its way or it would
@@ -19,7 +22,11 @@ impl App {
     /// says why.
     pub async fn complete(&self, held: &Held, reconnect: bool, by: &Completer<'_>) -> Result<Connection, Error> {
         self.must_be_completable(held, reconnect).await?;
-        let completed = self.connections.complete(self.beside(), held, reconnect, by, self.clock.now()).await;
+        let completed = if reconnect {
+            self.reconnect(held, by).await
+        } else {
+            self.connections.complete(self.beside(), held, None, by, self.clock.now()).await
+        };
         self.or_give_back(held, completed).await
     }
 
@@ -41,10 +48,27 @@ impl App {
         result
     }
 
+    /// Completes a held grant that renews a connection, and has the grant that was there revoked where that ends nothing else.
+    /// What was changed or refreshed since it was read is not written over: it is read again.
+    async fn reconnect(&self, held: &Held, by: &Completer<'_>) -> Result<Connection, Error> {
+        for _ in 0..RENEWALS {
+            let old = self.connections.find(&held.connection.key).await?;
+            let old = old.ok_or(Error::NotFound(Missing::Connection))?;
+            let queued = self.replaced(&old, held).await?;
+            let renewal = Renewal { old: &old, revoke: queued.as_ref() };
+            match self.connections.complete(self.beside(), held, Some(renewal), by, self.clock.now()).await {
+                Err(Error::Conflict(_)) => {}
+                completed => return completed,
+            }
+        }
+        Err(Error::Conflict("the connection"))
+    }
+
     /// What a completion is written to, or conditioned on, besides the connections.
     #[must_use]
     pub fn beside(&self) -> Beside<'_> {
-        Beside { attempts: &self.attempts, codes: &self.codes, settings: &self.settings }
+        let Self { attempts, codes, settings, journal, .. } = self;
+        Beside { attempts, codes, settings, journal }
     }
 
     /// Completes a held grant in the browser that it is held for. What it comes to if somebody was faster, by a second click or in

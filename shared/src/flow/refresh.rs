@@ -184,11 +184,7 @@ impl App {
         let connection = &open.stored.connection;
         let sealed = self.seal(&connection.belongs(), &credentials.plaintext()).await?;
         match self.persist(|| self.connections.renew(lease, &open.stored.sealed, &sealed, token_expires_at)).await? {
-            Fenced::Written => {
-                let generation = open.stored.generation + 1;
-                let stored = Stored { sealed, generation, token_expires_at, leased_until: None, ..open.stored };
-                Ok(Open { stored, credentials })
-            }
+            Fenced::Written => Ok(Open { stored: open.stored.with(sealed, token_expires_at), credentials }),
             // reconnected meanwhile: what stands there is newer than what we hold
             Fenced::Lost => self.read_again(&connection.key).await,
             // deleted meanwhile: what was just issued must not live on

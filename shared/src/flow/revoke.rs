@@ -11,7 +11,7 @@ use super::{no_origin, unusable};
 use crate::{
     app::App,
     clock::Timestamp,
-    error::{Error, ProviderError},
+    error::{Error, ProviderError, chain},
     id::AttemptId,
     protocol::{connector::RevokeEffect, origins::Origins, revocation, template::Values},
     secrets::ClientsSecret,
@@ -102,18 +102,49 @@ impl App {
         Some(self.queued(&held.connection, &held_key(&held.attempt), &held.sealed))
     }
 
+    /// How the grant is revoked that a held one replaces: not at all where the renewed connection lives on it, or might.
+    pub(super) async fn replaced(&self, old: &Stored, held: &Held) -> Result<Option<Queued>, Error> {
+        let connector = match self.connector_data(&old.connection.project, &old.connection.connector).await {
+            Ok(connector) => connector,
+            Err(Error::NotFound(_)) => return Ok(None), // with its data went the way to revoke
+            Err(error) => return Err(error),
+        };
+        let Some(revoke) = &connector.revoke else { return Ok(None) };
+        if is_shared_by_account(revoke.effect) && may_be_one_grant(&old.connection, &held.connection) {
+            return Ok(None);
+        }
+        match self.is_the_same_token(old, held).await {
+            Ok(true) => Ok(None),
+            // the connection lives on, so it is the held item that does not count when others of its account are looked up
+            Ok(false) => Ok(Some(self.queued(&old.connection, &held_key(&held.attempt), &old.sealed))),
+            Err(Error::Vault(cause)) => {
+                // who connects again mends the connection; what can't be opened can't be revoked
+                tracing::error!(connection = %old.connection.key, cause = chain(&cause), "the grant that was replaced can't be revoked");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Some providers answer each consent of an account with the token that is there already.
+    async fn is_the_same_token(&self, old: &Stored, held: &Held) -> Result<bool, Error> {
+        let old = self.open_credentials(&old.connection.belongs(), &old.sealed).await?;
+        let new = self.open_credentials(&held.connection.belongs(), &held.sealed).await?;
+        Ok(old.have_in_common(&new))
+    }
+
     /// Tries a queued revocation and takes it off the queue, or puts it back for later.
     pub async fn work_off(&self, queued: &Queued) -> Result<Revocation, Error> {
         let outcome = self.try_revocation(queued).await;
         match &outcome {
             Ok(_) => self.journal.done(queued).await?,
             Err(error) if queued.tries + 1 >= TRIES || is_final(error) => {
-                tracing::error!(connector = %queued.revocation.connector, connection = %queued.revocation.connection, cause = crate::error::chain(error), "a revocation was given up");
+                tracing::error!(connector = %queued.revocation.connector, connection = %queued.revocation.connection, cause = chain(error), "a revocation was given up");
                 self.journal.done(queued).await?;
                 return Ok(Revocation::Failed);
             }
             Err(error) => {
-                tracing::warn!(connector = %queued.revocation.connector, cause = crate::error::chain(error), "a revocation failed and is tried again");
+                tracing::warn!(connector = %queued.revocation.connector, cause = chain(error), "a revocation failed and is tried again");
                 self.journal.postpone(queued, self.clock.now()).await?;
                 return Ok(Revocation::Queued);
             }
@@ -159,6 +190,12 @@ impl App {
         let now = self.clock.now();
         Queued { revocation: self.revocation_of(connection, item, now), sealed: sealed.clone(), due: now, tries: 0 }
     }
+}
+
+/// Whether two connections live on one grant, as far as is known: of an account that is not known nothing is.
+fn may_be_one_grant(one: &Connection, other: &Connection) -> bool {
+    let (one, other) = (one.grant_owner(), other.grant_owner());
+    one.is_none() || other.is_none() || one == other
 }
 
 /// Whether another try can't help.

@@ -53,6 +53,14 @@ impl Credentials {
         serde_json::from_slice(plaintext).ok()
     }
 
+    /// Whether one of the tokens, or what was typed, is the same: revoking one of the two would end the other.
+    #[must_use]
+    pub fn have_in_common(&self, other: &Self) -> bool {
+        let access = self.access_token.is_some() && self.access_token == other.access_token;
+        let refresh = self.refresh_token.is_some() && self.refresh_token == other.refresh_token;
+        access || refresh || (!self.secrets.is_empty() && self.secrets == other.secrets)
+    }
+
     /// As placeholders: `{access_token}`, `{refresh_token}` and the typed secrets by name.
     pub fn fill(&self, values: &mut Values) {
         for (name, value) in &self.secrets {
@@ -70,6 +78,29 @@ impl Credentials {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_absent_is_nothing_in_common() {
+        let of = |access: &str, refresh: &str, key: &str| {
+            let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+            Credentials {
+                access_token: some(access).map(AccessToken::from),
+                refresh_token: some(refresh).map(RefreshToken::from),
+                secrets: some(key).map(|key| ("api_key".to_owned(), key)).into_iter().collect(),
+            }
+        };
+        let table = [
+            (of("a", "r", ""), of("b", "s", ""), false),
+            (of("a", "r", ""), of("b", "r", ""), true),
+            (of("a", "", ""), of("a", "", ""), true),
+            (of("a", "", ""), of("b", "", ""), false),
+            (of("", "", "k"), of("", "", "k"), true),
+            (of("", "", "k"), of("", "", "l"), false),
+        ];
+        for (at, (one, other, expected)) in table.iter().enumerate() {
+            assert_eq!(one.have_in_common(other), *expected, "{at}");
+        }
+    }
 
     #[test]
     fn what_is_sealed_is_read_back_and_never_printed() {

@@ -19,7 +19,7 @@ use aws_sdk_dynamodb::{
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    held::{Beside, Completer, HELD_FOR, Held, held_key},
+    held::{Beside, Completer, HELD_FOR, Held, Renewal, held_key},
     lease::{Fenced, Lease, Leasing},
 };
 use super::{
@@ -164,6 +164,16 @@ pub struct Stored {
     pub health: Health,
     /// Until when somebody has the right to renew them.
     pub leased_until: Option<Timestamp>,
+    /// The connection as it stood there, to tell whether it was changed since.
+    doc: String,
+}
+
+impl Stored {
+    /// The same connection with credentials that were just renewed.
+    #[must_use]
+    pub fn with(self, sealed: Sealed, token_expires_at: Option<Timestamp>) -> Self {
+        Self { sealed, generation: self.generation + 1, token_expires_at, leased_until: None, ..self }
+    }
 }
 
 /// The connections table.
@@ -209,6 +219,7 @@ impl Connections {
             token_expires_at: item.get_number("token_expires_at").map(Timestamp::from_millis),
             health: health(&item),
             leased_until: item.get_number("lease_until").map(Timestamp::from_millis),
+            doc: item.get_text("doc").unwrap_or_default().to_owned(),
         }))
     }
 
@@ -284,6 +295,18 @@ impl Connections {
     ) -> Result<(), SdkError<TransactWriteItemsError, HttpResponse>> {
         let transaction = self.table.client.transact_write_items().set_transact_items(Some(writes));
         self.table.write(transaction).await.map(drop)
+    }
+
+    /// In place of a connection as it was read: neither a renewal nor a change of the app's is written over.
+    fn put_over(&self, item: Item, old: &Stored) -> Result<TransactWriteItem, StoreError> {
+        let put = Put::builder().table_name(&self.table.name).set_item(Some(item.0));
+        let put = put
+            .condition_expression("generation = :generation AND doc = :doc")
+            .expression_attribute_values(":generation", number(old.generation))
+            .expression_attribute_values(":doc", string(&old.doc))
+            .build();
+        let put = put.map_err(|error| self.table.malformed(error.to_string()))?;
+        Ok(TransactWriteItem::builder().put(put).build())
     }
 
     fn put(&self, item: Item, condition: &str) -> Result<TransactWriteItem, StoreError> {

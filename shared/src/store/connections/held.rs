@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 
-use super::{Connection, Connections, Health, described};
+use super::{Connection, Connections, Health, Stored, described};
 use crate::{
     clock::Timestamp,
     error::{Error, Missing, StoreError},
@@ -69,6 +69,17 @@ pub struct Beside<'a> {
     pub codes: &'a Codes,
     /// Whether the user was deleted.
     pub settings: &'a Settings,
+    /// What is to be revoked.
+    pub journal: &'a Journal,
+}
+
+/// The connection that a completion renews.
+#[derive(Clone, Copy, Debug)]
+pub struct Renewal<'a> {
+    /// The connection as it was read.
+    pub old: &'a Stored,
+    /// The revocation of the grant that is replaced, where that ends nothing else.
+    pub revoke: Option<&'a Queued>,
 }
 
 impl Connections {
@@ -132,19 +143,19 @@ impl Connections {
 
     /// Completes a held grant: it becomes a connection, in one transaction with the attempt's outcome and the code. Of
     /// several that try, one wins; the others find the attempt connected or get [`Error::AlreadyUsed`]. A user who was deleted
-    /// gets no connection.
+    /// gets no connection. A connection that was changed or renewed since it was read is an [`Error::Conflict`]; one that is
+    /// replaced leaves its revocation in the queue.
     pub async fn complete(
         &self,
         beside: Beside<'_>,
         held: &Held,
-        reconnect: bool,
+        renewal: Option<Renewal<'_>>,
         by: &Completer<'_>,
         now: Timestamp,
     ) -> Result<Connection, Error> {
-        let Beside { attempts, codes, settings } = beside;
+        let Beside { attempts, codes, settings, journal } = beside;
         let (mut connection, mut generation) = (held.connection.clone(), 1);
-        if reconnect {
-            let Some(old) = self.find(&connection.key).await? else { return Err(Error::NotFound(Missing::Connection)) };
+        if let Some(Renewal { old, .. }) = renewal {
             connection = renewed(connection, &old.connection, now);
             // never one of the old grant's: whoever has read that and asks for the lease now must not get it
             generation = now.millis().max(old.generation + 1);
@@ -160,15 +171,22 @@ impl Connections {
             .sealed("sealed", &held.sealed);
         // a fence far above the old one: a refresh that is under way on the old credentials can't write over the new ones
         item = item.number("fence", now.millis());
-        let condition = if reconnect { "attribute_exists(pk)" } else { "attribute_not_exists(pk)" };
-        let mut writes = vec![self.put(item, condition)?, self.drop_held(&held.attempt, now)?];
+        let put = match renewal {
+            Some(Renewal { old, .. }) => self.put_over(item, old)?,
+            None => self.put(item, "attribute_not_exists(pk)")?,
+        };
+        let mut writes = vec![put, self.drop_held(&held.attempt, now)?];
         writes.extend(self.outcome(attempts, codes, held, by, now)?);
+        if let Some(queued) = renewal.and_then(|renewal| renewal.revoke) {
+            writes.push(journal.put_write(queued)?);
+        }
         let alive = writes.len();
         writes.extend(settings.not_deleted(&connection)?);
         let Err(error) = self.transact(writes).await else { return Ok(connection) };
         match failed_conditions(&error).as_slice() {
             [] => Err(self.table.failed("TransactWriteItems")(error).into()),
             failed if failed.contains(&alive) => Err(Error::NotFound(Missing::User)),
+            [0] if renewal.is_some() => Err(Error::Conflict("the connection")),
             _ => Err(Error::AlreadyUsed),
         }
     }

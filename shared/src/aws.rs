@@ -83,7 +83,7 @@ fn transport(http: &reqwest::Client) -> SharedHttpClient {
 }
 
 /// No call to AWS takes longer than this, its repetitions included.
-const CALL_LIMIT: Duration = Duration::from_secs(8);
+pub(crate) const CALL_LIMIT: Duration = Duration::from_secs(8);
 
 /// Nor any of its repetitions than this.
 const REQUEST_LIMIT: Duration = Duration::from_secs(3);

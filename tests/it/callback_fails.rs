@@ -29,20 +29,20 @@ const FAILURE: &str = "server_error";
 const HOLD: &str = "held_until";
 
 /// A callback under way: its attempt, and the request.
-async fn coming_back(world: &World, connector: &str) -> (Attempt, Request) {
+pub async fn coming_back(world: &World, connector: &str) -> (Attempt, Request) {
     let attempt = world.attempt(connector);
     let request = world.answer_of_the_provider(attempt.clone()).await;
     (attempt, request)
 }
 
-fn receive(world: &World, request: &Request) -> impl Future<Output = Told> + Send + use<> {
+pub fn receive(world: &World, request: &Request) -> impl Future<Output = Told> + Send + use<> {
     let Request { path, query, headers, .. } = request;
     let request = Request::new("GET", path.clone(), query.clone(), headers.clone(), "".into(), world.token());
     let app = Arc::clone(&world.app);
     async move { Told::of(answer(&app, request, &Callback).await).await }
 }
 
-async fn progress(world: &World, attempt: &Attempt) -> Progress {
+pub async fn progress(world: &World, attempt: &Attempt) -> Progress {
     world.app.attempts.progress_of(&attempt.id, world.hands.now()).await.unwrap()
 }
 

@@ -1,17 +1,20 @@
-//! A provider that takes its time holds up nobody else's revocations, and a deadline that is near starts none.
+//! A provider that takes its time holds up nobody else's revocations, and a deadline that is near starts none. In the callback
+//! it has so much time that what it said before can still be written down.
 
 use std::{sync::Arc, time::Duration};
 
 use connections::Connections;
 use keeper::Round;
+use serde_json::json;
 use shared::{
     clock::Timestamp,
     http::{Request, answer},
-    store::journal::Queued,
+    store::{attempts::Status, journal::Queued},
 };
 use tokio::sync::Semaphore;
 
 use crate::{
+    callback_fails::{coming_back, progress, receive},
     refresh::{Told, until},
     store_world::World,
 };
@@ -99,4 +102,50 @@ async fn a_user_goes_with_all_their_connections_although_the_time_is_short() {
     assert!(world.provider.revocations().is_empty());
     assert_eq!(keeper::keep(&world.app, None).await.unwrap(), Round { tried: 10, ..Round::default() });
     assert_eq!(world.provider.revocations().len(), 10);
+}
+
+/// So much time passes at once, while a call waits.
+async fn pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn a_slow_profile_leaves_the_account_unknown() {
+    let (world, gate) = (World::new().await, Arc::new(Semaphore::new(0)));
+    let (attempt, request) = coming_back(&world, "vendor").await;
+    world.provider.hold_next_api_call(&gate);
+    let told = tokio::spawn(receive(&world, &request));
+    until(async || world.provider.api_calls() == 1).await;
+    pass(Duration::from_secs(4)).await;
+    assert_eq!(told.await.unwrap().status, 302);
+    let held = world.app.connections.held(&attempt.id).await.unwrap().unwrap();
+    assert_eq!(held.connection.account.id, None);
+}
+
+#[tokio::test]
+async fn slow_look_ups_are_a_timeout_of_the_provider_together() {
+    let world = World::new().await;
+    let mut custom = serde_json::to_value(world.provider.connector("custom")).unwrap();
+    let lookup =
+        |name: &str| json!({ "name": name, "url": format!("{}/api/{name}", world.provider.url), "path": "token" });
+    custom["lookups"] = json!([lookup("site"), lookup("team")]);
+    world.app.settings.put_custom(&world.project, &serde_json::from_value(custom).unwrap()).await.unwrap();
+    for (second, status, error) in [(1, Status::Held, None), (3, Status::Failed, Some("provider_timeout"))] {
+        let (attempt, request) = coming_back(&world, "custom").await;
+        let (calls, gates) = (world.provider.api_calls(), [0, 1].map(|_| Arc::new(Semaphore::new(0))));
+        for gate in &gates {
+            world.provider.hold_next_api_call(gate);
+        }
+        let told = tokio::spawn(receive(&world, &request));
+        for (at, (gate, takes)) in gates.iter().zip([3, second]).enumerate() {
+            until(async || world.provider.api_calls() == calls + at + 1).await;
+            pass(Duration::from_secs(takes)).await;
+            gate.add_permits(1);
+        }
+        assert_eq!(told.await.unwrap().status, 302);
+        let progress = progress(&world, &attempt).await;
+        assert_eq!((progress.status, progress.error.as_deref()), (status, error), "3 and {second} seconds");
+    }
 }

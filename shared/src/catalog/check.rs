@@ -87,6 +87,8 @@ const LONGEST_PATTERN: usize = 512;
 const LONGEST_TEXT: usize = 2048;
 const LARGEST: usize = 64 * 1024;
 const MOST_ENTRIES: usize = 100;
+/// They are made one after the other while a person waits, and share a few seconds.
+const MOST_LOOKUPS: usize = 3;
 
 /// Why a connector's data is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -321,6 +323,9 @@ impl<'a> Check<'a> {
     }
 
     fn lookups(&self) -> Checked {
+        if self.connector.lookups.len() > MOST_LOOKUPS {
+            return refuse("lookups", format!("are more than {MOST_LOOKUPS}"));
+        }
         for (at, lookup) in self.connector.lookups.iter().enumerate() {
             let field = format!("lookups.{}", lookup.name);
             let url = format!("{field}.url");

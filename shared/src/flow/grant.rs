@@ -1,6 +1,8 @@
 //! From a code, or a key that somebody typed, to a grant that can be held.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
+
+use tokio::time::timeout;
 
 use super::{connector_in_use::ConnectorInUse, no_origin, not_believed, unusable};
 use crate::{
@@ -24,6 +26,14 @@ use crate::{
         connections::{Account, CREDENTIALS, Connection, HELD_FOR, Held},
     },
 };
+
+/// What all look-ups together may take, and the profile. The callback's function ends after 29 seconds, and what it learnt has
+/// to be written by then: 10 for the token ([`PROVIDER_LIMIT`]), 6 and 4 for these, 8 for the write ([`crate::aws::CALL_LIMIT`])
+/// leave one for the claim and the reads, which take some milliseconds.
+///
+/// [`PROVIDER_LIMIT`]: crate::egress::PROVIDER_LIMIT
+const LOOKUPS_LIMIT: Duration = Duration::from_secs(6);
+const PROFILE_LIMIT: Duration = Duration::from_secs(4);
 
 impl App {
     /// Redeems a code (RFC 6749 §4.1.3), learns what the connector needs and whose account it is, and seals the tokens.
@@ -72,8 +82,8 @@ impl App {
         String::from_utf8(plaintext).map(CodeVerifier::from).map_err(|_| Error::Vault(VaultError::DoesNotOpen))
     }
 
-    /// The look-ups, in order, and the profile. A look-up that fails fails the connection, since addresses hang on it; a
-    /// profile that fails leaves the account unknown.
+    /// The look-ups and the profile. A look-up that fails or takes too long fails the connection, since addresses hang on it;
+    /// such a profile leaves the account unknown.
     async fn learn(
         &self,
         connector: &Connector,
@@ -81,6 +91,29 @@ impl App {
         values: &mut Values,
         credentials: &Credentials,
     ) -> Result<Account, Error> {
+        let too_late = |_| ProviderError::Timeout.of(id);
+        let site =
+            timeout(LOOKUPS_LIMIT, self.look_up(connector, id, values, credentials)).await.map_err(too_late)??;
+        let profile = timeout(PROFILE_LIMIT, self.profile(connector, id, values, credentials)).await;
+        let mut account = match profile.map_err(too_late).flatten() {
+            Ok(account) => account.unwrap_or_default(),
+            Err(error) => {
+                tracing::warn!(connector = %id, cause = crate::error::chain(&error), "the profile call failed; the account stays unknown");
+                Account::default()
+            }
+        };
+        account.label = account.label.or(site);
+        Ok(account)
+    }
+
+    /// The look-ups, in order: each may need what the one before found. The label that one of them told.
+    async fn look_up(
+        &self,
+        connector: &Connector,
+        id: &ConnectorId,
+        values: &mut Values,
+        credentials: &Credentials,
+    ) -> Result<Option<String>, Error> {
         let mut site = None;
         for lookup in connector.lookups.iter() {
             let (request, origins) =
@@ -90,15 +123,7 @@ impl App {
             keep(connector, id, values, &lookup.name, &value)?;
             site = site.or(label);
         }
-        let mut account = match self.profile(connector, id, values, credentials).await {
-            Ok(account) => account.unwrap_or_default(),
-            Err(error) => {
-                tracing::warn!(connector = %id, cause = crate::error::chain(&error), "the profile call failed; the account stays unknown");
-                Account::default()
-            }
-        };
-        account.label = account.label.or(site);
-        Ok(account)
+        Ok(site)
     }
 
     async fn profile(
@@ -229,4 +254,21 @@ fn keep(connector: &Connector, id: &ConnectorId, values: &mut Values, name: &str
     template::believe(connector, name, value).map_err(not_believed(id))?;
     values.insert(name, value);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{aws::CALL_LIMIT, egress::PROVIDER_LIMIT};
+
+    #[test]
+    fn what_a_slow_provider_takes_leaves_time_to_write_it_down() {
+        let template = include_str!("../../../template.yaml");
+        let limit = |line: &str| line.trim().strip_prefix("Timeout: ")?.split(' ').next()?.parse().ok();
+        let function = Duration::from_secs(template.lines().find_map(limit).unwrap());
+        let (_, callback) = template.split_once("  CallbackFunction:").unwrap();
+        let (callback, _) = callback.split_once("  CallbackLog:").unwrap();
+        assert_eq!(callback.lines().find_map(limit), None, "it has the time that all have");
+        assert!(PROVIDER_LIMIT + LOOKUPS_LIMIT + PROFILE_LIMIT + CALL_LIMIT < function, "{function:?}");
+    }
 }

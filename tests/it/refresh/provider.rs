@@ -54,6 +54,8 @@ struct Books {
     /// Refresh tokens that were redeemed.
     redeemed: usize,
     api_calls: usize,
+    /// What the next API calls wait for.
+    api_gates: VecDeque<Arc<Semaphore>>,
     revocations: Vec<String>,
     revocation_answers: VecDeque<StatusCode>,
     /// What the next revocations wait for.
@@ -123,6 +125,11 @@ impl Provider {
     /// The status codes of the next revocations; one that is none of success revokes nothing.
     pub fn revocations_answer_next(&self, statuses: &[StatusCode]) {
         self.books().revocation_answers.extend(statuses);
+    }
+
+    /// The next API call waits for a permit before it is looked at.
+    pub fn hold_next_api_call(&self, gate: &Arc<Semaphore>) {
+        self.books().api_gates.push_back(Arc::clone(gate));
     }
 
     /// The next revocation waits for a permit before it is looked at.
@@ -261,8 +268,15 @@ async fn revoke(State(books): State<Arc<Mutex<Books>>>, form: String) -> StatusC
 async fn api(State(books): State<Arc<Mutex<Books>>>, uri: Uri, headers: HeaderMap, body: String) -> Response<Body> {
     let presented = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let token = presented.strip_prefix("Bearer ").unwrap_or_default().to_owned();
+    let gate = {
+        let mut books = books.lock().unwrap();
+        books.api_calls += 1;
+        books.api_gates.pop_front()
+    };
+    if let Some(gate) = gate {
+        gate.acquire().await.unwrap().forget();
+    }
     let mut books = books.lock().unwrap();
-    books.api_calls += 1;
     let known = books.grants.iter().any(|grant| grant.access.contains(&token));
     let status = books.api_answers.pop_front().unwrap_or(if known { 200 } else { 401 });
     if uri.path() == "/api/me" {

@@ -156,6 +156,14 @@ fn what_is_not_is_named_with_its_field() {
         ("/api/credential", json!({"in": "header", "value": "shop"}), "api.credential"),
         ("/api/credential", json!({"in": "header", "name": "Host"}), "api.credential"),
         ("/api/credential", json!({"in": "header", "prefix": "Bearer\n"}), "api.credential"),
+        (
+            "/lookups",
+            json!(
+                ["site", "b", "c", "d"]
+                    .map(|name| json!({ "name": name, "url": "https://api.vendor.com/", "path": "id" }))
+            ),
+            "lookups",
+        ),
         ("/lookups/0/url", json!("https://evil.example/sites"), "lookups.site.url"),
         ("/lookups/0/url", json!("https://api.vendor.com/{site}"), "lookups.site.url"),
         ("/lookups/0/url", json!("https://api.vendor.com/?t={access_token}"), "lookups.site.url"),

@@ -28,7 +28,10 @@ class Site:
                 for name, value in [*headers, ("content-length", str(len(body)))]:
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(body)
+                try:
+                    self.wfile.write(body)
+                except BrokenPipeError:
+                    pass  # the browser went on
 
             def log_message(self, *_):
                 pass
@@ -91,6 +94,20 @@ def a_message_to_our_pages(project):
     holds(said["heard"] == [], f"our pages said {said['heard']}")
     project.nothing_is_connected("a message is not the person's word")
     site.stop()
+
+
+@attack("RFC 9700 §4.7 and §4.17: a session handed to our start page by a page that is not the app's, in Chromium")
+def a_foreign_page_hands_over_a_session(project):
+    evil, app = Site(), Site()
+    project.mooring.admin("PATCH", f"/projects/{project.id}", {"allowed_origins": [app.url]})
+    start = f"{project.base}/connect/start?connector=acme"
+    said = played(attack="bound", evil=evil.url, app=app.url, start=start, session=project.session()["session"])
+    holds(not any("attempt" in message for message in said["evil"]), f"a foreign page began: {said['evil']}")
+    holds(any(message.get("error") == "origin_not_allowed" for message in said["evil"]), said["evil"])
+    assert any(str(message.get("attempt", "")).startswith("att_") for message in said["app"]), said["app"]
+    project.nothing_is_connected()
+    for site in (evil, app):
+        site.stop()
 
 
 @attack("Double-clickjacking (Yibelo, 2024), in Chromium")

@@ -1,11 +1,12 @@
 """Attacks by links: somebody is sent into a flow that was started for somebody else. Each shape in which a flow starts is tried."""
 
+import json
 import re
 
 from . import attack
 from .browser import Browser, query
 from .callback import at_once
-from .world import APP, harbour, holds, refused
+from .world import APP, consent_at_acme, harbour, holds, refused
 
 WARNING = "If somebody sent you here and that is not you, cancel."
 
@@ -119,6 +120,55 @@ def a_token_in_an_address_does_not_count_as_bound(project):
             holds("/connect/confirm/" in landed.url, f"nobody asked the victim: {landed.url}")
             holds(project.status(attempt, victim).json == {"status": "held"}, "it is held")
     project.nothing_is_connected()
+
+
+def from_page(project, browser, session, origin, site="cross-site"):
+    """A form of a page with a connect session, in the same window."""
+    form = {"session": session, "connector": "acme", **({"return_to": f"{APP}/"} if origin == APP else {})}
+    return browser.post(f"{project.base}/connect/start", form, site, origin)
+
+
+@attack("RFC 9700 §4.7: session fixation by a bound start on the attacker's page")
+def a_bound_start_from_an_attackers_page(project):
+    """Mallory's page starts with Mallory's session in the victim's browser."""
+    session = project.session()["session"]
+    for origin in ("https://evil.example", f"{APP}.evil.example", "http://orbit.example", project.base):
+        refused(from_page(project, Browser(), session, origin), (400, "origin_not_allowed"), (403, "origin_not_allowed"))
+    # a page that hides its origin proves nothing: the person is asked
+    for origin in ("null", None):
+        victim = Browser()
+        answer = from_page(project, victim, session, origin)
+        assert answer.status == 303, answer
+        landed = victim.arrive(consent_at_acme(victim, answer.location), project.base, "cross-site")
+        holds("/connect/confirm/" in landed.url, f"nobody asked the victim: {landed.url}")
+        holds("Mallory M." in landed.text, "the page says for whom")
+    # nor can a page say another page's origin, as our own start page does
+    for site, origin in (("cross-site", "https://evil.example"), ("same-site", "http://evil.localhost"), ("cross-site", "null")):
+        said = [("authorization", f"Bearer {session}"), ("content-type", "application/json"), ("origin", origin), ("sec-fetch-site", site)]
+        answer = Browser().request("POST", f"{project.base}/v1/connect/attempts", said, json.dumps({"connector": "acme", "opener": APP}).encode())
+        refused(answer, (403, "forged_form"))
+    # a token in an address is no session
+    link = query(project.link(), "token")
+    holds(from_page(project, Browser(), link, APP).status in (400, 401), "a link's token starts a bound flow")
+    project.nothing_is_connected()
+
+
+@attack("RFC 9700 §4.7: session fixation by the address that a bound start leads to")
+def a_bound_starts_address_is_forwarded(project):
+    """Mallory starts in her own browser, and sends the victim the provider's address."""
+    attacker, victim = Browser(), Browser()
+    asked = from_page(project, attacker, project.session()["session"], APP)
+    assert asked.location.startswith(project.mooring.acme_url), asked
+    grants = project.mooring.grants()
+    landed = consent_at_acme(victim, asked.location, "alice")
+    refused(victim.open(landed, "cross-site"), (400, "unknown_state"))
+    holds(project.mooring.grants() == grants, "the victim's code was redeemed")
+    project.nothing_is_connected()
+    # the same in one browser is what it is for
+    browser = Browser()
+    own = from_page(project, browser, project.session("victim")["session"], APP)
+    browser.open(consent_at_acme(browser, own.location), "cross-site")
+    assert len(project.connections("victim")) == 1
 
 
 @attack("RFC 9700 §4.5: consent without a click, where the provider asks nothing")

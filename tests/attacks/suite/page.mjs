@@ -85,6 +85,29 @@ const attacks = {
     return { said: said.filter(([, referer]) => referer.startsWith(setting.base)), end: page.url() };
   },
 
+  /** A page that is not the app's opens our start page and hands it a session of the attacker's. */
+  async bound() {
+    const page = await context.newPage();
+    const heard = {};
+    for (const site of [setting.evil, setting.app]) {
+      await page.goto(site);
+      heard[site] = await page.evaluate(async ([start, session]) => {
+        const heard = [];
+        let opened;
+        addEventListener("message", (event) => {
+          heard.push(event.data);
+          if (event.data?.type === "mooring:ready") opened.postMessage({ type: "mooring:session", session }, "*");
+        });
+        opened = open(start, "_blank", "width=500,height=600");
+        for (let round = 0; round < 40 && !heard.some((data) => data.attempt || data.error); round++) {
+          await new Promise((resolve) => setTimeout(resolve, 100));
+        }
+        return heard;
+      }, [setting.start, setting.session]);
+    }
+    return { evil: heard[setting.evil], app: heard[setting.app] };
+  },
+
   /** A page that opened ours talks to it, listens, and tries to reach into it. */
   async messaged() {
     const victim = await context.newPage();

@@ -54,9 +54,14 @@ def a_foreign_session_asks_for_the_status(project):
     browser = Browser()
     attempt = project.opened(browser, made["url"])
     page = project.held(browser, attempt)
-    others = [project.session("victim")["session"], project.session("mallory")["session"], project.mooring.project().session("victim")["session"]]
+    others = [project.session("mallory")["session"], project.mooring.project().session("victim")["session"]]
+    team = {"identity": "victim", "identityType": "team", "connectors": ["acme"]}
+    others.append(project.call("POST", "/v1/connect/sessions", team).json["session"])
     for session in others:
         refused(project.status(attempt, session=session), (404, "attempt_not_found"))
+    # what no session started is nobody's to ask for
+    alone = project.front_end("victim")
+    refused(project.status(alone, session=project.session("victim")["session"]), (404, "attempt_not_found"))
     for bearer in (project.key, "guess"):
         holds(project.status(attempt, session=bearer).status == 401, "a key or a guess is no session")
     project.confirmed(browser, page)

@@ -161,8 +161,9 @@ def a_bound_starts_address_is_forwarded(project):
     assert asked.location.startswith(project.mooring.acme_url), asked
     grants = project.mooring.grants()
     landed = consent_at_acme(victim, asked.location, "alice")
-    refused(victim.open(landed, "cross-site"), (400, "unknown_state"))
+    answer = victim.open(landed, "cross-site")
     holds(project.mooring.grants() == grants, "the victim's code was redeemed")
+    refused(answer, (400, "unknown_state"))
     project.nothing_is_connected()
     # the same in one browser is what it is for
     browser = Browser()

@@ -32,6 +32,7 @@ use crate::{
     app::App,
     clock::Timestamp,
     error::{Error, Missing},
+    page,
     routes::{self, Function, Operation, Route, Voice},
 };
 
@@ -470,10 +471,7 @@ fn finish(request: &Request, voice: Option<Voice>, mut response: Response) -> Re
     }
     if response.headers.iter().any(|(name, value)| name == "content-type" && value.starts_with("text/html")) {
         response = response
-            .or(
-                "content-security-policy",
-                "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'",
-            )
+            .or("content-security-policy", &page::policy("", page::NOBODY))
             .or("referrer-policy", "no-referrer")
             .or("cross-origin-opener-policy", "same-origin");
         if response.headers.iter().any(|(n, v)| n == "content-security-policy" && v.contains("frame-ancestors 'none'"))

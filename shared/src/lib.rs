@@ -13,6 +13,7 @@
 
 pub mod app;
 pub mod aws;
+pub mod brand;
 pub mod caller;
 pub mod catalog;
 pub mod clock;

@@ -6,17 +6,45 @@ mod language;
 mod words;
 
 use askama::Template;
+use url::Url;
 
 pub use self::language::Language;
 use crate::{
     app::App,
+    brand::{Brand, Colour},
     error::{Error, Missing, Refusal},
     http::{Request, Response},
     id::Identity,
+    store::settings::Project,
 };
 
 /// The stylesheet of every page.
-pub const STYLESHEET: &str = include_str!("../templates/style.css");
+const STYLESHEET: &str = include_str!("../templates/style.css");
+
+/// Nobody may frame a page.
+pub const NOBODY: &str = "'none'";
+
+/// What a page may load: our own files, and pictures of one further origin. A form leads to a provider, so where forms go stays
+/// open.
+#[must_use]
+pub fn policy(images: &str, ancestors: &str) -> String {
+    let images = if images.is_empty() { String::new() } else { format!(" {images}") };
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'{images}; base-uri 'none'; frame-ancestors {ancestors}"
+    )
+}
+
+/// The stylesheet in a project's colour.
+#[must_use]
+pub fn stylesheet(colour: Option<Colour>) -> String {
+    let Some(colour) = colour else { return STYLESHEET.to_owned() };
+    let (accent, ink, light, dark) =
+        (colour.css(), colour.ink().css(), colour.on_light().css(), colour.on_dark().css());
+    format!(
+        "{STYLESHEET}:root {{ --accent: {accent}; --accent-ink: {ink}; --mark: {light}; }}\n\
+         @media (prefers-color-scheme: dark) {{ :root {{ --accent: {accent}; --accent-ink: {ink}; --mark: {dark}; }} }}\n"
+    )
+}
 
 /// The header of a page on the way to the outcome: it stays known to the page that opened it, which may wait for the end. Nothing
 /// of it can be read there all the same, and it can't be framed.
@@ -30,13 +58,42 @@ pub struct Frame {
     pub base_path: String,
     /// The request, to be named when asking for help.
     pub request_id: String,
+    /// The project's own dress, where the project is known.
+    pub brand: Brand,
 }
 
 impl Frame {
     /// The frame of a request's answer.
     #[must_use]
     pub fn of(app: &App, request: &Request) -> Self {
-        Self { t: Language::of(request), base_path: app.base_path(), request_id: request.request_id.clone() }
+        Self {
+            t: Language::of(request),
+            base_path: app.base_path(),
+            request_id: request.request_id.clone(),
+            brand: Brand::default(),
+        }
+    }
+
+    /// The same in a project's own dress.
+    #[must_use]
+    pub fn dressed(self, project: &Project) -> Self {
+        Self { brand: project.brand.clone(), ..self }
+    }
+
+    /// The stylesheet's address. The colour stands in it, since a page may hold no style of its own.
+    #[must_use]
+    pub fn stylesheet(&self) -> String {
+        let colour = self.brand.colour.map(|colour| format!("?colour={}", colour.css().trim_start_matches('#')));
+        format!("{}/connect/style.css{}", self.base_path, colour.unwrap_or_default())
+    }
+
+    /// A page of the flow, which may be framed by these origins.
+    #[must_use]
+    pub fn show(&self, template: &impl Template, ancestors: &str) -> Response {
+        let logo = self.brand.logo_url.as_deref().and_then(|url| Url::parse(url).ok());
+        let images = logo.map(|url| url.origin().ascii_serialization()).unwrap_or_default();
+        let page = Response::html(render(template)).with("content-security-policy", &policy(&images, ancestors));
+        page.with(OPENER.0, OPENER.1)
     }
 }
 

@@ -279,3 +279,55 @@ async fn the_button_that_counts_is_the_one_that_sleeps() {
             && page.header("content-security-policy").unwrap().ends_with("frame-ancestors 'none'")
     );
 }
+
+#[tokio::test]
+async fn a_projects_colour_and_logo_dress_the_pages_that_know_it() {
+    let world = World::new().await;
+    let path = format!("/v1/admin/projects/{}", world.project());
+    let brand = json!({ "colour": "#FFD400", "logo_url": "https://cdn.orbit.example/logo.svg" });
+    let changed = world.root("PATCH", &path, Some(&json!({ "brand": brand }))).await.json();
+    assert_eq!(changed["brand"], json!({ "colour": "#ffd400", "logo_url": "https://cdn.orbit.example/logo.svg" }));
+    world.turn(Duration::from_secs(31));
+
+    let browser = world.browser();
+    let first = browser.enter(&world.one_time_link().await).await;
+    let list = browser.open(&first.url.as_str().replace("/connect/acme", "/connect")).await;
+    let attempt = Attempt::of(&browser.submit(first.form("/connect/acme")).await.location());
+    browser.open(&world.consent(&browser, &attempt, "alice").await).await;
+    let confirm = browser.open(&attempt.path("confirm")).await;
+    world.confirm(&browser, &attempt).await;
+    let outcome = browser.open(&attempt.path("outcome")).await;
+    let framed = browser.open_framed(&world.one_time_link().await).await;
+    for page in [&first, &list, &confirm, &outcome, &framed] {
+        let text = page.text();
+        assert!(text.contains("href=\"/connect/style.css?colour=ffd400\""), "{text}");
+        assert!(text.contains("src=\"https://cdn.orbit.example/logo.svg\""), "{text}");
+        let policy = page.header("content-security-policy").unwrap();
+        assert!(policy.contains("; img-src 'self' https://cdn.orbit.example; "), "{policy}");
+    }
+    let sheet = world.call("GET", "/connect/style.css?colour=ffd400").send().await.text();
+    assert!(sheet.contains("--accent: #ffd400; --accent-ink: #000000;"), "{sheet}");
+    for odd in ["", "?colour=", "?colour=red", "?colour=fff;}", "?colour=ffd400%7D"] {
+        let sheet = world.call("GET", &format!("/connect/style.css{odd}")).send().await;
+        assert!(
+            sheet.status == 200 && sheet.text().trim_end().ends_with('}') && !sheet.text().contains("#ffd400"),
+            "{odd}"
+        );
+    }
+
+    for odd in [
+        json!({ "colour": "yellow" }),
+        json!({ "colour": "#fd0" }),
+        json!({ "colour": 7 }),
+        json!({ "logo_url": "http://cdn.orbit.example/logo.svg" }),
+        json!({ "logo_url": "https://cdn.orbit.example; script-src */x" }),
+        json!({ "color": "#ffd400" }),
+        json!("#ffd400"),
+    ] {
+        let refused =
+            world.call("PATCH", &path).bearer(&world.server.root_key).json(&json!({ "brand": odd })).send().await;
+        assert_eq!(refused.refusal(), (400, "invalid_request".to_owned()), "{odd}");
+    }
+    let bare = world.root("PATCH", &path, Some(&json!({ "brand": {} }))).await.json();
+    assert_eq!(bare["brand"], json!({ "colour": null, "logo_url": null }));
+}

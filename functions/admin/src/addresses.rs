@@ -49,6 +49,30 @@ impl TryFrom<Vec<String>> for RedirectUris {
     }
 }
 
+/// The address of a project's logo, which the browsers of its users load.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct LogoUrl(pub String);
+
+impl TryFrom<String> for LogoUrl {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        logo_url(&text).map_err(|why| format!("brand.logo_url: {why}"))?;
+        Ok(Self(text))
+    }
+}
+
+fn logo_url(text: &str) -> Result<(), String> {
+    let url = address(text)?;
+    let plain =
+        url.scheme() == "https" && url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+    if !plain {
+        return Err("a logo's address is https, without user name, password or fragment".to_owned());
+    }
+    if url.as_str() == text { Ok(()) } else { Err(format!("write the address as {url}")) }
+}
+
 fn at_most(limit: usize, texts: &[String], field: &str) -> Result<(), String> {
     if texts.len() <= limit { Ok(()) } else { Err(format!("{field} has at most {limit} entries")) }
 }
@@ -164,6 +188,29 @@ mod tests {
         ];
         for (text, accepted) in table {
             assert_eq!(redirect_uri(text).is_ok(), accepted, "{text}: {:?}", redirect_uri(text));
+        }
+    }
+
+    #[test]
+    fn a_logo_is_at_an_https_address() {
+        let table = [
+            ("https://cdn.example.com/logo.svg", true),
+            ("https://cdn.example.com:8443/logo.png?v=2", true),
+            ("https://cdn.example.com", false),
+            ("http://cdn.example.com/logo.svg", false),
+            ("http://localhost:3000/logo.svg", false),
+            ("https://user@cdn.example.com/logo.svg", false),
+            ("https://cdn.example.com/logo.svg#x", false),
+            ("https://*.example.com/logo.svg", false),
+            ("https://a;script-src.example.com/logo.svg", false),
+            ("https://cdn.example.com/lo go.svg", false),
+            ("https://cdn.example.com/\"onerror=\"x", false),
+            ("data:image/svg+xml,x", false),
+            ("javascript:alert(1)", false),
+            ("/logo.svg", false),
+        ];
+        for (text, accepted) in table {
+            assert_eq!(logo_url(text).is_ok(), accepted, "{text}: {:?}", logo_url(text));
         }
     }
 

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::{
     app::App,
+    brand::{Brand, Colour},
     error::{Error, Missing},
     http::{Request, Response},
     id::{Environment, ProjectId},
@@ -12,7 +13,7 @@ use shared::{
 };
 
 use crate::{
-    addresses::{Origins, RedirectUris},
+    addresses::{LogoUrl, Origins, RedirectUris},
     authority::{self, Authority},
 };
 
@@ -39,6 +40,8 @@ struct New {
     redirect_uris: RedirectUris,
     #[serde(default)]
     vouches_for_users: bool,
+    #[serde(default)]
+    brand: Dress,
 }
 
 #[derive(Deserialize)]
@@ -48,6 +51,21 @@ struct Change {
     allowed_origins: Option<Origins>,
     redirect_uris: Option<RedirectUris>,
     vouches_for_users: Option<bool>,
+    brand: Option<Dress>,
+}
+
+/// How the project's pages look. It is replaced as a whole: an empty one takes all off.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Dress {
+    colour: Option<Colour>,
+    logo_url: Option<LogoUrl>,
+}
+
+impl Dress {
+    fn brand(&self) -> Brand {
+        Brand { colour: self.colour, logo_url: self.logo_url.as_ref().map(|LogoUrl(url)| url.clone()) }
+    }
 }
 
 /// Makes a project. Both its environments are there from the start.
@@ -60,6 +78,7 @@ pub async fn create(app: &App, request: &Request) -> Result<Response, Error> {
         allowed_origins: new.allowed_origins.0,
         redirect_uris: new.redirect_uris.0,
         vouches_for_users: new.vouches_for_users,
+        brand: new.brand.brand(),
         created_at: app.clock.now(),
     };
     app.settings.create_project(&project).await?;
@@ -106,6 +125,9 @@ impl Change {
         if let Some(vouches) = self.vouches_for_users {
             project.vouches_for_users = vouches;
         }
+        if let Some(dress) = &self.brand {
+            project.brand = dress.brand();
+        }
     }
 }
 
@@ -116,6 +138,7 @@ fn record(project: &Project) -> Value {
         "allowed_origins": project.allowed_origins,
         "redirect_uris": project.redirect_uris,
         "vouches_for_users": project.vouches_for_users,
+        "brand": project.brand,
         "environments": [Environment::Test, Environment::Live],
         "created_at": project.created_at.secs(),
     })

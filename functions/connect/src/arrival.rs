@@ -95,14 +95,15 @@ struct Continue<'a> {
 pub async fn ask(app: &App, request: &Request, token: &str, edit: bool) -> Result<Response, Error> {
     app.base_url(app.clock.now()).await?; // known from here on, so that the form leads where it should
     let query = request.query()?;
+    let frame = Frame::of(app, request);
     let template = Continue {
-        frame: &Frame::of(app, request),
+        frame: &frame,
         token,
         connector: request.param("connector").ok(),
         organization: query.one("organizationId")?,
         edit,
     };
-    Ok(Response::html(page::render(&template)).with(page::OPENER.0, page::OPENER.1))
+    Ok(frame.show(&template, page::NOBODY))
 }
 
 #[derive(Template)]
@@ -123,16 +124,8 @@ pub async fn framed(app: &App, request: &Request) -> Result<Response, Error> {
     let read = app.settings.read(&[Key::Project(project.clone())], app.clock.now()).await?;
     let project = read.project(&project)?.ok_or(Error::NotFound(Missing::Project))?;
     let own = format!("{}{}?{}", app.base_url(app.clock.now()).await?, request.path, request.query);
-    let template = Framed {
-        frame: &Frame::of(app, request),
-        app_name: &project.name,
-        address: &own,
-        origins: &project.allowed_origins.join(" "),
-    };
-    let origins =
-        if project.allowed_origins.is_empty() { "'none'".to_owned() } else { project.allowed_origins.join(" ") };
-    let policy = format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors {origins}"
-    );
-    Ok(Response::html(page::render(&template)).with("content-security-policy", &policy))
+    let frame = Frame::of(app, request).dressed(&project);
+    let origins = project.allowed_origins.join(" ");
+    let template = Framed { frame: &frame, app_name: &project.name, address: &own, origins: &origins };
+    Ok(frame.show(&template, if origins.is_empty() { page::NOBODY } else { &origins }))
 }

@@ -72,7 +72,7 @@ async fn list(app: &App, request: &Request, visit: &Visit) -> Result<Response, E
     let offered = offered(app, link).await?;
     let owned = app.connections.of_owner(&link.project, link.environment, link.identity.as_ref()).await?;
 
-    let frame = Frame::of(app, request);
+    let frame = Frame::of(app, request).dressed(&project);
     let wanted = Wanted::of(request)?;
     let accounts = by_connector(owned);
     let entries: Vec<Entry> = offered.iter().map(|connector| entry(frame.t, connector, &accounts, &wanted)).collect();
@@ -85,7 +85,7 @@ async fn list(app: &App, request: &Request, visit: &Visit) -> Result<Response, E
         entries: &entries,
         shown: entries.iter().filter(|entry| entry.fits).count(),
     };
-    Ok(Response::html(page::render(&template)).with(page::OPENER.0, page::OPENER.1))
+    Ok(frame.show(&template, page::NOBODY))
 }
 
 /// What a link may connect, in the project's order.

@@ -3,7 +3,7 @@
 use askama::Template;
 use shared::{
     app::App,
-    error::{Error, Refusal},
+    error::{Error, Missing, Refusal},
     flow::finish::{Ending, completion_code},
     http::{Request, Response, form},
     id::AttemptId,
@@ -12,6 +12,7 @@ use shared::{
     store::{
         attempts::{Attempt, Completion, Progress, Status, cookie_name},
         connections::{Completer, Held},
+        settings::Key,
     },
 };
 
@@ -69,8 +70,10 @@ pub async fn page(app: &App, request: &Request) -> Result<Response, Error> {
         return app.end(&own.progress, ending).await;
     }
     let connector = app.connector_data(&attempt.project, &attempt.connector).await?;
-    app.base_url(app.clock.now()).await?; // known from here on, so that the form leads where it should
-    let frame = Frame::of(app, request);
+    // the address too, so that the form leads where it should
+    let keys = [Key::Project(attempt.project.clone()), Key::Deployment];
+    let project = app.settings.read(&keys, app.clock.now()).await?.project(&attempt.project)?;
+    let frame = Frame::of(app, request).dressed(&project.ok_or(Error::NotFound(Missing::Project))?);
     let account = own.progress.account.clone().filter(|account| !account.is_empty());
     let (label, identity) = (attempt.identity_label.as_deref(), attempt.identity.as_ref());
     let template = ConfirmForm {
@@ -83,7 +86,7 @@ pub async fn page(app: &App, request: &Request) -> Result<Response, Error> {
         attempt: attempt.id.as_str(),
         form_token: &form::token(own.cookie.expose(), &purpose(attempt)),
     };
-    Ok(Response::html(page::render(&template)).with(page::OPENER.0, page::OPENER.1))
+    Ok(frame.show(&template, page::NOBODY))
 }
 
 fn purpose(attempt: &Attempt) -> String {

@@ -146,7 +146,7 @@ async fn form_page(
     typed: &Typed,
 ) -> Result<Response, Error> {
     let project = project(app, &visit.link).await?;
-    let frame = Frame::of(app, request);
+    let frame = Frame::of(app, request).dressed(&project);
     let (label, identity) = (visit.link.identity_label.as_deref(), visit.link.identity.as_ref());
     let template = ConnectForm {
         frame: &frame,
@@ -164,7 +164,7 @@ async fn form_page(
         listed: visit.link.connectors.len() != 1,
         form_token: &form::token(visit.cookie.expose(), &visit.purpose()),
     };
-    Ok(Response::html(page::render(&template)).with(page::OPENER.0, page::OPENER.1))
+    Ok(frame.show(&template, page::NOBODY))
 }
 
 /// The connector that the path names, if this link may connect it.

@@ -11,8 +11,10 @@ mod visit;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use shared::{
     app::App,
+    brand::Colour,
     error::{Error, Missing},
     http::{Handler, Request, Response},
     page,
@@ -42,7 +44,7 @@ impl Handler for Connect {
             Operation::Confirm => confirmation::decide(app, request).await,
             Operation::OutcomePage => outcome::page(app, request).await,
             Operation::AttemptStatus => status::read(app, request).await,
-            Operation::Stylesheet => Ok(asset("text/css; charset=utf-8", page::STYLESHEET)),
+            Operation::Stylesheet => stylesheet(request),
             Operation::StartScript => Ok(asset("text/javascript; charset=utf-8", include_str!("../assets/start.js"))),
             // a module is fetched by the customer's page, which may be isolated
             Operation::ConnectScript => {
@@ -57,6 +59,13 @@ impl Handler for Connect {
     }
 }
 
-fn asset(content_type: &str, text: &'static str) -> Response {
+/// The stylesheet, in the colour that its address names.
+fn stylesheet(request: &Request) -> Result<Response, Error> {
+    let query = request.query()?;
+    let colour = query.one("colour")?.and_then(|digits| Colour::parse(&format!("#{digits}")));
+    Ok(asset("text/css; charset=utf-8", page::stylesheet(colour)))
+}
+
+fn asset(content_type: &str, text: impl Into<Bytes>) -> Response {
     Response::full(200, content_type, text).with("cache-control", "public, max-age=300")
 }

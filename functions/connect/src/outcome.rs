@@ -21,6 +21,7 @@ use crate::confirmation::Own;
 #[template(path = "outcome.html")]
 struct Outcome<'a> {
     frame: &'a Frame,
+    app_name: &'a str,
     words: &'a Words,
     account: Option<&'a str>,
     missing: &'a [&'a str],
@@ -51,11 +52,15 @@ pub async fn page(app: &App, request: &Request) -> Result<Response, Error> {
     let project = app.settings.read(&keys, app.clock.now()).await?.project(&attempt.project)?;
     let connection = connection(app, &progress).await?;
 
-    let frame = Frame::of(app, request);
+    let frame = match &project {
+        Some(project) => Frame::of(app, request).dressed(project),
+        None => Frame::of(app, request),
+    };
     let granted = connection.as_ref().filter(|_| progress.status == Status::Connected);
     let again = again(&frame, &progress);
     let outcome = Outcome {
         frame: &frame,
+        app_name: &attempt.app_name,
         words: &words(frame.t, &progress, connection.as_ref()),
         account: granted.and_then(|connection| connection.account.name()),
         missing: &granted.map(|connection| scope::missing(&attempt.scopes, &connection.scopes)).unwrap_or_default(),
@@ -63,7 +68,7 @@ pub async fn page(app: &App, request: &Request) -> Result<Response, Error> {
         again: again.as_deref(),
         told: told(&progress, project.as_ref()),
     };
-    Ok(Response::html(page::render(&outcome)).with(page::OPENER.0, page::OPENER.1))
+    Ok(frame.show(&outcome, page::NOBODY))
 }
 
 /// The connection that was made, or that another account would have taken.

@@ -91,6 +91,7 @@ impl Demo {
                 allowed_origins: vec![origin.clone()],
                 redirect_uris: redirect_uris.clone(),
                 vouches_for_users: false,
+                brand: shared::brand::Brand::default(),
                 created_at: now,
             };
             app.settings.create_project(&project).await?;

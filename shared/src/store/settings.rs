@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Item, Table, attempts::Callback, connections::Connection, string};
 use crate::{
+    brand::Brand,
     clock::Timestamp,
     error::{Error, StoreError},
     id::{ClientId, ConnectorId, Environment, Identity, ProjectId, Role},
@@ -45,6 +46,9 @@ pub struct Project {
     /// Whether the app's back end vouches for its users: it names who is logged in when it redeems a completion code.
     #[serde(default)]
     pub vouches_for_users: bool,
+    /// How its pages look.
+    #[serde(default)]
+    pub brand: Brand,
     /// When it was made.
     pub created_at: Timestamp,
 }

@@ -32,6 +32,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         allowed_origins: Vec::new(),
         redirect_uris: Vec::new(),
         vouches_for_users: false,
+        brand: shared::brand::Brand::default(),
         created_at: now,
     };
     app.settings.create_project(&project).await?;

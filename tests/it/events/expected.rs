@@ -10,7 +10,7 @@ x-request-id: request-admin-create-project
 cache-control: no-store
 x-content-type-options: nosniff
 
-{"allowed_origins":["https://app.example"],"created_at":1795263900,"environments":["test","live"],"id":"…","name":"Orbit CRM","redirect_uris":["https://app.example/connected"],"vouches_for_users":false}
+{"allowed_origins":["https://app.example"],"brand":{"colour":null,"logo_url":null},"created_at":1795263900,"environments":["test","live"],"id":"…","name":"Orbit CRM","redirect_uris":["https://app.example/connected"],"vouches_for_users":false}
 "#,
     ),
     (

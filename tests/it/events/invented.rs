@@ -81,6 +81,7 @@ impl Invented {
             allowed_origins: vec!["https://app.example".to_owned()],
             redirect_uris: vec!["https://app.example/connected".to_owned()],
             vouches_for_users: false,
+            brand: shared::brand::Brand::default(),
             created_at: self.now(),
         };
         self.app.settings.create_project(&project).await.unwrap();

@@ -61,11 +61,11 @@ referrer-policy: no-referrer
 200
 content-type: text/html; charset=utf-8
 content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors https://app.example
+cross-origin-opener-policy: unsafe-none
 x-request-id: request-connect-framed
 cache-control: no-store
 x-content-type-options: nosniff
 referrer-policy: no-referrer
-cross-origin-opener-policy: same-origin
 
 <!doctype html>
 <html lang="en" dir="ltr">
@@ -80,6 +80,7 @@ cross-origin-opener-policy: same-origin
 </head>
 <body>
 <main class="centred">
+
 
 <div data-until-done>
 
@@ -109,12 +110,12 @@ cross-origin-opener-policy: same-origin
         r#"
 200
 content-type: text/html; charset=utf-8
+content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'
 cross-origin-opener-policy: unsafe-none
 x-request-id: request-connect-preview
 cache-control: no-store
 x-content-type-options: nosniff
 referrer-policy: no-referrer
-content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'
 x-frame-options: DENY
 
 <!doctype html>
@@ -155,12 +156,12 @@ x-frame-options: DENY
         r#"
 200
 content-type: text/html; charset=utf-8
+content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'
 cross-origin-opener-policy: unsafe-none
 x-request-id: request-connect-page
 cache-control: no-store
 x-content-type-options: nosniff
 referrer-policy: no-referrer
-content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'
 x-frame-options: DENY
 
 <!doctype html>

@@ -146,6 +146,7 @@ async fn settings_whose_every_write_meets_a_transaction_are_stored() {
         redirect_uris: Vec::new(),
         vouches_for_users: false,
         created_at: now,
+        brand: shared::brand::Brand::default(),
     };
     settings.create_project(&project).await.unwrap();
     let changed = settings.update_project(&project.id, |project| project.name = "Aside".to_owned()).await.unwrap();

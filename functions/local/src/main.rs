@@ -79,7 +79,8 @@ mod tests {
             ("dynoxide::server", LevelFilter::ERROR, LevelFilter::WARN),
         ];
         for (target, shown, hidden) in table {
-            let levels = [shown, hidden].map(|filter| levels().unwrap().would_enable(target, &filter.into_level().unwrap()));
+            let levels =
+                [shown, hidden].map(|filter| levels().unwrap().would_enable(target, &filter.into_level().unwrap()));
             assert_eq!(levels, [true, false], "{target}");
         }
     }

@@ -143,8 +143,8 @@ texts! {
         "Add account",
         "Konto hinzufügen";
     add_account_named(connector)
-        "Add an account at {connector}",
-        "Ein Konto bei {connector} hinzufügen";
+        "Add account at {connector}",
+        "Konto hinzufügen bei {connector}";
     back_to_list()
         "All connectors",
         "Alle Konnektoren";

@@ -1,0 +1,214 @@
+// The pages in the order of the flow. Each step opens what it looks at by the way that a person comes.
+
+import { keyedConnector } from './world.mjs'
+
+export async function links({ demo, context, look, session, assert }) {
+  const preview = await (await context()).newPage()
+  await preview.setExtraHTTPHeaders({ 'sec-purpose': 'prefetch' })
+  const url = await session(demo, { connectors: ['acme'] })
+  await preview.goto(url)
+  await look(preview, 'continue')
+  await preview.setExtraHTTPHeaders({})
+  await preview.click('button')
+  assert.match(preview.url(), /\/connect\/acme\?link=/)
+  assert.equal(new URL(preview.url()).searchParams.get('token'), null)
+
+  const second = await (await context()).newPage()
+  await second.goto(url)
+  await look(second, 'used')
+}
+
+export async function catalogue({ demo, context, look, session, assert }) {
+  const page = await (await context()).newPage()
+  await page.goto(await session(demo))
+  await look(page, 'catalogue')
+  const shown = () => page.locator('.connectors > li:visible h2').allTextContents()
+  await page.fill('#q', 'GIT')
+  assert.deepEqual(await shown(), ['GitHub'])
+  await page.fill('#q', '')
+  await page.check('input[name=category][value=crm]', { force: true })
+  assert.deepEqual(await shown(), ['HubSpot', 'Salesforce'])
+  await page.fill('#q', 'nobody has this')
+  await look(page, 'catalogue-nothing')
+  await page.click('[data-empty] a')
+  assert.ok((await shown()).length > 10, (await shown()).join())
+
+  const german = await (await context('de-DE')).newPage()
+  await german.goto(await session(demo))
+  await look(german, 'catalogue')
+
+  // without a script the form does the same
+  const plain = await (await demoWithout(context)).newPage()
+  await plain.goto(await session(demo))
+  await plain.fill('#q', 'mail')
+  await plain.click('button[type=submit]')
+  const names = await plain.locator('.connectors > li:visible h2').allTextContents()
+  assert.ok(names.includes('Gmail') && !names.includes('GitHub'), names.join())
+}
+
+async function demoWithout(context) {
+  const base = await context()
+  return base.browser().newContext({ javaScriptEnabled: false, locale: 'en-GB' })
+}
+
+export async function forms({ here, demo, context, look, session, assert }) {
+  const consent = await (await context()).newPage()
+  await consent.goto(await session(demo, { connectors: ['acme'] }))
+  await look(consent, 'consent')
+
+  const page = await (await context()).newPage()
+  await page.goto(await session(demo, { connectors: ['ledgerly'] }))
+  await look(page, 'key')
+  await page.fill('[name=input_workspace]', 'NOT A WORKSPACE')
+  await page.evaluate(() => { document.querySelector('form').noValidate = true })
+  await page.click('form .actions button')
+  await look(page, 'key-faults')
+  assert.equal(await page.evaluate(() => document.activeElement.name), 'input_workspace')
+
+  await page.fill('[name=input_workspace]', 'side')
+  await page.fill('[name=input_api_key]', 'bad-key')
+  const eye = page.locator('[data-reveals]')
+  await eye.click()
+  assert.equal(await page.getAttribute('[name=input_api_key]', 'type'), 'text')
+  await look(page, 'key-shown')
+  await page.click('form .actions button')
+  await look(page, 'key-refused')
+  assert.equal(await page.inputValue('[name=input_workspace]'), 'side')
+  assert.equal(await page.inputValue('[name=input_api_key]'), '')
+  assert.equal(await page.getAttribute('[name=input_api_key]', 'type'), 'password')
+  await page.fill('[name=input_api_key]', 'good-key')
+  await page.click('form .actions button')
+  await page.waitForURL(/\/connect\/confirm\//)
+
+  await here.admin('PUT', `/projects/${demo.id}/connectors/downtown`, keyedConnector(`${here.keyed.url}/down`, { name: 'Downtown' }))
+  const down = await (await context()).newPage()
+  await down.goto(await session(demo, { connectors: ['downtown'] }))
+  await down.fill('[name=input_workspace]', 'side')
+  await down.fill('[name=input_api_key]', 'good-key')
+  await down.click('form .actions button')
+  await look(down, 'key-down')
+
+  const german = await (await context('de-DE')).newPage()
+  await german.goto(await session(demo, { connectors: ['ledgerly'] }))
+  await german.fill('[name=input_workspace]', 'side')
+  await german.fill('[name=input_api_key]', 'bad-key')
+  await german.click('form .actions button')
+  await look(german, 'key-refused')
+}
+
+export async function confirmations({ demo, context, look, session, atAcme, assert }) {
+  const home = await context()
+  const page = await home.newPage()
+  await page.goto(await session(demo, { connectors: ['acme'] }))
+  await page.click('form .actions button')
+  await atAcme(page, 'alice', 'allow')
+  const button = page.locator('[data-sleeps]')
+  // asleep: a click at once changes nothing
+  assert.equal(await button.getAttribute('aria-disabled'), 'true')
+  await button.click({ force: true })
+  assert.match(page.url(), /\/connect\/confirm\//)
+  await page.waitForSelector('[data-sleeps]:not([aria-disabled])')
+  // behind another window it falls asleep again
+  await page.evaluate(() => dispatchEvent(new Event('blur')))
+  assert.equal(await button.getAttribute('aria-disabled'), 'true')
+  await page.waitForSelector('[data-sleeps]:not([aria-disabled])')
+  await look(page, 'confirm')
+
+  // by the keyboard alone
+  await page.reload()
+  await page.keyboard.press('Tab')
+  assert.equal(await page.evaluate(() => document.activeElement.value), 'confirm')
+  await page.waitForSelector('[data-sleeps]:not([aria-disabled])')
+  await page.keyboard.press('Enter')
+  await page.waitForURL(/\/connect\/outcome\//)
+  assert.equal(await page.textContent('h1'), 'Connected')
+  await look(page, 'connected')
+
+  const list = await home.newPage()
+  await list.goto(await session(demo))
+  await look(list, 'catalogue-connected')
+  await list.click('text=Renew')
+  await look(list, 'renew')
+
+  // another account is refused, and the page says which was expected
+  const other = await (await context()).newPage()
+  await other.goto((await session(demo, { connectors: ['acme'] })).replace('/connect/acme', '/connect/acme/edit'))
+  await other.click('form .actions button')
+  await atAcme(other, 'bob', 'allow')
+  await other.waitForURL(/\/connect\/outcome\//)
+  await look(other, 'wrong-account')
+
+  const cancelled = await (await context('de-DE')).newPage()
+  await cancelled.goto(await session(demo, { connectors: ['acme'] }))
+  await cancelled.click('form .actions button')
+  await atAcme(cancelled, 'alice', 'allow')
+  await look(cancelled, 'confirm')
+  await cancelled.click('button[value=cancel]')
+  await look(cancelled, 'cancelled')
+
+  const denied = await (await context()).newPage()
+  await denied.goto(await session(demo, { connectors: ['acme'] }))
+  await denied.click('form .actions button')
+  await atAcme(denied, 'alice', 'deny')
+  await look(denied, 'denied')
+}
+
+export async function failures({ here, context, look }) {
+  const page = await (await context()).newPage()
+  for (const [name, path] of [['unknown', '/connect?link=nobody'], ['nothing', '/connect/nobody/at/all']]) {
+    await page.goto(here.env.BASE_URL + path, { waitUntil: 'load' })
+    await look(page, name)
+  }
+}
+
+/** A customer's page with our page in a frame: what it hears, and what the frame shows in the end. */
+export async function frames({ here, demo, context, look, session, atAcme, assert }) {
+  const home = await context()
+  const page = await home.newPage()
+  const { allowed_origins: allowed } = await here.admin('GET', `/projects/${demo.id}`)
+  await here.admin('PATCH', `/projects/${demo.id}`, { allowed_origins: [...allowed, here.keyed.url] })
+  const framed = await session(demo, { connectors: ['acme'] })
+  await page.goto(`${here.keyed.url}/?embedded=${encodeURIComponent(framed)}`)
+  const frame = page.frameLocator('iframe')
+  const [popup] = await Promise.all([home.waitForEvent('page'), frame.locator('a.button').click()])
+  await popup.waitForLoadState()
+  await popup.click('form .actions button')
+  await atAcme(popup, 'alice', 'allow')
+  await popup.waitForSelector('[data-sleeps]:not([aria-disabled])')
+  await popup.click('[data-sleeps]')
+  await popup.waitForURL(/\/connect\/outcome\//)
+  await frame.locator('[data-when-done] h1').waitFor({ state: 'visible' })
+  const heard = await page.evaluate(() => globalThis.heard)
+  const mooring = new URL(here.env.BASE_URL).origin
+  assert.deepEqual(heard.map(([from]) => from), [mooring, mooring])
+  assert.deepEqual(Object.keys(heard[0][1]).sort(), ['attempt', 'status', 'type'])
+  assert.equal(heard[0][1].status, 'connected')
+  assert.equal(heard[1][1], 'vectorize-connect-complete')
+  await look(popup, 'connected-popup')
+  await Promise.all([popup.waitForEvent('close'), popup.click('[data-outcome] button')])
+}
+
+const LOGO = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 96 32"><circle cx="16" cy="16" r="13" fill="#ffd400"/><circle cx="16" cy="16" r="6" fill="#1b1b1b"/><text x="36" y="23" font-family="sans-serif" font-size="20" font-weight="700" fill="#1b1b1b">Sunny</text></svg>'
+
+export async function brands({ here, context, look, session, assert }) {
+  for (const [name, colour] of [['yellow', '#ffd400'], ['night', '#101a3c']]) {
+    const brand = { colour, logo_url: 'https://cdn.sunny.example/logo.svg' }
+    const project = await here.project({ name: 'Sunny', brand })
+    await here.admin('PUT', `/projects/${project.id}/connectors/ledgerly`, keyedConnector(here.keyed.url))
+    const home = await context()
+    await home.route('https://cdn.sunny.example/logo.svg', (route) => route.fulfill({ contentType: 'image/svg+xml', body: LOGO }))
+    const page = await home.newPage()
+    await page.goto(await session(project))
+    await look(page, `brand-${name}-catalogue`)
+    await page.goto(await session(project, { connectors: ['ledgerly'] }))
+    assert.ok(await page.evaluate(() => document.querySelector('.tile.logo img').naturalWidth > 0))
+    await look(page, `brand-${name}-key`)
+  }
+  const empty = await here.project({ name: 'Bare' })
+  for (const { key } of (await empty.api('GET', '/v1/available-connectors?limit=300')).rows) {
+    await here.admin('PUT', `/projects/${empty.id}/environments/test/connectors/${key}`, { enabled: false })
+  }
+  const page = await (await context()).newPage()
+  await page.goto(await session(empty))
+  await look(page, 'catalogue-empty')
+}

@@ -175,6 +175,7 @@ export async function frames({ here, demo, context, look, session, atAcme, asser
   await popup.click('form .actions button')
   await atAcme(popup, 'alice', 'allow')
   await popup.waitForSelector('[data-sleeps]:not([aria-disabled])')
+  await popup.hover('h1') // the button takes a click a moment after the pointer came in
   await popup.click('[data-sleeps]')
   await popup.waitForURL(/\/connect\/outcome\//)
   await frame.locator('[data-when-done] h1').waitFor({ state: 'visible' })

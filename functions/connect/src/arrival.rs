@@ -95,14 +95,12 @@ struct Continue<'a> {
 pub async fn ask(app: &App, request: &Request, token: &str, edit: bool) -> Result<Response, Error> {
     app.base_url(app.clock.now()).await?; // known from here on, so that the form leads where it should
     let query = request.query()?;
+    let connector = request.param("connector").ok();
+    if connector.is_some_and(|named| ConnectorId::parse(named).is_none()) {
+        return Err(Error::NotFound(Missing::Connector));
+    }
     let frame = Frame::of(app, request);
-    let template = Continue {
-        frame: &frame,
-        token,
-        connector: request.param("connector").ok(),
-        organization: query.one("organizationId")?,
-        edit,
-    };
+    let template = Continue { frame: &frame, token, connector, organization: query.one("organizationId")?, edit };
     Ok(frame.show(&template, page::NOBODY))
 }
 

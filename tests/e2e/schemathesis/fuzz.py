@@ -16,7 +16,7 @@ from driver import Browser, Local, Mooring, acme, connect, make_project  # noqa:
 FOR_GOOD_APP = "^(deleteConnection|deleteUser)$"
 FOR_GOOD_ADMIN = "^(revokeClient|deleteProjectConnector|deleteDefaultClient|deleteCustomConnector)$"
 SESSION = "^attemptStatus$"
-BROWSER = "^(start|callback|callbackV1|choosePage|claimLink|connectPage|editPage|submitConnect|confirmPage|confirm|outcomePage)$"
+BROWSER = "^(start|startPage|startFromPage|callback|callbackCommon|callbackV1|parkCallback|parkCallbackCommon|parkCallbackV1|choosePage|claimLink|connectPage|editPage|submitConnect|confirmPage|confirm|outcomePage)$"
 APP = ("--include-path-regex", "^/(?!v1/admin/|v1/connect/attempts/)", "--exclude-operation-id-regex", FOR_GOOD_APP)
 ADMIN = ("--include-path-regex", "^/v1/admin/", "--exclude-operation-id-regex", FOR_GOOD_ADMIN)
 

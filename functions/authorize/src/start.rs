@@ -5,7 +5,7 @@ use shared::{
     error::Error,
     http::{Request, Response, cookie},
     protocol::authorization::with_state,
-    secret::{Bearer, digest},
+    secret::Bearer,
     store::attempts::{LIFETIME, State, cookie_name},
 };
 
@@ -18,11 +18,13 @@ pub async fn start(app: &App, request: &Request) -> Result<Response, Error> {
         return Err(Error::UnknownState);
     }
     let name = cookie_name(&state.attempt);
-    let browser = match request.cookie(&name) {
-        Some(value) if value.len() <= 64 => Bearer::from(value.to_owned()),
-        _ => Bearer::random(&app.random),
+    let own = request.cookie(&name).filter(|value| value.len() <= 64).map(|value| Bearer::from(value.to_owned()));
+    let (fresh, now) = (Bearer::random(&app.random), app.clock.now());
+    // a cookie that is there already counts only for the attempt that it was given for: anybody could have planted another
+    let (attempt, browser) = match (app.attempts.start(&state, &fresh.digest(), now).await, own) {
+        (Err(Error::AlreadyUsed), Some(own)) => (app.attempts.start(&state, &own.digest(), now).await?, own),
+        (started, _) => (started?, fresh),
     };
-    let attempt = app.attempts.start(&state, &digest(browser.expose()), app.clock.now()).await?;
     // as long as the answer may take and the outcome be looked at
     let cookie = cookie(&name, browser.expose(), 3 * LIFETIME.as_secs());
     let provider = with_state(&attempt.authorization_url, &state).map_err(|_| Error::UnknownState)?;

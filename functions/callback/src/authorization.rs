@@ -48,9 +48,11 @@ pub async fn receive(app: &Arc<App>, request: &Request) -> Result<Response, Erro
 
     let vouched = attempt.completion == Completion::AppVouches;
     let code = completion_code(attempt, &cookie).filter(|_| vouched);
-    app.hold(held, code.as_ref()).await?;
+    app.hold(held.clone(), code.as_ref()).await?;
     match attempt.completion {
-        Completion::BoundAtStart => app.end(progress, app.complete_in_browser(attempt, &cookie).await?).await,
+        Completion::BoundAtStart => {
+            app.end(progress, app.complete_in_browser(attempt, Some(held), &cookie).await?).await
+        }
         Completion::AppVouches | Completion::PersonConfirms => app.end(progress, Ending::Held(code)).await,
     }
 }
@@ -59,7 +61,8 @@ pub async fn receive(app: &Arc<App>, request: &Request) -> Result<Response, Erro
 async fn again(app: &App, progress: &Progress, cookie: &Bearer) -> Result<Response, Error> {
     let attempt = &progress.attempt;
     if progress.status == Status::Held && attempt.completion == Completion::BoundAtStart {
-        return app.end(progress, app.complete_in_browser(attempt, cookie).await?).await;
+        let held = app.connections.held(&attempt.id).await?;
+        return app.end(progress, app.complete_in_browser(attempt, held, cookie).await?).await;
     }
     app.end(progress, Ending::of(progress, cookie)).await
 }

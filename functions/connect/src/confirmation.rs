@@ -4,14 +4,14 @@ use askama::Template;
 use shared::{
     app::App,
     error::{Error, Missing, Refusal},
-    flow::finish::{Ending, completion_code},
+    flow::finish::Ending,
     http::{Request, Response, form},
     id::AttemptId,
     page::{self, Frame},
     secret::{Bearer, digest},
     store::{
         attempts::{Attempt, Completion, Progress, Status, cookie_name},
-        connections::{Completer, Held},
+        connections::Held,
         settings::Key,
     },
 };
@@ -109,7 +109,7 @@ pub async fn decide(app: &App, request: &Request) -> Result<Response, Error> {
         ));
     }
     let ending = match form.required("decision")? {
-        "confirm" => confirm(app, &own, held?).await?,
+        "confirm" => app.complete_in_browser(attempt, held?, &own.cookie).await?,
         "cancel" => cancel(app, &own).await?,
         _ => return Err(Error::invalid("decision is confirm or cancel")),
     };
@@ -120,18 +120,6 @@ pub async fn decide(app: &App, request: &Request) -> Result<Response, Error> {
 async fn held(app: &App, request: &Request) -> Result<Option<Held>, Error> {
     let id = AttemptId::parse(request.param("attempt")?).ok_or(Error::UnknownState)?;
     Ok(app.connections.held(&id).await?)
-}
-
-async fn confirm(app: &App, own: &Own, held: Option<Held>) -> Result<Ending, Error> {
-    let attempt = &own.progress.attempt;
-    let Some(held) = held else { return ended(app, own).await };
-    let code = completion_code(attempt, &own.cookie);
-    let by = Completer::Person { browser: own.cookie.digest(), code: code.as_ref() };
-    match app.complete(&held, attempt.reconnect, &by).await {
-        Ok(_) => Ok(Ending::Connected(code)),
-        Err(Error::AlreadyUsed) => ended(app, own).await,
-        Err(error) => refused(app, own, error).await,
-    }
 }
 
 /// A renewal with another account is an outcome, which tells the account that was expected.

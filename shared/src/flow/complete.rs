@@ -21,7 +21,6 @@ impl App {
     /// renew a connection with another account, is treated as one that nobody claims: forgotten and revoked, and the attempt
     /// says why.
     pub async fn complete(&self, held: &Held, reconnect: bool, by: &Completer<'_>) -> Result<Connection, Error> {
-        self.must_be_completable(held, reconnect).await?;
         let completed = if reconnect {
             self.reconnect(held, by).await
         } else {
@@ -32,7 +31,11 @@ impl App {
 
     /// Fails if a held grant would renew a connection with another account, and gives it back.
     pub async fn must_be_completable(&self, held: &Held, reconnect: bool) -> Result<(), Error> {
-        let checked = if reconnect { self.must_be_the_same_account(&held.connection).await } else { Ok(()) };
+        if !reconnect {
+            return Ok(());
+        }
+        let old = self.connections.find(&held.connection.key).await?;
+        let checked = old.map_or(Ok(()), |old| must_be_the_same_account(&old.connection, &held.connection));
         self.or_give_back(held, checked).await
     }
 
@@ -54,6 +57,7 @@ impl App {
         for _ in 0..RENEWALS {
             let old = self.connections.find(&held.connection.key).await?;
             let old = old.ok_or(Error::NotFound(Missing::Connection))?;
+            must_be_the_same_account(&old.connection, &held.connection)?;
             let queued = self.replaced(&old, held).await?;
             let renewal = Renewal { old: &old, revoke: queued.as_ref() };
             match self.connections.complete(self.beside(), held, Some(renewal), by, self.clock.now()).await {
@@ -73,32 +77,24 @@ impl App {
 
     /// Completes a held grant in the browser that it is held for. What it comes to if somebody was faster, by a second click or in
     /// another tab, or if the keeper was, is told as it stands.
-    pub async fn complete_in_browser(&self, attempt: &Attempt, cookie: &Bearer) -> Result<Ending, Error> {
-        let held = self.connections.held(&attempt.id).await?;
+    pub async fn complete_in_browser(
+        &self,
+        attempt: &Attempt,
+        held: Option<Held>,
+        cookie: &Bearer,
+    ) -> Result<Ending, Error> {
         let code = completion_code(attempt, cookie);
         if let Some(held) = held {
             let by = Completer::Person { browser: cookie.digest(), code: code.as_ref() };
             match self.complete(&held, attempt.reconnect, &by).await {
                 Ok(_) => return Ok(Ending::Connected(code)),
-                Err(Error::AlreadyUsed) => {}
+                // an outcome, which the page of it tells
+                Err(Error::AlreadyUsed | Error::Refused { code: Refusal::WrongAccount, .. }) => {}
                 Err(error) => return Err(error),
             }
         }
         let progress = self.attempts.progress_of(&attempt.id, self.clock.now()).await?;
         if progress.status == Status::Held { Err(Error::AlreadyUsed) } else { Ok(Ending::of(&progress, cookie)) }
-    }
-
-    /// Fails if the connection that would be renewed is to another account: who has access through it would be exchanged
-    /// without the app's noticing. Where either account is unknown there is nothing to compare.
-    async fn must_be_the_same_account(&self, renewed: &Connection) -> Result<(), Error> {
-        let Some(old) = self.connections.find(&renewed.key).await? else { return Ok(()) };
-        match (&old.connection.account.id, &renewed.account.id) {
-            (Some(old), Some(new)) if old != new => Err(Error::refused(
-                Refusal::WrongAccount,
-                "the connection is to another account than the one consented with, and stays as it was",
-            )),
-            _ => Ok(()),
-        }
     }
 
     /// Fails if this process knows that the user was deleted, which it may learn half a minute late: for the beginning of a way
@@ -113,5 +109,17 @@ impl App {
         let key = Key::DeletedUser(project.clone(), environment, identity.clone());
         let read = self.settings.read(std::slice::from_ref(&key), self.clock.now()).await?;
         if read.is_deleted(&key) { Err(Error::NotFound(Missing::User)) } else { Ok(()) }
+    }
+}
+
+/// Fails if the connection that would be renewed is to another account: who has access through it would be exchanged without the
+/// app's noticing. Where either account is unknown there is nothing to compare.
+fn must_be_the_same_account(old: &Connection, renewed: &Connection) -> Result<(), Error> {
+    match (&old.account.id, &renewed.account.id) {
+        (Some(old), Some(new)) if old != new => Err(Error::refused(
+            Refusal::WrongAccount,
+            "the connection is to another account than the one consented with, and stays as it was",
+        )),
+        _ => Ok(()),
     }
 }

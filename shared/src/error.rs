@@ -188,6 +188,10 @@ pub enum Refusal {
     UnsupportedApiVersion,
     /// The credential type is not what this connector takes.
     UnsupportedCredentialType,
+    /// The connector asks the person for something, and nothing was given.
+    InputsRequired,
+    /// What the person typed is not what the connector asks for.
+    InvalidInputs,
     /// The provider does not accept the credentials.
     InvalidCredentials,
     /// The connector's definition has a fault.
@@ -216,6 +220,8 @@ impl Refusal {
             Self::WrongAccount => "wrong_account",
             Self::UnsupportedApiVersion => "unsupported_api_version",
             Self::UnsupportedCredentialType => "unsupported_credential_type",
+            Self::InputsRequired => "inputs_required",
+            Self::InvalidInputs => "invalid_inputs",
             Self::InvalidCredentials => "invalid_credentials",
             Self::InvalidConnector => "invalid_connector",
             Self::ConnectorInUse => "connector_in_use",

@@ -27,7 +27,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
 use self::api_version::ApiVersion;
-pub use self::{failure::failure, params::Params};
+pub use self::{
+    failure::{failure, failure_with_form},
+    params::Params,
+};
 use crate::{
     app::App,
     clock::Timestamp,

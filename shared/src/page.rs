@@ -2,6 +2,7 @@
 //!
 //! Templates escape by default. A page has no script and no style of its own: one stylesheet and one script are routes of ours.
 
+pub mod fields;
 mod language;
 mod words;
 

@@ -107,6 +107,7 @@ fn asked(caller: &Caller, subject: Subject, shape: Shape, given: BTreeMap<String
         shape,
         reconnect: None,
         session: None,
+        name: None,
         given,
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! | asked by | what proves the page |
 //! |---|---|
-//! | `POST /v1/connect/attempts`, by our own start page in a window of its own | who handed it the session (`event.origin`), in the word of our page; no other page can send that word (`Sec-Fetch-Site`, `Origin`) |
+//! | `POST /v1/connect/attempts`, by our own start page in a window of its own, or by our frame | who handed it the session (`event.origin`), in the word of our page; no other page can send that word (`Sec-Fetch-Site`, `Origin`) |
 //! | `POST /connect/start`, by a form of the app's page in the same window | `Origin`, which the browser writes |
+//! | `POST /v1/connect/attempts` with `window: same`, by our frame for the published widget | nothing: that client takes the browser away by itself, so the person confirms at the end |
 //!
 //! The answer sets the attempt's cookie at once, so that neither the address it names nor the `state` in it is worth anything in
 //! another browser. A session comes from the app's back end; a token in an address is a link and opens none of this. Where the page
@@ -17,19 +18,25 @@ use serde_json::json;
 use shared::{
     app::App,
     caller::connector_keys,
-    error::{Error, Missing, Refusal},
+    error::{Error, Missing, ProviderError, Refusal},
     flow::{
         begin::{Asked, Begun},
         connector_in_use::ConnectorInUse,
+        page_session::{PageSession, must_be_allowed, page_origin},
     },
-    http::{Request, Response, bearer_token, cookie, form},
+    http::{Request, Response, cookie, failure_with_form},
     id::ConnectorId,
-    page::{self, Frame, OPENER},
+    label::{LONGEST, must_be_label},
+    page::{
+        self, Frame, OPENER,
+        fields::{self, Problem, Typed},
+    },
     protocol::authorization::with_state,
+    record::Record,
     secret::Bearer,
     store::{
         attempts::{LIFETIME, Shape},
-        links::Session,
+        connections::Health,
         settings::{Key, Project},
     },
 };
@@ -42,19 +49,37 @@ struct Start<'a> {
     frame: &'a Frame,
 }
 
-/// What our start page says.
+/// What our start page and our frame say.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
     connector: String,
-    /// The origin of the page that handed over the session.
-    opener: String,
+    /// The origin of the page that handed the session to our start page.
+    opener: Option<String>,
+    /// The origin of the page around our frame.
+    parent: Option<String>,
+    /// What the person typed, by the inputs' names. Without it a connector that asks for something answers with its form.
+    inputs: Option<BTreeMap<String, String>>,
+    /// How the person wants the connection to be called.
+    name: Option<String>,
+    #[serde(default)]
+    window: Window,
+}
+
+/// Where the provider is shown.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Window {
+    /// In the window that asks: this browser has the attempt from now on.
+    #[default]
+    Own,
+    /// In the window of the app's page, which goes to our start by itself.
+    Same,
 }
 
 /// A page of an app's with its session.
 struct Page<'a> {
-    bearer: Bearer,
-    session: Session,
+    session: PageSession,
     project: Project,
     connector: ConnectorInUse<'a>,
 }
@@ -68,29 +93,38 @@ pub async fn page(app: &App, request: &Request) -> Result<Response, Error> {
         .with("content-security-policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"))
 }
 
-/// `POST /v1/connect/attempts`: `{"connector", "opener"}` in, `{"attempt", "url"}` out, to our own start page alone.
+/// `POST /v1/connect/attempts`, to our own start page and frame alone. Answers `{"attempt", "url"}`, with `state` where the window
+/// is the app's page's own; for a connector that takes a key `{"attempt", "status", "connection"}`; and where the person has to be
+/// asked first, or again, 422 with the form.
 pub async fn create(app: &App, request: &Request) -> Result<Response, Error> {
-    let bearer = request.single_header("authorization")?.and_then(bearer_token);
-    let bearer =
-        bearer.ok_or(Error::Unauthenticated { why: "send the session as a Bearer token", challenge: false })?;
-    let session = Page::session(app, bearer).await?;
-    let wanted: Wanted = request.json()?;
-    if !form::is_ours(request, &app.base_url(app.clock.now()).await?)? {
-        return Err(Error::ForgedForm);
-    }
+    let session = app.session_of_our_page(request).await?;
+    let mut wanted: Wanted = request.json()?;
+    wanted.must_fit()?;
     let page = Page::asking(app, session, &wanted.connector).await?;
-    must_be_allowed(&page.project, &wanted.opener)?;
+    let base_url = app.base_url(app.clock.now()).await?;
+    must_be_allowed(&page.project, page_origin(&base_url, wanted.opener.as_deref(), wanted.parent.as_deref())?)?;
 
-    let browser = Bearer::random(&app.random);
-    let begun = page.begin(app, &browser, true, None).await?;
-    let body = json!({ "attempt": begun.attempt.id, "url": provider(&begun)? });
-    Ok(started(Response::created(&body), &begun, &browser))
+    let given = match (wanted.inputs.take(), page.connector.data.inputs.is_empty()) {
+        (Some(given), _) => trimmed(given),
+        (None, true) => BTreeMap::new(),
+        (None, false) => return Ok(page.ask(app, request)),
+    };
+    if !fields::are_whole(&page.connector, &given) {
+        return Ok(page.ask_again(app, request, given));
+    }
+    if page.connector.data.oauth2.is_none() {
+        return page.connect(app, request, wanted.name, given).await;
+    }
+    match wanted.window {
+        Window::Own => page.leave_in_own_window(app, wanted.name, given).await,
+        Window::Same => page.leave_in_same_window(app, wanted.name, given).await,
+    }
 }
 
 /// `POST /connect/start`: a form with `session`, `connector` and `return_to`; the browser goes on to the provider.
 pub async fn submit(app: &App, request: &Request) -> Result<Response, Error> {
     let form = request.form()?;
-    let session = Page::session(app, form.required("session")?).await?;
+    let session = app.page_session(form.required("session")?).await?;
     let page = Page::asking(app, session, form.required("connector")?).await?;
     let origin = request.single_header("origin")?.filter(|origin| *origin != "null");
     if let Some(origin) = origin {
@@ -99,68 +133,140 @@ pub async fn submit(app: &App, request: &Request) -> Result<Response, Error> {
     let return_to = form.one("return_to")?.map(|text| return_to(&page.project, origin, text)).transpose()?;
 
     let browser = Bearer::random(&app.random);
-    let begun = page.begin(app, &browser, origin.is_some(), return_to).await?;
+    let asked = page.asked(Shape::Page { return_to }, None, BTreeMap::new());
+    let begun = app.begin_in(&browser.digest(), origin.is_some(), &page.connector, asked).await?;
     Ok(started(Response::see_other(&provider(&begun)?), &begun, &browser))
 }
 
-impl<'a> Page<'a> {
-    /// The session that the page bears, if something can be started with it.
-    async fn session(app: &App, bearer: &str) -> Result<(Bearer, Session), Error> {
-        let now = app.clock.now();
-        let bearer = Bearer::from(bearer.to_owned());
-        let session = app.links.session(&bearer, now).await?.filter(|session| session.expires_at() > now);
-        let unknown = Error::Unauthenticated { why: "the session is unknown or has expired", challenge: false };
-        session.map(|session| (bearer, session)).ok_or(unknown)
-    }
-
-    /// What the session may connect, read in one round.
-    async fn asking(app: &'a App, (bearer, session): (Bearer, Session), connector: &str) -> Result<Self, Error> {
-        let id = ConnectorId::parse(connector).ok_or(Error::NotFound(Missing::Connector))?;
-        if !session.connectors.is_empty() && !session.connectors.contains(&id) {
-            return Err(Error::NotFound(Missing::Connector));
-        }
-        let Session { project, environment, identity, .. } = &session;
-        let user = identity.iter().map(|user| Key::DeletedUser(project.clone(), *environment, user.clone()));
-        let mut keys = connector_keys(project, *environment, &id).to_vec();
-        keys.extend([Key::Project(project.clone()), Key::Deployment].into_iter().chain(user));
-        let read = app.settings.read(&keys, app.clock.now()).await?;
-        let connector = app.connector_from(&read, project, *environment, &id)?;
-        connector.must_be_enabled()?;
-        let project = read.project(project)?.ok_or(Error::NotFound(Missing::Project))?;
-        app.must_not_be_deleted(&session.project, session.environment, session.identity.as_ref()).await?;
-        Ok(Self { bearer, session, project, connector })
-    }
-
-    async fn begin(
-        &self,
-        app: &App,
-        browser: &Bearer,
-        proven: bool,
-        return_to: Option<String>,
-    ) -> Result<Begun, Error> {
-        let asked = Asked {
-            project: &self.project,
-            environment: self.session.environment,
-            identity: self.session.identity.clone(),
-            identity_label: self.session.identity_label.clone(),
-            shape: Shape::Page { return_to },
-            reconnect: None,
-            session: Some(self.bearer.digest().as_str().to_owned()),
-            given: BTreeMap::new(),
-        };
-        app.begin_in(&browser.digest(), proven, &self.connector, asked).await
+impl Wanted {
+    fn must_fit(&self) -> Result<(), Error> {
+        let Some(name) = &self.name else { return Ok(()) };
+        must_be_label(name, LONGEST).map_err(|unfit| Error::invalid(format!("name {unfit}")))
     }
 }
 
-/// The page is one of the project's.
-fn must_be_allowed(project: &Project, origin: &str) -> Result<(), Error> {
-    if project.allowed_origins.iter().any(|allowed| allowed == origin) {
-        return Ok(());
+impl<'a> Page<'a> {
+    /// What the session may connect, read in one round.
+    async fn asking(app: &'a App, session: PageSession, connector: &str) -> Result<Self, Error> {
+        let PageSession { session: content, .. } = &session;
+        let id = ConnectorId::parse(connector).ok_or(Error::NotFound(Missing::Connector))?;
+        if !content.connectors.is_empty() && !content.connectors.contains(&id) {
+            return Err(Error::NotFound(Missing::Connector));
+        }
+        let (project, environment) = (&content.project, content.environment);
+        let user = content.identity.iter().map(|user| Key::DeletedUser(project.clone(), environment, user.clone()));
+        let mut keys = connector_keys(project, environment, &id).to_vec();
+        keys.extend([Key::Project(project.clone()), Key::Deployment].into_iter().chain(user));
+        let read = app.settings.read(&keys, app.clock.now()).await?;
+        let connector = app.connector_from(&read, project, environment, &id)?;
+        connector.must_be_enabled()?;
+        app.must_not_be_deleted(project, environment, content.identity.as_ref()).await?;
+        let project = read.project(project)?.ok_or(Error::NotFound(Missing::Project))?;
+        Ok(Self { session, project, connector })
     }
-    Err(Error::refused(
-        Refusal::OriginNotAllowed,
-        "the page that asks is not of an allowed origin; add it with PATCH /v1/admin/projects/{project}",
-    ))
+
+    /// The connector's form, before anything was typed.
+    fn ask(&self, app: &App, request: &Request) -> Response {
+        let why = format!("{} asks for something first: show the form, and send what was typed as inputs", self.name());
+        self.form(app, request, &Error::refused(Refusal::InputsRequired, why), &Typed::default())
+    }
+
+    /// The form with what is wrong beside its fields.
+    fn ask_again(&self, app: &App, request: &Request, values: BTreeMap<String, String>) -> Response {
+        let error = Error::refused(Refusal::InvalidInputs, "an input is missing or not of the form asked for");
+        let problem = Some(Problem::in_fields(Frame::of(app, request).t));
+        self.form(app, request, &error, &Typed { values, problem })
+    }
+
+    fn form(&self, app: &App, request: &Request, error: &Error, typed: &Typed) -> Response {
+        let markup = fields::markup(&Frame::of(app, request), &self.connector, typed);
+        failure_with_form(request, error, &markup)
+    }
+
+    fn name(&self) -> &str {
+        &self.connector.data.name
+    }
+
+    /// Bound to this browser: it goes on to the provider from here.
+    async fn leave_in_own_window(
+        &self,
+        app: &App,
+        name: Option<String>,
+        given: BTreeMap<String, String>,
+    ) -> Result<Response, Error> {
+        let browser = Bearer::random(&app.random);
+        let asked = self.asked(Shape::Page { return_to: None }, name, given);
+        let begun = app.begin_in(&browser.digest(), true, &self.connector, asked).await?;
+        let body = json!({ "attempt": begun.attempt.id, "url": provider(&begun)? });
+        Ok(started(Response::created(&body), &begun, &browser))
+    }
+
+    /// Bound to nobody: whoever opens the address first has it, and confirms.
+    async fn leave_in_same_window(
+        &self,
+        app: &App,
+        name: Option<String>,
+        given: BTreeMap<String, String>,
+    ) -> Result<Response, Error> {
+        let begun = app.begin(&self.connector, self.asked(Shape::Widget, name, given)).await?;
+        let Begun { attempt, state, start_url } = &begun;
+        Ok(Response::created(&json!({ "attempt": attempt.id, "url": start_url, "state": state.expose() })))
+    }
+
+    /// A key that was typed in our page, in front of its person: verified and connected. The provider's refusal is said on the form.
+    async fn connect(
+        &self,
+        app: &App,
+        request: &Request,
+        name: Option<String>,
+        given: BTreeMap<String, String>,
+    ) -> Result<Response, Error> {
+        let asked = self.asked(Shape::Page { return_to: None }, name, given.clone());
+        let (attempt, connection) = match app.connect_typed(&self.connector, asked).await {
+            Ok(connected) => connected,
+            Err(error) => return self.refused(app, request, given, error),
+        };
+        let record = Record::of(&connection, Health::Connected);
+        Ok(Response::created(&json!({ "attempt": attempt.id, "status": "connected", "connection": record })))
+    }
+
+    /// What was typed can be mended, or sent again.
+    fn refused(
+        &self,
+        app: &App,
+        request: &Request,
+        values: BTreeMap<String, String>,
+        error: Error,
+    ) -> Result<Response, Error> {
+        let Some(problem) = Problem::of(Frame::of(app, request).t, self.name(), &error) else { return Err(error) };
+        let error = match error {
+            Error::Provider { cause: ProviderError::Refused(code), .. } => Error::refused(
+                Refusal::InvalidCredentials,
+                format!("{} does not accept these credentials ({code})", self.name()),
+            ),
+            error => error,
+        };
+        Ok(self.form(app, request, &error, &Typed { values, problem: Some(problem) }))
+    }
+
+    fn asked(&self, shape: Shape, name: Option<String>, given: BTreeMap<String, String>) -> Asked<'_> {
+        let PageSession { bearer, session } = &self.session;
+        Asked {
+            project: &self.project,
+            environment: session.environment,
+            identity: session.identity.clone(),
+            identity_label: session.identity_label.clone(),
+            shape,
+            reconnect: None,
+            session: Some(bearer.digest().as_str().to_owned()),
+            name,
+            given,
+        }
+    }
+}
+
+fn trimmed(given: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    given.into_iter().map(|(name, value)| (name, value.trim().to_owned())).collect()
 }
 
 /// Back to the page that asked, or, where its origin is hidden, to one of an allowed origin (RFC 9700 §4.11).

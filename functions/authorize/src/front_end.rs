@@ -31,6 +31,7 @@ pub async fn authorize(app: &App, request: &Request) -> Result<Response, Error> 
         shape: Shape::FrontEnd { base_url },
         reconnect: None,
         session: None,
+        name: None,
         given: inputs(&connector.data, &query),
     };
     let begun = app.begin(&connector, asked).await?;

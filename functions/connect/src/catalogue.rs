@@ -8,12 +8,9 @@ use shared::{
     error::Error,
     flow::connector_in_use::ConnectorInUse,
     http::{Request, Response},
-    id::ConnectorId,
+    id::{ConnectorId, Environment, Identity, ProjectId},
     page::{self, Frame, Language},
-    store::{
-        connections::{Connection, Health},
-        links::Link,
-    },
+    store::connections::{Connection, Health},
 };
 
 use crate::{
@@ -34,20 +31,26 @@ struct Choose<'a> {
     shown: usize,
 }
 
-struct Entry {
-    id: ConnectorId,
-    name: String,
-    categories: Vec<String>,
+/// A connector in a list.
+pub struct Entry {
+    pub id: ConnectorId,
+    pub name: String,
+    /// By their ids.
+    pub categories: Vec<String>,
+    /// Whether the provider asks the person, or the person types a key.
+    pub by_authorization: bool,
+    pub connected: Option<Connected>,
     /// What a search looks in.
     sought: String,
-    connected: Option<Connected>,
     fits: bool,
 }
 
 /// The newest of an owner's accounts at a provider, and how many more there are.
-struct Connected {
-    works: bool,
-    state: String,
+pub struct Connected {
+    /// Whether the newest needs no renewal.
+    pub works: bool,
+    /// A sentence for people.
+    pub state: String,
 }
 
 /// What somebody looks for.
@@ -69,13 +72,13 @@ pub async fn page(app: &App, request: &Request) -> Result<Response, Error> {
 async fn list(app: &App, request: &Request, visit: &Visit) -> Result<Response, Error> {
     let link = &visit.link;
     let project = project(app, link).await?;
-    let offered = offered(app, link).await?;
-    let owned = app.connections.of_owner(&link.project, link.environment, link.identity.as_ref()).await?;
-
     let frame = Frame::of(app, request).dressed(&project);
+    let owner = (&link.project, link.environment, link.identity.as_ref());
     let wanted = Wanted::of(request)?;
-    let accounts = by_connector(owned);
-    let entries: Vec<Entry> = offered.iter().map(|connector| entry(frame.t, connector, &accounts, &wanted)).collect();
+    let mut entries = entries(app, frame.t, owner, &link.connectors).await?;
+    for entry in &mut entries {
+        entry.fits = wanted.fits(&entry.sought, &entry.categories);
+    }
     let template = Choose {
         frame: &frame,
         app_name: &project.name,
@@ -88,11 +91,21 @@ async fn list(app: &App, request: &Request, visit: &Visit) -> Result<Response, E
     Ok(frame.show(&template, page::NOBODY))
 }
 
-/// What a link may connect, in the project's order.
-async fn offered<'a>(app: &'a App, link: &Link) -> Result<Vec<ConnectorInUse<'a>>, Error> {
-    let all = app.connectors_in_use(&link.project, link.environment).await?;
-    let wanted = |id: &ConnectorId| link.connectors.is_empty() || link.connectors.contains(id);
-    Ok(all.into_iter().filter(|c| c.is_ready() && c.settings().visible && wanted(&c.id)).collect())
+/// What an owner may connect, in the project's order, and what they have connected. `only` names what a link or a session is
+/// limited to; empty means all.
+pub async fn entries(
+    app: &App,
+    t: Language,
+    (project, environment, identity): (&ProjectId, Environment, Option<&Identity>),
+    only: &[ConnectorId],
+) -> Result<Vec<Entry>, Error> {
+    let (all, owned) = tokio::try_join!(app.connectors_in_use(project, environment), async {
+        Ok(app.connections.of_owner(project, environment, identity).await?)
+    })?;
+    let accounts = by_connector(owned);
+    let wanted = |id: &ConnectorId| only.is_empty() || only.contains(id);
+    let offered = all.iter().filter(|c| c.is_ready() && c.settings().visible && wanted(&c.id));
+    Ok(offered.map(|connector| entry(t, connector, &accounts)).collect())
 }
 
 /// Each connector's accounts, the newest first: that is the one which renewing renews.
@@ -108,14 +121,14 @@ fn entry(
     t: Language,
     connector: &ConnectorInUse<'_>,
     accounts: &HashMap<ConnectorId, Vec<(Connection, Health)>>,
-    wanted: &Wanted,
 ) -> Entry {
     let name = connector.data.name.to_string();
     let categories: Vec<String> = connector.data.categories.iter().map(ToString::to_string).collect();
     let words: Vec<String> = categories.iter().map(|category| t.category_name(category)).collect();
     let sought = format!("{name} {} {}", connector.id, words.join(" ")).to_lowercase();
     Entry {
-        fits: wanted.fits(&sought, &categories),
+        fits: true,
+        by_authorization: connector.data.oauth2.is_some(),
         connected: accounts.get(&connector.id).and_then(|accounts| connected(t, accounts)),
         id: connector.id.clone(),
         name,

@@ -9,11 +9,15 @@ use shared::{
     error::{Error, Missing, ProviderError, Refusal},
     flow::{begin::Asked, connector_in_use::ConnectorInUse},
     http::{Params, Request, Response, cookie, failure, form},
-    id::{AttemptId, ConnectorId},
-    page::{self, Frame, Language},
+    id::ConnectorId,
+    page::{
+        self, Frame, Language,
+        fields::{self, Field, Problem, Typed},
+    },
     routes::Voice,
+    secret::Bearer,
     store::{
-        attempts::{LIFETIME, Shape, cookie_name},
+        attempts::{Attempt, LIFETIME, Shape},
         connections::Connection,
         links::Link,
         settings::{Key, Project},
@@ -22,7 +26,6 @@ use shared::{
 
 use crate::{
     arrival::{self, Arrival},
-    fields::{self, Field, Problem, Typed},
     visit::Visit,
 };
 
@@ -88,13 +91,14 @@ pub async fn submit(app: &App, request: &Request) -> Result<Response, Error> {
         shape: Shape::Link { return_to: visit.link.return_to.clone(), link: Some(visit.name.as_str().to_owned()) },
         reconnect: renewed.as_ref().map(|renewed| renewed.key.clone()),
         session: visit.link.session.clone(),
+        name: None,
         given: given.clone(),
     };
     if connector.data.oauth2.is_some() {
         return app.begin(&connector, asked).await.map(|begun| Response::see_other(&begun.start_url));
     }
-    match hold_typed(app, &connector, asked, &base_url).await {
-        Ok(done) => Ok(done),
+    match app.hold_typed(&connector, asked).await {
+        Ok((attempt, browser)) => Ok(to_confirmation(&attempt, &browser, &base_url)),
         // what was typed can be mended, or sent again, on the same page
         Err(error) => match Problem::of(Language::of(request), &connector.data.name, &error) {
             Some(problem) => {
@@ -107,6 +111,12 @@ pub async fn submit(app: &App, request: &Request) -> Result<Response, Error> {
     }
 }
 
+/// The person confirms on the next page, which this browser alone may open.
+fn to_confirmation(attempt: &Attempt, browser: &Bearer, base_url: &str) -> Response {
+    let cookie = cookie(&attempt.cookie_name(), browser.expose(), 3 * LIFETIME.as_secs());
+    Response::see_other(&format!("{base_url}/connect/confirm/{}", attempt.id)).with("set-cookie", &cookie)
+}
+
 /// A page in place of the one that tells a failure: with its status and its code, and in the log.
 fn failure_on(app: &App, request: &Request, error: &Error, page: Response) -> Response {
     if let Error::Provider { cause: ProviderError::Refused(code), connector } = error {
@@ -116,25 +126,6 @@ fn failure_on(app: &App, request: &Request, error: &Error, page: Response) -> Re
     let told = failure(app, request, Voice::Page, error);
     let code = told.headers.iter().find(|(name, _)| name == "x-mooring-error").map(|(_, code)| code.clone());
     Response { status: told.status, ..page }.with("x-mooring-error", &code.unwrap_or_default())
-}
-
-/// Verifies typed credentials and holds them; the person confirms on the next page.
-async fn hold_typed(
-    app: &App,
-    connector: &ConnectorInUse<'_>,
-    asked: Asked<'_>,
-    base_url: &str,
-) -> Result<Response, Error> {
-    let (values, secrets) =
-        connector.values(&asked.given, &asked.project.name).map_err(|error| Error::invalid(error.to_string()))?;
-    let now = app.clock.now();
-    let attempt = app.attempt(connector, asked, AttemptId::random(&app.random), &values, now);
-    let held = app.verified_grant(connector, &attempt, secrets).await?;
-    let browser = shared::secret::Bearer::random(&app.random);
-    app.attempts.put_claimed(&attempt, &browser.digest()).await?;
-    app.connections.hold(&app.attempts, &app.codes, &held, None, now).await?;
-    let cookie = cookie(&cookie_name(&attempt.id), browser.expose(), 3 * LIFETIME.as_secs());
-    Ok(Response::see_other(&format!("{base_url}/connect/confirm/{}", attempt.id)).with("set-cookie", &cookie))
 }
 
 async fn form_page(

@@ -1,10 +1,10 @@
-//! What a person sees: the page that connects, the page that confirms, and how it ended.
+//! What a person sees: the page that connects, the page that confirms, and how it ended; and the same in a frame of the app's page.
 
 mod arrival;
 mod catalogue;
 mod confirmation;
 mod connecting;
-mod fields;
+mod frame;
 mod outcome;
 mod status;
 mod visit;
@@ -43,16 +43,19 @@ impl Handler for Connect {
             Operation::ConfirmPage => confirmation::page(app, request).await,
             Operation::Confirm => confirmation::decide(app, request).await,
             Operation::OutcomePage => outcome::page(app, request).await,
+            Operation::FrameShell => frame::shell(app, request).await,
+            Operation::FrameShellAtRoot => frame::shell_at_root(app, request).await,
+            Operation::OpenFrame => frame::open(app, request).await,
             Operation::AttemptStatus => status::read(app, request).await,
             Operation::Stylesheet => stylesheet(request),
-            Operation::StartScript => Ok(asset("text/javascript; charset=utf-8", include_str!("../assets/start.js"))),
+            Operation::StartScript => Ok(script(include_str!("../assets/start.js"))),
+            Operation::FrameScript => Ok(script(include_str!("../assets/frame.js"))),
+            Operation::FormScript => Ok(script(include_str!("../assets/form.js"))),
             // a module is fetched by the customer's page, which may be isolated
-            Operation::ConnectScript => {
-                Ok(asset("text/javascript; charset=utf-8", include_str!("../assets/connect.js"))
-                    .with("access-control-allow-origin", "*")
-                    .with("cross-origin-resource-policy", "cross-origin"))
-            }
-            Operation::Script => Ok(asset("text/javascript; charset=utf-8", SCRIPT)),
+            Operation::ConnectScript => Ok(script(include_str!("../assets/connect.js"))
+                .with("access-control-allow-origin", "*")
+                .with("cross-origin-resource-policy", "cross-origin")),
+            Operation::Script => Ok(script(SCRIPT)),
             Operation::OpenApi => Ok(asset("application/yaml", OPENAPI)),
             _ => Err(Error::NotFound(Missing::Route)),
         }
@@ -64,6 +67,10 @@ fn stylesheet(request: &Request) -> Result<Response, Error> {
     let query = request.query()?;
     let colour = query.one("colour")?.and_then(|digits| Colour::parse(&format!("#{digits}")));
     Ok(asset("text/css; charset=utf-8", page::stylesheet(colour)))
+}
+
+fn script(text: &'static str) -> Response {
+    asset("text/javascript; charset=utf-8", text)
 }
 
 fn asset(content_type: &str, text: impl Into<Bytes>) -> Response {

@@ -33,6 +33,8 @@ pub struct Asked<'a> {
     pub reconnect: Option<ConnectionKey>,
     /// The digest of the session that may ask for the outcome.
     pub session: Option<String>,
+    /// How the person wants the connection to be called.
+    pub name: Option<String>,
     /// What the person typed.
     pub given: BTreeMap<String, String>,
 }
@@ -142,6 +144,7 @@ impl App {
             identity_label: asked.identity_label,
             app_name: asked.project.name.clone(),
             shape: asked.shape,
+            name: asked.name,
             reconnect: asked.reconnect.is_some(),
             connection: asked.reconnect.unwrap_or_else(|| ConnectionKey::random(&self.random)),
             client: connector.client.as_ref().map(|(source, _)| source.clone()),
@@ -172,8 +175,10 @@ pub fn redirect_uri(base_url: &str, connector: &ConnectorId, callback: Callback)
 fn completion(project: &Project, asked: &Asked<'_>) -> Completion {
     match asked.shape {
         Shape::Credentials { .. } if project.vouches_for_users && asked.identity.is_some() => Completion::AppVouches,
-        Shape::Credentials { .. } | Shape::Link { .. } | Shape::FrontEnd { .. } | Shape::Page { .. } => {
-            Completion::PersonConfirms
-        }
+        Shape::Credentials { .. }
+        | Shape::Link { .. }
+        | Shape::FrontEnd { .. }
+        | Shape::Page { .. }
+        | Shape::Widget => Completion::PersonConfirms,
     }
 }

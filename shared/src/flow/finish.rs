@@ -6,6 +6,7 @@
 //! | authorization URL for a front end | our confirmation | `baseUrl?status=connected&connection=…`, else our page | `baseUrl?error=…`, else our page |
 //! | page with a session, bound | — (completed at once) | `return_to?mooring_attempt=…`, else our page | the same |
 //! | page with a session, otherwise | our confirmation | the same | the same |
+//! | published widget, same window | our confirmation | the page that it left, with `one_auth_state`, else our page | the same with `one_auth_error` |
 //! | credentials, the app vouches | `redirectUri?code=…&state=…` | — | `redirectUri?error=…&state=…` |
 //! | credentials, otherwise | our confirmation | `redirectUri?code=…&state=…` | `redirectUri?error=…&state=…` |
 
@@ -17,8 +18,12 @@ use crate::{
     error::Error,
     http::Response,
     page,
+    protocol::return_address::ReturnAddress,
     secret::Bearer,
-    store::attempts::{Attempt, Completion, Progress, Shape, Status},
+    store::{
+        attempts::{Attempt, Completion, Progress, Shape, Status},
+        settings::Key,
+    },
 };
 
 /// The error of an attempt that failed on our side, in the words of RFC 6749 §4.1.2.1.
@@ -48,7 +53,7 @@ pub enum Ending {
 pub fn completion_code(attempt: &Attempt, cookie: &Bearer) -> Option<Bearer> {
     match attempt.shape {
         Shape::Credentials { .. } => Some(cookie.derived(&format!("completion code {}", attempt.id))),
-        Shape::Link { .. } | Shape::FrontEnd { .. } | Shape::Page { .. } => None,
+        Shape::Link { .. } | Shape::FrontEnd { .. } | Shape::Page { .. } | Shape::Widget => None,
     }
 }
 
@@ -92,6 +97,10 @@ impl App {
             }
             Ending::Held(None) if attempt.completion != Completion::PersonConfirms => to_outcome(attempt, &base_url),
             Ending::Held(None) => Response::redirect(&format!("{base_url}/connect/confirm/{}", attempt.id)),
+            Ending::Connected(None) if attempt.shape == Shape::Widget => self.to_widget(progress, None).await?,
+            Ending::Denied(reason) | Ending::Failed(reason) if attempt.shape == Shape::Widget => {
+                self.to_widget(progress, Some(&reason)).await?
+            }
             Ending::Denied(reason) => refused(progress, &Status::Denied, &reason, &base_url)?,
             Ending::Failed(reason) => refused(progress, &Status::Failed, &reason, &base_url)?,
             Ending::Connected(None) => connected(attempt, &base_url)?,
@@ -99,13 +108,26 @@ impl App {
         };
         Ok(response.with("referrer-policy", "no-referrer"))
     }
+
+    /// Back to the page that the published widget left, if it is one of the project's: anybody can have written the address.
+    async fn to_widget(&self, progress: &Progress, error: Option<&str>) -> Result<Response, Error> {
+        let Progress { attempt, came_from, .. } = progress;
+        let now = self.clock.now();
+        let read = self.settings.read(&[Key::Project(attempt.project.clone()), Key::Deployment], now).await?;
+        let allowed = read.project(&attempt.project)?.map(|project| project.allowed_origins).unwrap_or_default();
+        let page = came_from.as_deref().and_then(ReturnAddress::parse).filter(|page| page.is_of(&allowed));
+        Ok(match page {
+            Some(page) => Response::redirect(&page.with(attempt.id.as_str(), error)),
+            None => to_outcome(attempt, &self.base_url(now).await?),
+        })
+    }
 }
 
 fn connected(attempt: &Attempt, base_url: &str) -> Result<Response, Error> {
     let Some(target) = target(attempt) else { return Ok(to_outcome(attempt, base_url)) };
     let parameters = match attempt.shape {
         Shape::Page { .. } => vec![(ATTEMPT, attempt.id.as_str())],
-        Shape::Link { .. } | Shape::FrontEnd { .. } | Shape::Credentials { .. } => vec![
+        Shape::Link { .. } | Shape::FrontEnd { .. } | Shape::Credentials { .. } | Shape::Widget => vec![
             ("status", "connected"),
             ("connection", attempt.connection.as_str()),
             ("connector", attempt.connector.as_str()),
@@ -121,7 +143,9 @@ fn refused(progress: &Progress, status: &Status, reason: &str, base_url: &str) -
     match attempt.shape {
         Shape::Page { .. } => parameters = vec![(ATTEMPT, attempt.id.as_str())],
         Shape::Credentials { .. } => parameters.extend(progress.state.as_deref().map(|state| ("state", state))),
-        Shape::Link { .. } | Shape::FrontEnd { .. } => parameters.push(("connector", attempt.connector.as_str())),
+        Shape::Link { .. } | Shape::FrontEnd { .. } | Shape::Widget => {
+            parameters.push(("connector", attempt.connector.as_str()));
+        }
     }
     Ok(Response::redirect(&with_parameters(target, &parameters)?))
 }
@@ -132,7 +156,9 @@ fn to_outcome(attempt: &Attempt, base_url: &str) -> Response {
     let address = format!("{base_url}/connect/outcome/{}", attempt.id);
     match attempt.shape {
         Shape::FrontEnd { .. } => Response::found_page(page::render(&Onward { address: &address })),
-        Shape::Link { .. } | Shape::Credentials { .. } | Shape::Page { .. } => Response::redirect(&address),
+        Shape::Link { .. } | Shape::Credentials { .. } | Shape::Page { .. } | Shape::Widget => {
+            Response::redirect(&address)
+        }
     }
 }
 
@@ -153,12 +179,13 @@ fn description(status: &Status, reason: &str) -> &'static str {
     }
 }
 
-/// The address in the customer's hands that this attempt goes back to.
+/// The address in the customer's hands that was agreed when the attempt was made.
 fn target(attempt: &Attempt) -> Option<&str> {
     match &attempt.shape {
         Shape::Link { return_to, .. } | Shape::Page { return_to } => return_to.as_deref(),
         Shape::FrontEnd { base_url } => base_url.as_deref(),
         Shape::Credentials { redirect_uri } => Some(redirect_uri),
+        Shape::Widget => None,
     }
 }
 

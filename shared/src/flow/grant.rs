@@ -188,7 +188,7 @@ impl App {
             connector: attempt.connector.clone(),
             identity: attempt.identity.clone(),
             identity_label: attempt.identity_label.clone(),
-            name: None,
+            name: attempt.name.clone(),
             account,
             client: attempt.client.clone(),
             client_id: attempt.client_id.clone(),

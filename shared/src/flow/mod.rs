@@ -5,9 +5,11 @@ pub mod complete;
 pub mod connector_in_use;
 pub mod finish;
 pub mod grant;
+pub mod page_session;
 pub mod refresh;
 pub mod revoke;
 pub mod settle;
+pub mod typed;
 
 use crate::{
     error::{Error, ProviderError},

@@ -25,6 +25,15 @@ pub fn failure(app: &App, request: &Request, voice: Voice, error: &Error) -> Res
     with_hints(response, error)
 }
 
+/// The same to a page of ours that can ask the person again: with the form as markup.
+pub fn failure_with_form(request: &Request, error: &Error, form: &str) -> Response {
+    let (status, code) = kind(error);
+    log(request, status, code, error);
+    let body =
+        json!({ "error": code, "error_description": error.to_string(), "requestId": request.request_id, "form": form });
+    with_hints(Response { status, ..Response::json(&body) }, error)
+}
+
 fn api(request: &Request, status: u16, code: &str, error: &Error) -> Response {
     let body = json!({ "error": code, "error_description": error.to_string(), "requestId": request.request_id });
     Response { status, ..Response::json(&body) }
@@ -94,7 +103,7 @@ fn refusal_status(refusal: Refusal) -> u16 {
     match refusal {
         Refusal::IdentityMismatch | Refusal::OriginNotAllowed => 403,
         Refusal::ConnectorInUse | Refusal::ConnectionInactive | Refusal::WrongAccount => 409,
-        Refusal::InvalidCredentials => 422,
+        Refusal::InputsRequired | Refusal::InvalidInputs | Refusal::InvalidCredentials => 422,
         Refusal::UnsupportedGrantType
         | Refusal::InvalidScope
         | Refusal::InvalidGrant

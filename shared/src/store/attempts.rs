@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
 use super::{Claimer, Item, Table, number, string};
@@ -21,6 +21,9 @@ pub const LIFETIME: Duration = Duration::from_mins(10);
 
 /// How long the outcome can be asked for afterwards.
 const REMEMBERED: Duration = Duration::from_hours(1);
+
+/// The longest return address that is remembered, encoded: a longer one is no page's own but carries data.
+const LONGEST_RETURN: usize = 4096;
 
 /// One person's way to one connection: who asked for it, where it leads, and how it may be completed.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -45,6 +48,9 @@ pub struct Attempt {
     pub shape: Shape,
     /// Who may complete it.
     pub completion: Completion,
+    /// How the person wants the connection to be called.
+    #[serde(default)]
+    pub name: Option<String>,
     /// The connection it will make, or renew.
     pub connection: ConnectionKey,
     /// Whether that connection exists already.
@@ -157,6 +163,9 @@ pub enum Shape {
         /// The page to go back to; without it, ours is the end, in a window of its own.
         return_to: Option<String>,
     },
+    /// By the published widget in the page's own window. That page adds its address to the `state` on the way out
+    /// ([`crate::protocol::return_address`]), so that it stands beside the attempt ([`Progress::came_from`]) and not in it.
+    Widget,
     /// By `POST /connectors/{connector}/credentials`.
     Credentials {
         /// Where the completion code goes.
@@ -245,6 +254,8 @@ pub struct Progress {
     pub account: Option<String>,
     /// The digest of its browser's cookie, once it was started.
     pub browser: Option<String>,
+    /// What the page that left for the start put behind the `state`: where it wants to be come back to.
+    pub came_from: Option<String>,
     /// Its `state`, once it was claimed and so is spent: the app may compare it with the one it was given.
     pub state: Option<String>,
 }
@@ -259,24 +270,27 @@ pub struct State {
     pub attempt: AttemptId,
     /// What proves it.
     pub proof: Bearer,
+    /// What a client put behind it on the way: no part of it, and not believed.
+    pub came_from: Option<String>,
 }
 
 impl State {
     /// A new one.
     #[must_use]
     pub fn random(connector: &ConnectorId, attempt: &AttemptId, random: &Random) -> Self {
-        Self { connector: connector.clone(), attempt: attempt.clone(), proof: Bearer::random(random) }
+        Self { connector: connector.clone(), attempt: attempt.clone(), proof: Bearer::random(random), came_from: None }
     }
 
-    /// From the wire. A client may have put `~` and an address of its own behind it; that part is not ours.
+    /// From the wire. A client may have put `~` and an address of its own behind it ([`crate::protocol::return_address`]); that part is not ours.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let own = text.split('~').next()?;
+        let (own, behind) = text.split_once('~').map_or((text, None), |(own, behind)| (own, Some(behind)));
         let mut parts = own.splitn(3, '.');
         let connector = ConnectorId::parse(parts.next()?)?;
         let attempt = AttemptId::parse(parts.next()?)?;
         let proof = parts.next().filter(|proof| !proof.is_empty() && proof.len() <= 64)?;
-        Some(Self { connector, attempt, proof: Bearer::from(proof.to_owned()) })
+        let came_from = behind.filter(|behind| behind.len() <= LONGEST_RETURN).map(str::to_owned);
+        Some(Self { connector, attempt, proof: Bearer::from(proof.to_owned()), came_from })
     }
 
     /// As on the wire.
@@ -373,6 +387,16 @@ impl Attempts {
         self.put_new(item_of(attempt, &Status::Claimed).text("browser", browser.as_str())).await
     }
 
+    /// The write of an attempt that is over when it is made: what was typed was verified, and the connection stands beside it in
+    /// one transaction.
+    pub(super) fn connected(&self, attempt: &Attempt) -> Result<TransactWriteItem, StoreError> {
+        let item = item_of(attempt, &Status::Connected);
+        let put = Put::builder().table_name(&self.table.name).set_item(Some(item.0));
+        let put = put.condition_expression("attribute_not_exists(pk)").build();
+        let put = put.map_err(|error| self.table.malformed(error.to_string()))?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
     async fn put_new(&self, item: Item) -> Result<(), StoreError> {
         let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(item.0));
         let put = put.condition_expression("attribute_not_exists(pk)");
@@ -380,9 +404,15 @@ impl Attempts {
     }
 
     /// Gives an attempt to the browser that starts it. The first one has it; the same one may start again; to any other it
-    /// is used.
+    /// is used. What came behind the state is remembered with it.
     pub async fn start(&self, state: &State, browser: &Digest, now: Timestamp) -> Result<Attempt, Error> {
-        let update = self.update(&state.attempt).update_expression("SET browser = :browser");
+        let update = self.update(&state.attempt);
+        let update = match &state.came_from {
+            Some(text) => update
+                .update_expression("SET browser = :browser, came_from = :came_from")
+                .expression_attribute_values(":came_from", string(text)),
+            None => update.update_expression("SET browser = :browser"),
+        };
         let update = update
             .condition_expression("state_hash = :state AND expires_at > :now AND #status = :pending AND (attribute_not_exists(browser) OR browser = :browser)")
             .expression_attribute_names("#status", "status")
@@ -532,6 +562,7 @@ impl Attempts {
             error: text("error"),
             account: text("account"),
             browser: text("browser"),
+            came_from: text("came_from"),
             state: text("spent_state"),
         })
     }

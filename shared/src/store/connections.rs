@@ -24,6 +24,7 @@ pub use self::{
 };
 use super::{
     Item, Table,
+    attempts::{Attempt, Attempts},
     journal::{Journal, Queued},
     number,
     settings::Settings,
@@ -190,6 +191,30 @@ impl Connections {
 
     /// Makes a connection at once, from credentials that the app's own back end brought: none for a user who was deleted.
     pub async fn create(&self, settings: &Settings, connection: &Connection, sealed: &Sealed) -> Result<(), Error> {
+        self.create_with(settings, connection, sealed, None).await
+    }
+
+    /// The same from credentials that a person typed in a page of the app's: with the attempt that the page asks after, which is
+    /// connected from its beginning.
+    pub async fn create_for(
+        &self,
+        attempts: &Attempts,
+        attempt: &Attempt,
+        settings: &Settings,
+        connection: &Connection,
+        sealed: &Sealed,
+    ) -> Result<(), Error> {
+        let connected = attempts.connected(attempt)?;
+        self.create_with(settings, connection, sealed, Some(connected)).await
+    }
+
+    async fn create_with(
+        &self,
+        settings: &Settings,
+        connection: &Connection,
+        sealed: &Sealed,
+        beside: Option<TransactWriteItem>,
+    ) -> Result<(), Error> {
         let item = described(connection)
             .text("pk", connection.key.as_str())
             .text("owner", connection.owner())
@@ -200,6 +225,7 @@ impl Connections {
             .number("fence", connection.created_at.millis())
             .sealed("sealed", sealed);
         let mut writes = vec![self.put(item, "attribute_not_exists(pk)")?];
+        writes.extend(beside);
         let alive = writes.len();
         writes.extend(settings.not_deleted(connection)?);
         match self.transact(writes).await {

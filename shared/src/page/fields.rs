@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use shared::{
+use askama::Template;
+
+use super::{Frame, Language, render};
+use crate::{
     error::{Error, ProviderError},
     flow::connector_in_use::ConnectorInUse,
-    page::Language,
     protocol::{
         connector::Input,
         template::{self, Fault},
@@ -14,6 +16,7 @@ use shared::{
 
 /// A field.
 pub struct Field<'a> {
+    /// What it asks for.
     pub input: &'a Input,
     /// What was typed before, or the default. Secrets are typed anew.
     pub value: String,
@@ -28,23 +31,29 @@ pub struct Field<'a> {
 /// What was typed, and what came of it.
 #[derive(Default)]
 pub struct Typed {
+    /// By the inputs' names.
     pub values: BTreeMap<String, String>,
+    /// Why it is asked for again.
     pub problem: Option<Problem>,
 }
 
 /// Why the form is shown again: a sentence, and what the provider answered.
 pub struct Problem {
+    /// The sentence.
     pub text: String,
+    /// What the provider answered.
     pub said: Option<String>,
 }
 
 impl Problem {
     /// Fields are marked.
+    #[must_use]
     pub fn in_fields(t: Language) -> Self {
         Self { text: t.check_fields(), said: None }
     }
 
     /// What a provider's refusal or failure means to who typed the credentials; `None` for what is no provider's.
+    #[must_use]
     pub fn of(t: Language, name: &str, error: &Error) -> Option<Self> {
         let Error::Provider { cause, .. } = error else { return None };
         let (text, said) = match cause {
@@ -73,7 +82,34 @@ fn refusal(t: Language, name: &str, code: &str) -> String {
     }
 }
 
+/// The form of a connector as markup without its frame, for a page of ours whose script shows it. The form itself and its button
+/// are that page's.
+#[derive(Template)]
+#[template(path = "fragment.html")]
+struct Fragment<'a> {
+    frame: &'a Frame,
+    name: &'a str,
+    docs_url: Option<&'a str>,
+    by_authorization: bool,
+    fields: &'a [Field<'a>],
+    problem: Option<&'a Problem>,
+}
+
+/// A connector's fields as markup, as they stand after a person typed.
+#[must_use]
+pub fn markup(frame: &Frame, connector: &ConnectorInUse<'_>, typed: &Typed) -> String {
+    render(&Fragment {
+        frame,
+        name: &connector.data.name,
+        docs_url: connector.data.docs_url.as_deref(),
+        by_authorization: connector.data.oauth2.is_some(),
+        fields: &fields(frame.t, connector, typed),
+        problem: typed.problem.as_ref(),
+    })
+}
+
 /// The fields of a connector, as they stand after a person typed.
+#[must_use]
 pub fn fields<'a>(t: Language, connector: &'a ConnectorInUse<'_>, typed: &Typed) -> Vec<Field<'a>> {
     let mut first = true;
     let field = |input: &'a Input| {
@@ -95,6 +131,7 @@ fn before(input: &Input, values: &BTreeMap<String, String>) -> String {
 }
 
 /// Whether every field holds what its input asks for.
+#[must_use]
 pub fn are_whole(connector: &ConnectorInUse<'_>, values: &BTreeMap<String, String>) -> bool {
     connector.data.inputs.iter().all(|input| template::judge(input, values).is_ok())
 }

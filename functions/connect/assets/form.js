@@ -1,0 +1,1 @@
+// A connector's form, as the server gave it.

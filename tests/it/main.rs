@@ -17,6 +17,7 @@ mod deleted_user;
 mod emulator;
 mod events;
 mod five_ways;
+mod frame;
 mod from_page;
 mod front_end;
 mod held;

@@ -119,8 +119,10 @@ fn the_roles_are_those_of_the_table() {
             Access::Public => BTreeSet::new(),
             Access::Root => BTreeSet::from(["rootKey"]),
             Access::RootOr(_) => app.into_iter().chain(["rootKey"]).collect(),
-            // what makes an attempt can't be asked in its cookie's name
-            Access::Session if route.operation == Operation::CreateAttempt => BTreeSet::from(["session"]),
+            // there is no attempt yet, and so no cookie of one
+            Access::Session if matches!(route.operation, Operation::CreateAttempt | Operation::OpenFrame) => {
+                BTreeSet::from(["session"])
+            }
             Access::Session => BTreeSet::from(["session", "attemptCookie"]),
             Access::Roles(_) => app.into(),
         };
@@ -216,7 +218,9 @@ fn after_refusal(refusal: Refusal) -> Option<Refusal> {
         Refusal::IdentityMismatch => Refusal::WrongAccount,
         Refusal::WrongAccount => Refusal::UnsupportedApiVersion,
         Refusal::UnsupportedApiVersion => Refusal::UnsupportedCredentialType,
-        Refusal::UnsupportedCredentialType => Refusal::InvalidCredentials,
+        Refusal::UnsupportedCredentialType => Refusal::InputsRequired,
+        Refusal::InputsRequired => Refusal::InvalidInputs,
+        Refusal::InvalidInputs => Refusal::InvalidCredentials,
         Refusal::InvalidCredentials => Refusal::InvalidConnector,
         Refusal::InvalidConnector => Refusal::ConnectorInUse,
         Refusal::ConnectorInUse => Refusal::AddressNotAllowed,

@@ -57,6 +57,7 @@ impl World {
             shape: Shape::Credentials { redirect_uri: "https://orbit.example/connected".to_owned() },
             completion: Completion::AppVouches,
             connection: ConnectionKey::random(&self.app.random),
+            name: None,
             reconnect: false,
             client: Some(ClientSource::Project),
             client_id: Some("mooring".to_owned()),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::world::{Fake, Seen, USER, World, query};
 
 /// A provider that knows one key, and who it belongs to.
-async fn provider() -> Fake {
+pub async fn provider() -> Fake {
     Fake::start(|seen: &Seen| match (seen.target.as_str(), seen.header("x-api-key")) {
         ("/v1/me", Some("good-key")) => axum::Json(json!({ "id": 7, "mail": "ada@keyed.example" })).into_response(),
         ("/v1/broken", _) => axum::http::StatusCode::INTERNAL_SERVER_ERROR.into_response(),
@@ -16,7 +16,7 @@ async fn provider() -> Fake {
     .await
 }
 
-fn definition(url: &str, profile: &str) -> Value {
+pub fn definition(url: &str, profile: &str) -> Value {
     json!({
         "name": "Keyed",
         "inputs": [

@@ -54,7 +54,8 @@ async fn serve(State(gateway): State<Arc<Gateway>>, request: HttpRequest<HttpBod
         Some(path) if path.starts_with('/') => path,
         _ => return plain(StatusCode::NOT_FOUND, &format!("everything here stands below {}", gateway.base_url)),
     };
-    if path == "/" && parts.method == "GET" && wants_page(&parts.headers) {
+    let bare = path == "/" && parts.uri.query().is_none();
+    if bare && parts.method == "GET" && wants_page(&parts.headers) {
         return redirect(gateway.app_url.as_str());
     }
     // a body that no event could hold is refused by its route, in the route's own voice

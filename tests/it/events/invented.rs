@@ -125,6 +125,7 @@ impl Invented {
                 shape: Shape::FrontEnd { base_url: Some("https://app.example/settings?tab=apps".to_owned()) },
                 completion: Completion::PersonConfirms,
                 connection: ConnectionKey::parse("conn_planned").unwrap(),
+                name: None,
                 reconnect: false,
                 client: None,
                 client_id: None,

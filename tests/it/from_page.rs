@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     link::works_until_it_is_deleted,
+    typed_key::{definition, provider},
     world::{Answer, Browser, USER, World, query},
 };
 
@@ -187,4 +188,68 @@ async fn the_start_page_keeps_its_opener_and_can_not_be_framed() {
     let widget = world.browser().open(&format!("{}/connect.js", world.base())).await;
     assert_eq!(widget.header("access-control-allow-origin"), Some("*"));
     assert_eq!(widget.header("content-type"), Some("text/javascript; charset=utf-8"));
+}
+
+/// Where something has to be typed first, the same window shows the connector's page, in this browser alone, and goes back afterwards.
+#[tokio::test]
+async fn what_a_connector_asks_for_is_typed_on_its_page_on_the_way() {
+    let (world, provider) = (World::new().await, provider().await);
+    world.custom("keyed", &definition(&provider.url, "me"), false).await;
+    let home = format!("{}/settings?tab=apps", world.app_origin());
+    for proven in [true, false] {
+        let (browser, session) = (world.browser(), session(&world).await);
+        let origin = if proven { world.app_origin() } else { "null".to_owned() };
+        let fields = [("session", session.as_str()), ("connector", "keyed"), ("return_to", home.as_str())];
+        let call = world.call("POST", "/connect/start").form(&fields).header("origin", &origin);
+        let led = browser.send(call.header("sec-fetch-site", "cross-site")).await;
+        assert_eq!(led.status, 303, "{}", led.text());
+        assert!(!led.location().contains("token"), "{}", led.location());
+        assert_eq!(world.browser().open(&led.location()).await.refusal(), (400, "unknown_state".to_owned()));
+
+        let page = browser.open(&led.location()).await;
+        let typed = |key: &str| page.form("/connect/keyed").with("input_workspace", "side").with("input_api_key", key);
+        assert_eq!(browser.submit(typed("bad-key")).await.status, 422);
+        let mut done = browser.submit(typed("good-key")).await;
+        assert_eq!(done.status, 303, "{}", done.text());
+        if !proven {
+            let confirm = browser.open(&done.location()).await;
+            done = browser.submit(confirm.form("/connect/confirm/").with("decision", "confirm")).await;
+        }
+        let attempt = query(&done.location(), "mooring_attempt").unwrap();
+        assert_eq!(done.location(), format!("{home}&mooring_attempt={attempt}"));
+        assert_eq!(status(&world, &attempt, &session).await["status"], "connected");
+    }
+    assert_eq!(world.connections().await.len(), 2);
+}
+
+/// The same for a provider that is asked in the person's own name space.
+#[tokio::test]
+async fn a_connector_that_asks_for_a_subdomain_is_left_for_from_its_page() {
+    let world = World::new().await;
+    let mut acme = world.acme();
+    acme["inputs"] = json!([{ "name": "shop", "label": "Shop", "pattern": "[a-z]{3,40}" }]);
+    acme["oauth2"]["authorization_params"] = json!({ "shop": "{shop}" });
+    world.custom("shop", &acme, true).await;
+    let (browser, session, app) = (world.browser(), session(&world).await, world.app_origin());
+
+    let fields = [("session", session.as_str()), ("connector", "shop"), ("return_to", app.as_str())];
+    let call = world.call("POST", "/connect/start").form(&fields).header("origin", &app);
+    let led = browser.send(call).await;
+    let page = browser.open(&led.location()).await;
+    let left = browser.submit(page.form("/connect/shop").with("input_shop", "orbit")).await;
+    assert_eq!(query(&left.location(), "shop").as_deref(), Some("orbit"), "{}", left.location());
+    assert!(
+        left.location().starts_with(world.server.provider_url.as_str()),
+        "no question of ours is left: {}",
+        left.location()
+    );
+
+    let body = json!({ "connector": "shop", "opener": app });
+    let asking = |body: &Value| {
+        let call = world.call("POST", "/v1/connect/attempts").bearer(&session).json(body);
+        browser.send(call.header(OUR_PAGE[0].0, OUR_PAGE[0].1))
+    };
+    assert_eq!(asking(&body).await.refusal(), (422, "inputs_required".to_owned()));
+    let begun = asking(&json!({ "connector": "shop", "opener": app, "inputs": { "shop": "orbit" } })).await;
+    assert_eq!(query(&begun.member("url"), "shop").as_deref(), Some("orbit"));
 }

@@ -28,6 +28,7 @@ fn link(world: &World) -> Link {
         connectors: Vec::new(),
         return_to: None,
         session: None,
+        led_by: Default::default(),
         created_at: world.hands.now(),
     }
 }

@@ -79,8 +79,17 @@ async fn a_flow_whose_every_write_meets_a_transaction_goes_on() {
     let (identity, identity_label, created_at) = (None, None, now);
     let content = Session { project, environment, identity, identity_label, connectors, created_at };
     let Session { project, environment, identity, identity_label, connectors, created_at } = content.clone();
-    let link =
-        Link { project, environment, identity, identity_label, connectors, return_to: None, session: None, created_at };
+    let link = Link {
+        project,
+        environment,
+        identity,
+        identity_label,
+        connectors,
+        return_to: None,
+        session: None,
+        led_by: Default::default(),
+        created_at,
+    };
     app.links.put(&token, &link).await.unwrap();
     app.links.put_session(&session, &content).await.unwrap();
     app.links.put_both(&session, &content, &token, &link).await.unwrap();

@@ -37,6 +37,7 @@ use shared::{
     store::{
         attempts::{LIFETIME, Shape},
         connections::Health,
+        links::{self, LedBy, Link, PAGE_LIFETIME},
         settings::{Key, Project},
     },
 };
@@ -121,7 +122,8 @@ pub async fn create(app: &App, request: &Request) -> Result<Response, Error> {
     }
 }
 
-/// `POST /connect/start`: a form with `session`, `connector` and `return_to`; the browser goes on to the provider.
+/// `POST /connect/start`: a form with `session`, `connector` and `return_to`; the browser goes on to the provider, or to the
+/// connector's page where something has to be typed first.
 pub async fn submit(app: &App, request: &Request) -> Result<Response, Error> {
     let form = request.form()?;
     let session = app.page_session(form.required("session")?).await?;
@@ -131,6 +133,9 @@ pub async fn submit(app: &App, request: &Request) -> Result<Response, Error> {
         must_be_allowed(&page.project, origin)?;
     }
     let return_to = form.one("return_to")?.map(|text| return_to(&page.project, origin, text)).transpose()?;
+    if page.connector.data.oauth2.is_none() || !page.connector.data.inputs.is_empty() {
+        return page.lead_to_the_form(app, origin.is_some(), return_to).await;
+    }
 
     let browser = Bearer::random(&app.random);
     let asked = page.asked(Shape::Page { return_to }, None, BTreeMap::new());
@@ -211,6 +216,29 @@ impl<'a> Page<'a> {
         let begun = app.begin(&self.connector, self.asked(Shape::Widget, name, given)).await?;
         let Begun { attempt, state, start_url } = &begun;
         Ok(Response::created(&json!({ "attempt": attempt.id, "url": start_url, "state": state.expose() })))
+    }
+
+    /// What the connector asks for is typed on its page, in this browser: a link that was never in an address leads there.
+    async fn lead_to_the_form(&self, app: &App, proven: bool, return_to: Option<String>) -> Result<Response, Error> {
+        let PageSession { bearer, session } = &self.session;
+        let now = app.clock.now();
+        let link = Link {
+            project: session.project.clone(),
+            environment: session.environment,
+            identity: session.identity.clone(),
+            identity_label: session.identity_label.clone(),
+            connectors: vec![self.connector.id.clone()],
+            return_to,
+            session: Some(bearer.digest().as_str().to_owned()),
+            led_by: LedBy::Page { proven },
+            created_at: now,
+        };
+        let (token, browser) = (Bearer::random(&app.random), Bearer::random(&app.random));
+        app.links.put_claimed(&token, &link, &browser.digest()).await?;
+        let (name, base_url) = (token.digest(), app.base_url(now).await?);
+        let form = format!("{base_url}/connect/{}?link={}", self.connector.id, name.as_str());
+        let cookie = cookie(&links::cookie_name(&name), browser.expose(), PAGE_LIFETIME.as_secs());
+        Ok(Response::see_other(&form).with("set-cookie", &cookie))
     }
 
     /// A key that was typed in our page, in front of its person: verified and connected. The provider's refusal is said on the form.

@@ -147,7 +147,7 @@ async fn cancel(app: &App, own: &Own) -> Result<Ending, Error> {
 }
 
 /// After a form the browser is sent on by 303, also to our own last page, so that a reload sends nothing twice.
-fn after_form(response: Response, base_url: &str, attempt: &Attempt) -> Response {
+pub fn after_form(response: Response, base_url: &str, attempt: &Attempt) -> Response {
     if response.has("location") {
         return Response { status: 303, ..response };
     }

@@ -7,17 +7,22 @@ use shared::{
     app::App,
     caller::connector_keys,
     error::{Error, Missing, ProviderError, Refusal},
-    flow::{begin::Asked, connector_in_use::ConnectorInUse},
+    flow::{
+        begin::{Asked, Begun},
+        connector_in_use::ConnectorInUse,
+        typed::HeldByHand,
+    },
     http::{Params, Request, Response, cookie, failure, form},
     id::ConnectorId,
     page::{
         self, Frame, Language,
         fields::{self, Field, Problem, Typed},
     },
+    protocol::authorization::with_state,
     routes::Voice,
     secret::Bearer,
     store::{
-        attempts::{Attempt, LIFETIME, Shape},
+        attempts::{Attempt, Completion, LIFETIME},
         connections::Connection,
         links::Link,
         settings::{Key, Project},
@@ -26,6 +31,7 @@ use shared::{
 
 use crate::{
     arrival::{self, Arrival},
+    confirmation::after_form,
     visit::Visit,
 };
 
@@ -83,22 +89,13 @@ pub async fn submit(app: &App, request: &Request) -> Result<Response, Error> {
         return Ok(Response { status: 422, ..page });
     }
     let project = project(app, &visit.link).await?;
-    let asked = Asked {
-        project: &project,
-        environment: visit.link.environment,
-        identity: visit.link.identity.clone(),
-        identity_label: visit.link.identity_label.clone(),
-        shape: Shape::Link { return_to: visit.link.return_to.clone(), link: Some(visit.name.as_str().to_owned()) },
-        reconnect: renewed.as_ref().map(|renewed| renewed.key.clone()),
-        session: visit.link.session.clone(),
-        name: None,
-        given: given.clone(),
-    };
+    let asked = visit.asked(&project, renewed.as_ref(), given.clone());
+    let by = visit.completion();
     if connector.data.oauth2.is_some() {
-        return app.begin(&connector, asked).await.map(|begun| Response::see_other(&begun.start_url));
+        return leave(app, &connector, asked, by).await;
     }
-    match app.hold_typed(&connector, asked).await {
-        Ok((attempt, browser)) => Ok(to_confirmation(&attempt, &browser, &base_url)),
+    match app.hold_typed(&connector, asked, by).await {
+        Ok(typed) => after_typing(app, typed, &base_url).await,
         // what was typed can be mended, or sent again, on the same page
         Err(error) => match Problem::of(Language::of(request), &connector.data.name, &error) {
             Some(problem) => {
@@ -111,10 +108,32 @@ pub async fn submit(app: &App, request: &Request) -> Result<Response, Error> {
     }
 }
 
-/// The person confirms on the next page, which this browser alone may open.
-fn to_confirmation(attempt: &Attempt, browser: &Bearer, base_url: &str) -> Response {
-    let cookie = cookie(&attempt.cookie_name(), browser.expose(), 3 * LIFETIME.as_secs());
-    Response::see_other(&format!("{base_url}/connect/confirm/{}", attempt.id)).with("set-cookie", &cookie)
+/// On to the provider: by our start, or at once in a browser that a proven page led here.
+async fn leave(app: &App, connector: &ConnectorInUse<'_>, asked: Asked<'_>, by: Completion) -> Result<Response, Error> {
+    if by == Completion::PersonConfirms {
+        return app.begin(connector, asked).await.map(|begun| Response::see_other(&begun.start_url));
+    }
+    let browser = Bearer::random(&app.random);
+    let Begun { attempt, state, .. } = app.begin_in(&browser.digest(), true, connector, asked).await?;
+    let provider = with_state(&attempt.authorization_url, &state).map_err(|_| Error::UnknownState)?;
+    Ok(with_cookie(Response::see_other(provider.as_str()), &attempt, &browser))
+}
+
+/// The person confirms on the next page, which this browser alone may open; or it is connected, where a proven page led here.
+async fn after_typing(app: &App, typed: HeldByHand, base_url: &str) -> Result<Response, Error> {
+    let HeldByHand { attempt, held, browser } = typed;
+    let response = if attempt.completion == Completion::PersonConfirms {
+        Response::see_other(&format!("{base_url}/connect/confirm/{}", attempt.id))
+    } else {
+        let ending = app.complete_in_browser(&attempt, Some(held), &browser).await?;
+        let progress = app.attempts.progress_of(&attempt.id, app.clock.now()).await?;
+        after_form(app.end(&progress, ending).await?, base_url, &attempt)
+    };
+    Ok(with_cookie(response, &attempt, &browser))
+}
+
+fn with_cookie(response: Response, attempt: &Attempt, browser: &Bearer) -> Response {
+    response.with("set-cookie", &cookie(&attempt.cookie_name(), browser.expose(), 3 * LIFETIME.as_secs()))
 }
 
 /// A page in place of the one that tells a failure: with its status and its code, and in the log.

@@ -1,12 +1,20 @@
 //! Whose browser this is: a link is opened once, by a token in its address, and afterwards known by a cookie.
 
+use std::collections::BTreeMap;
+
 use shared::{
     app::App,
     error::Error,
+    flow::begin::Asked,
     http::{Request, Response, cookie, failure},
     routes::Voice,
     secret::{Bearer, Digest},
-    store::links::{Link, PAGE_LIFETIME},
+    store::{
+        attempts::{Completion, Shape},
+        connections::Connection,
+        links::{LedBy, Link, PAGE_LIFETIME, cookie_name},
+        settings::Project,
+    },
 };
 
 /// A browser that opened a link.
@@ -58,13 +66,44 @@ impl Visit {
         Ok(Self { link, name, cookie })
     }
 
+    /// What is begun here.
+    #[must_use]
+    pub fn asked<'a>(
+        &self,
+        project: &'a Project,
+        renewed: Option<&Connection>,
+        given: BTreeMap<String, String>,
+    ) -> Asked<'a> {
+        let link = &self.link;
+        let return_to = link.return_to.clone();
+        Asked {
+            project,
+            environment: link.environment,
+            identity: link.identity.clone(),
+            identity_label: link.identity_label.clone(),
+            shape: match link.led_by {
+                LedBy::Address => Shape::Link { return_to, link: Some(self.name.as_str().to_owned()) },
+                LedBy::Page { .. } => Shape::Page { return_to },
+            },
+            reconnect: renewed.map(|renewed| renewed.key.clone()),
+            session: link.session.clone(),
+            name: None,
+            given,
+        }
+    }
+
+    /// What completes it.
+    #[must_use]
+    pub fn completion(&self) -> Completion {
+        match self.link.led_by {
+            LedBy::Page { proven: true } => Completion::BoundAtStart,
+            LedBy::Page { proven: false } | LedBy::Address => Completion::PersonConfirms,
+        }
+    }
+
     /// What a form of this visit is for.
     #[must_use]
     pub fn purpose(&self) -> String {
         format!("connect {}", self.name.as_str())
     }
-}
-
-fn cookie_name(name: &Digest) -> String {
-    format!("__Host-mooring_link_{}", name.as_str())
 }

@@ -10,7 +10,7 @@ use shared::{
     id::{ConnectorId, Role},
     secret::Bearer,
     store::{
-        links::{LIFETIME, Link, Session},
+        links::{LIFETIME, LedBy, Link, Session},
         settings::Key,
     },
     subject::Subject,
@@ -128,6 +128,7 @@ fn link(app: &App, caller: &Caller, subject: &Subject) -> Link {
         connectors: Vec::new(),
         return_to: None,
         session: None,
+        led_by: LedBy::Address,
         created_at: app.clock.now(),
     }
 }

@@ -12,22 +12,33 @@ use crate::{
     },
 };
 
+/// A grant of typed credentials, held.
+pub struct HeldByHand {
+    /// Its attempt, which asked no provider for consent.
+    pub attempt: Attempt,
+    /// The grant.
+    pub held: Held,
+    /// What the attempt's cookie holds.
+    pub browser: Bearer,
+}
+
 impl App {
-    /// Verifies what a person typed on a page that a link led to, and holds it for the browser that has the answered cookie: there
-    /// the person confirms. One provider call, two writes.
+    /// Verifies what a person typed on our page, and holds it for the browser that has the answered cookie, to be completed as the
+    /// page was come to. One provider call, two writes.
     pub async fn hold_typed(
         &self,
         connector: &ConnectorInUse<'_>,
         asked: Asked<'_>,
-    ) -> Result<(Attempt, Bearer), Error> {
-        let (attempt, held) = self.typed(connector, asked, Completion::PersonConfirms).await?;
+        completion: Completion,
+    ) -> Result<HeldByHand, Error> {
+        let (attempt, held) = self.typed(connector, asked, completion).await?;
         let browser = Bearer::random(&self.random);
         self.attempts.put_claimed(&attempt, &browser.digest()).await?;
         self.connections.hold(&self.attempts, &self.codes, &held, None, self.clock.now()).await?;
-        Ok((attempt, browser))
+        Ok(HeldByHand { attempt, held, browser })
     }
 
-    /// Verifies what a person typed on a page that was proven to stand in one of the project's, and connects. One provider call,
+    /// Verifies what a person typed in a page that was proven to stand in one of the project's, and connects. One provider call,
     /// one write.
     pub async fn connect_typed(
         &self,

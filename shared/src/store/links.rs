@@ -22,6 +22,21 @@ pub const PAGE_LIFETIME: Duration = Duration::from_mins(15);
 /// Unclaimed and in time, or claimed by this browser before.
 const CLAIMABLE: &str = "attribute_exists(pk) AND ((attribute_not_exists(claimed_by) AND expires_at > :now) OR (claimed_by = :browser AND page_until > :now))";
 
+/// Who leads to the connect page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LedBy {
+    /// A token in an address, which anybody may have sent: the person confirms at the end.
+    #[default]
+    Address,
+    /// A page of the app's with its session, in the browser that is here. `proven` says that its origin was named and is one of the
+    /// project's, so that nobody is asked again.
+    Page {
+        /// Whether the page was proven.
+        proven: bool,
+    },
+}
+
 /// What a one-time token opens: the connect page, once, for exactly this.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Link {
@@ -39,6 +54,9 @@ pub struct Link {
     pub return_to: Option<String>,
     /// The digest of the connect session that it was made with; that session may ask for the outcome.
     pub session: Option<String>,
+    /// Who leads here.
+    #[serde(default)]
+    pub led_by: LedBy,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -68,6 +86,12 @@ impl Session {
     }
 }
 
+/// The name of the cookie of a browser that opened a link.
+#[must_use]
+pub fn cookie_name(link: &Digest) -> String {
+    format!("__Host-mooring_link_{}", link.as_str())
+}
+
 /// One-time tokens and connect sessions, in the flows table.
 pub struct Links {
     table: Table,
@@ -83,6 +107,11 @@ impl Links {
     /// Remembers a one-time token.
     pub async fn put(&self, token: &Bearer, link: &Link) -> Result<(), StoreError> {
         self.put_item(link_item(token, link)).await
+    }
+
+    /// Remembers a link that was never in an address: this browser has it from the beginning, by the name of its page.
+    pub async fn put_claimed(&self, token: &Bearer, link: &Link, browser: &Digest) -> Result<(), StoreError> {
+        self.put_item(link_item(token, link).text("claimed_by", browser.as_str())).await
     }
 
     /// Remembers a session.

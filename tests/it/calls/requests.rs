@@ -130,6 +130,7 @@ impl World {
             connectors: Vec::new(),
             return_to: None,
             session: None,
+            led_by: Default::default(),
             created_at: self.hands.now(),
         };
         self.app.links.put(&token, &link).await.unwrap();

@@ -135,6 +135,9 @@ impl Resolve for PublicResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let loopback = self.loopback;
         Box::pin(async move {
+            if loopback && is_this_machine(name.as_str()) {
+                return Ok(Box::new(THIS_MACHINE.into_iter()) as Addrs);
+            }
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let allowed: Vec<SocketAddr> = found.filter(|address| is_allowed(address.ip(), loopback)).collect();
             if allowed.is_empty() {
@@ -143,6 +146,16 @@ impl Resolve for PublicResolver {
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
     }
+}
+
+const THIS_MACHINE: [SocketAddr; 2] = [
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0), // the URL's port counts
+    SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 0),
+];
+
+/// RFC 6761 §6.3: such names are this machine's without anybody being asked, though not every resolver knows.
+fn is_this_machine(name: &str) -> bool {
+    name == "localhost" || name.ends_with(".localhost")
 }
 
 /// Whether this address may be called.
@@ -222,6 +235,25 @@ mod tests {
         for (address, expected) in table {
             assert_eq!(is_allowed(address.parse().unwrap(), false), expected, "{address}");
         }
+    }
+
+    #[tokio::test]
+    async fn in_local_mode_a_name_ending_in_localhost_is_this_machine_whatever_dns_says() {
+        let resolver = PublicResolver { loopback: true };
+        for name in ["localhost", "provider.localhost", "a.b.localhost"] {
+            let found: Vec<SocketAddr> = resolver.resolve(name.parse().unwrap()).await.unwrap().collect();
+            assert_eq!(found, THIS_MACHINE, "{name}");
+        }
+        for name in ["localhost.example", "notlocalhost", "127.0.0.1"] {
+            assert!(!is_this_machine(name), "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn in_a_deployment_no_name_is_this_machine() {
+        let resolver = PublicResolver { loopback: false };
+        let error = resolver.resolve("localhost".parse().unwrap()).await.err().unwrap();
+        assert!(error.is::<NoPublicAddress>(), "{error}");
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Loopback is no border: what a page in the developer's browser, or another program, gets from the local server.
 
 use reqwest::{Method, RequestBuilder, StatusCode};
+use serde_json::json;
 use shared::aws;
 
-use crate::world::World;
+use crate::world::{Shape, World};
 
 /// A list of tables, signed with this id.
 fn signed(world: &World, endpoint: &str, access_key_id: &str) -> RequestBuilder {
@@ -84,6 +85,67 @@ async fn no_server_answers_under_a_foreign_name() {
             assert_eq!(response.status(), expected, "{url} as {host}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_page_under_another_spelling_is_shown_under_the_printed_one() {
+    for names in [false, true] {
+        let world = World::with(|options| options.names = names).await;
+        let server = &world.server;
+        for printed in [&server.base_url, &server.app_url, &server.provider_url] {
+            let port = printed.port().unwrap();
+            let ask = async |host: &str, accept: &str| {
+                let request = http().get(format!("http://127.0.0.1:{port}/openapi.yaml?a=1"));
+                let request = request.header("host", format!("{host}:{port}")).header("accept", accept);
+                let response = request.send().await.unwrap();
+                let location = response.headers().get("location").map(|value| value.to_str().unwrap().to_owned());
+                (response.status().as_u16(), location)
+            };
+            let there = Some(format!("{printed}openapi.yaml?a=1"));
+            let own = printed.host_str().unwrap();
+            let spellings = ["127.0.0.1", "localhost", "[::1]", "mooring.localhost", "app.localhost"];
+            for other in spellings.into_iter().filter(|spelling| *spelling != own) {
+                assert_eq!(ask(other, "text/html").await, (307, there.clone()), "{printed} as {other}");
+                assert_eq!(ask(other, "*/*").await.1, None, "{printed} as {other}, by a program");
+            }
+            assert_eq!(ask(own, "text/html").await.1, None, "{printed}");
+            assert_eq!(ask("localhost.evil.example", "text/html").await, (421, None), "{printed}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn three_names_are_printed_where_they_are_asked_for_and_everything_follows_them() {
+    let world = World::with(|options| options.names = true).await;
+    let server = &world.server;
+    let printed = [&server.base_url, &server.app_url, &server.provider_url];
+    let [mooring, app, provider] = printed.map(|url| url.as_str().trim_end_matches('/'));
+    for (address, name) in [(mooring, "mooring"), (app, "app"), (provider, "provider")] {
+        assert!(address.starts_with(&format!("http://{name}.localhost:")), "{address}");
+    }
+    let metadata = world.get("/.well-known/oauth-authorization-server").await.json();
+    assert_eq!(metadata["issuer"], mooring);
+    let project = world.root("GET", &format!("/v1/admin/projects/{}", world.project()), None).await.json();
+    assert_eq!(project["allowed_origins"], json!([app]));
+    assert_eq!(project["redirect_uris"], json!([format!("{app}/"), format!("{app}/connected")]));
+    let acme = world.root("GET", "/v1/admin/connectors/acme", None).await.json();
+    assert_eq!(acme["redirect_uri"], format!("{mooring}/connectors/acme/oauth/callback"));
+}
+
+#[tokio::test]
+async fn an_account_is_connected_and_used_under_three_names() {
+    let world = World::with(|options| options.names = true).await;
+    // Mooring exchanges the code at provider.localhost, and calls its API there
+    let connection = world.connect_account(Shape::OneTimeLink).await;
+    let profile = world.api("GET", "/v1/passthrough/acme/me").header("x-one-connection-key", &connection).send().await;
+    assert_eq!(profile.json()["id"], "usr_alice", "{}", profile.text());
+
+    // the demo app's back end asks mooring.localhost for what its user has
+    let (browser, app) = (world.browser(), world.server.app_url.as_str());
+    let welcome = browser.open(app).await;
+    browser.submit(welcome.form("/login").with("user", "alice")).await;
+    let home = browser.open(app).await.text();
+    assert!(home.contains("No account yet"), "{home}");
 }
 
 #[tokio::test]

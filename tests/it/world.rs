@@ -17,7 +17,11 @@ use std::{
     time::Duration,
 };
 
-use local::{Server, demo::Secret, options::Options};
+use local::{
+    Server,
+    demo::Secret,
+    options::{Options, loopback},
+};
 use serde_json::{Value, json};
 use shared::{
     aws,
@@ -61,7 +65,7 @@ impl World {
         let mut options = Options::for_test(Clock::new(move || Timestamp::from_millis(shown.load(Ordering::Relaxed))));
         change(&mut options);
         let server = Server::start(options).await.unwrap();
-        Self { server, hands, http: aws::http_client(aws::tls()).unwrap() }
+        Self { server, hands, http: http() }
     }
 
     /// Turns the clock forward.
@@ -227,4 +231,12 @@ pub struct NewClient {
     pub id: String,
     pub secret: String,
     pub key: String,
+}
+
+/// A client that finds the names of the local server as a browser does, whatever DNS says.
+fn http() -> reqwest::Client {
+    let client = reqwest::Client::builder().tls_backend_preconfigured(aws::tls()).no_proxy();
+    let client = client.redirect(reqwest::redirect::Policy::none());
+    let names = ["mooring.localhost", "app.localhost", "provider.localhost"];
+    names.iter().fold(client, |client, name| client.resolve(name, loopback(0))).build().unwrap()
 }

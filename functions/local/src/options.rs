@@ -15,6 +15,9 @@ pub struct Options {
     pub app_port: u16,
     /// Where the demo provider listens.
     pub provider_port: u16,
+    /// Whether each of the three is printed under a name of its own, so that a browser takes them for three sites, as customer,
+    /// Mooring and provider are: `mooring.localhost`, `app.localhost`, `provider.localhost`.
+    pub names: bool,
     /// What stands before every path, like a stage: `/prod`, or nothing.
     pub base_path: String,
     /// Where the state lives.
@@ -42,6 +45,7 @@ impl Options {
             port: 0,
             app_port: 0,
             provider_port: 0,
+            names: false,
             base_path: String::new(),
             data: Data::Memory,
             clock,
@@ -49,7 +53,7 @@ impl Options {
         }
     }
 
-    /// From `PORT`, `APP_PORT`, `PROVIDER_PORT`, `BASE_PATH` and `MOORING_DATA`.
+    /// From `PORT`, `APP_PORT`, `PROVIDER_PORT`, `LOOPBACK_NAMES`, `BASE_PATH` and `MOORING_DATA`.
     pub fn from_env() -> Result<Self, StartError> {
         let port = port("PORT")?.unwrap_or(4400);
         let beside = |offset: u16| if port == 0 { 0 } else { port.saturating_add(offset) };
@@ -66,6 +70,7 @@ impl Options {
             port,
             app_port: self::port("APP_PORT")?.unwrap_or(beside(1)),
             provider_port: self::port("PROVIDER_PORT")?.unwrap_or(beside(2)),
+            names: switch("LOOPBACK_NAMES")?,
             base_path,
             data,
             clock: Clock::system(),
@@ -92,6 +97,14 @@ fn port(name: &'static str) -> Result<Option<u16>, StartError> {
     variable(name)
         .map(|text| text.parse().map_err(|_| StartError::Option(name, "a port number from 0 to 65535")))
         .transpose()
+}
+
+fn switch(name: &'static str) -> Result<bool, StartError> {
+    match variable(name).as_deref() {
+        None | Some("0") => Ok(false),
+        Some("1") => Ok(true),
+        Some(_) => Err(StartError::Option(name, "1 or 0")),
+    }
 }
 
 fn is_path(text: &str) -> bool {

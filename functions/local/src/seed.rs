@@ -14,7 +14,7 @@ use shared::{
 };
 use url::Url;
 
-use crate::folder::write_private;
+use crate::{addresses::Addresses, folder::write_private};
 
 /// What the demo is called with, kept beside the state so that a restart changes none of it.
 #[derive(Clone, Deserialize, Serialize)]
@@ -131,16 +131,16 @@ impl Demo {
 
     /// The lines of `demo.env`, which a shell can source.
     #[must_use]
-    pub fn env(&self, base_url: &str, app_url: &Url, provider_url: &Url, root_key: &str) -> String {
+    pub fn env(&self, addresses: &Addresses, root_key: &str) -> String {
         let lines = [
-            ("BASE_URL", base_url),
+            ("BASE_URL", addresses.base()),
             ("PROJECT_ID", self.project.as_str()),
             ("SECRET_KEY", &self.secret_key()),
             ("CLIENT_ID", self.client.as_str()),
             ("CLIENT_SECRET", &self.secret),
             ("ROOT_KEY", root_key),
-            ("APP_URL", app_url.as_str().trim_end_matches('/')),
-            ("PROVIDER_URL", provider_url.as_str().trim_end_matches('/')),
+            ("APP_URL", addresses.app_url.as_str().trim_end_matches('/')),
+            ("PROVIDER_URL", addresses.provider_url.as_str().trim_end_matches('/')),
         ];
         lines.iter().fold(String::new(), |mut text, (name, value)| {
             // writing to a string does not fail

@@ -54,15 +54,17 @@ fn is_loopback(host: &str) -> bool {
     }
 }
 
-/// These routes under loopback names alone.
-pub fn on_loopback(printed: &Url, routes: Router) -> Router {
-    routes.layer(from_fn_with_state(printed.clone(), refuse_foreign))
+/// These routes under the printed spelling: a login's cookie belongs to it, and so does the redirect URI that a browser is sent
+/// back to.
+pub fn as_printed(printed: &Url, routes: Router) -> Router {
+    routes.layer(from_fn_with_state(printed.clone(), admit))
 }
 
-async fn refuse_foreign(State(printed): State<Url>, request: Request, next: Next) -> Response<HttpBody> {
+async fn admit(State(printed): State<Url>, request: Request, next: Next) -> Response<HttpBody> {
     match Spelling::of(&printed, &request) {
+        Spelling::Printed => next.run(request).await,
+        Spelling::Other(page) => redirect(&page),
         Spelling::Foreign => misdirected(),
-        Spelling::Printed | Spelling::Other(_) => next.run(request).await,
     }
 }
 
@@ -73,14 +75,6 @@ pub fn misdirected() -> Response<HttpBody> {
     *response.status_mut() = StatusCode::MISDIRECTED_REQUEST;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
-}
-
-/// Sends a browser that wants a page to the printed spelling, and lets everything else pass.
-pub async fn to_printed(State(printed): State<Url>, request: Request, next: Next) -> Response<HttpBody> {
-    match Spelling::of(&printed, &request) {
-        Spelling::Other(page) => redirect(&page),
-        Spelling::Printed | Spelling::Foreign => next.run(request).await,
-    }
 }
 
 /// Whether somebody wants to look at the answer.

@@ -7,7 +7,7 @@ use std::{
 
 use super::{Answer, Call, Form};
 
-/// A browser with its cookies. Cookies know no ports, and everything here is one host, so there is one jar.
+/// A browser with its cookies. Cookies know no ports, and nearly everything here is one host, so there is one jar.
 #[derive(Clone)]
 pub struct Browser {
     http: reqwest::Client,

@@ -16,7 +16,6 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    middleware::from_fn_with_state,
     routing::{get, post},
 };
 use url::Url;
@@ -28,7 +27,6 @@ use super::{
     refusal::{method_not_allowed, not_found},
     sessions::Sessions,
 };
-use crate::spelling::to_printed;
 
 /// The connector that Orbit's users connect.
 const CONNECTOR: &str = "acme";
@@ -82,7 +80,5 @@ pub fn router(config: Config) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        // the login's cookie belongs to one spelling, and so does the redirect URI that Mooring sends the browser back to
-        .layer(from_fn_with_state(app_url.clone(), to_printed))
         .with_state(Arc::new(App { url: app_url, mooring, sessions }))
 }

@@ -360,21 +360,3 @@ async fn a_wrong_path_or_method_is_named() {
     let wrong = Browser::default().get(&world, "/login").await;
     assert_eq!((wrong.status, wrong.header(&ALLOW)), (StatusCode::METHOD_NOT_ALLOWED, Some("POST")));
 }
-
-#[tokio::test]
-async fn a_page_under_another_loopback_spelling_is_shown_under_the_printed_one() {
-    let world = World::new().await;
-    let ask = async |method: &str, host: &str, accept: &str| {
-        let request = Request::builder().method(method).uri("/?connected=1").header("host", host);
-        let answer = world.send(request.header("accept", accept).body(Body::empty()).unwrap()).await;
-        (answer.status.as_u16(), answer.headers.get(LOCATION).map(|value| value.to_str().unwrap().to_owned()))
-    };
-    let printed = Some(format!("{APP}/?connected=1"));
-    for host in ["localhost:7", "127.0.0.1:7", "[::1]:7"] {
-        assert_eq!(ask("GET", host, "text/html").await, (307, printed.clone()), "{host}");
-        assert_eq!(ask("GET", host, "*/*").await, (200, None), "{host}");
-    }
-    for host in ["orbit.localhost:7", "evil.example", "localhost.evil.example"] {
-        assert_eq!(ask("GET", host, "text/html").await, (200, None), "{host}");
-    }
-}

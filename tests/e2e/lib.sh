@@ -32,8 +32,9 @@ node_modules() {
   echo "$folder"
 }
 
-# chromium: a browser, from the system's packages.
+# chromium: a browser, from the system's packages, and what browser.mjs drives it with.
 chromium() {
+  node_modules browser playwright-core@1.65.1 axe-core@4.14.1 >/dev/null
   command -v "${CHROMIUM:-chromium}" >/dev/null && return
   apt-get update -q >&2
   apt-get install -qy --no-install-recommends chromium >&2

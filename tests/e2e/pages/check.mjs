@@ -4,15 +4,13 @@
 
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { join } from 'node:path'
 
-import { chromium } from 'playwright-core'
-
+import { launch, modules } from '../browser.mjs'
 import { keyedConnector, world } from './world.mjs'
 
 const [binary, shots] = process.argv.slice(2)
-const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const axe = await readFile(modules.resolve('axe-core/axe.min.js'), 'utf8')
 
 const DESK = { width: 1080, height: 860 }
 const LOOKS = [
@@ -72,7 +70,7 @@ async function atAcme(page, user, decision) {
 }
 
 const here = await world(binary)
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] })
+const browser = await launch()
 const context = (locale = 'en-GB') => browser.newContext({ viewport: DESK, locale })
 try {
   const demo = { id: here.env.PROJECT_ID, api: here.api }

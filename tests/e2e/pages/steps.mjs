@@ -1,5 +1,6 @@
 // The pages in the order of the flow. Each step opens what it looks at by the way that a person comes.
 
+import { storedIn } from '../browser.mjs'
 import { keyedConnector } from './world.mjs'
 
 export async function links({ demo, context, look, session, assert }) {
@@ -166,10 +167,15 @@ export async function frames({ here, demo, context, look, session, atAcme, asser
   const home = await context()
   const page = await home.newPage()
   const { allowed_origins: allowed } = await here.admin('GET', `/projects/${demo.id}`)
-  await here.admin('PATCH', `/projects/${demo.id}`, { allowed_origins: [...allowed, here.keyed.url] })
+  await here.admin('PATCH', `/projects/${demo.id}`, { allowed_origins: [...allowed, here.customer] })
   const framed = await session(demo, { connectors: ['acme'] })
-  await page.goto(`${here.keyed.url}/?embedded=${encodeURIComponent(framed)}`)
+  await page.goto(`${here.env.BASE_URL}/connect.js`)
+  await page.evaluate(() => localStorage.setItem('stored', 'in a window'))
+  await page.goto(`${here.customer}/?embedded=${encodeURIComponent(framed)}`)
   const frame = page.frameLocator('iframe')
+  await frame.locator('a.button').waitFor()
+  assert.equal(await storedIn(page.frames()[1]), 'nothing', 'a frame of ours is kept apart from our windows')
+  await look(page, 'framed')
   const [popup] = await Promise.all([home.waitForEvent('page'), frame.locator('a.button').click()])
   await popup.waitForLoadState()
   await popup.click('form .actions button')

@@ -1,13 +1,17 @@
 // connect.js on the demo app's page, in Chromium. Each case is a person of its own.
 
-const assert = require('node:assert/strict')
-const { mkdirSync } = require('node:fs')
-const { join } = require('node:path')
-const { chromium } = require('playwright-core')
+import assert from 'node:assert/strict'
+import { mkdirSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 
-const APP = process.argv[2]
+import { launch, launchUnpartitioned, partitions, plain } from '../browser.mjs'
+import { local } from '../local.mjs'
+
 const PASSWORD = 'demo'
-const SHOTS = join(__dirname, '..', '.work', 'shots', 'widget')
+const SHOTS = fileURLToPath(new URL('../.work/shots/widget/', import.meta.url))
+
+const mooring = await local(process.argv[2])
+const APP = mooring.env.APP_URL
 
 const cases = {
   async 'a window connects, and is closed'(page) {
@@ -44,6 +48,14 @@ const cases = {
     await connected(page)
     await popup.waitForSelector('h1')
     assert.equal(await popup.textContent('h1'), 'Connected')
+  },
+  async 'a cookie for a secure host, without TLS on this machine'(page, context) {
+    const popup = await inWindow(page)
+    await popup.waitForSelector('#username')
+    const { hostname } = new URL(mooring.env.BASE_URL)
+    const kept = (await context.cookies()).filter(({ domain }) => domain === hostname)
+    assert(kept.length > 0 && kept.every(({ name, secure }) => name.startsWith('__Host-') && secure), JSON.stringify(kept))
+    await popup.close()
   },
   async 'a window that is reloaded on its way'(page) {
     const popup = await inWindow(page)
@@ -115,34 +127,56 @@ async function trouble(page) {
   return page.textContent('#trouble')
 }
 
-async function main() {
-  mkdirSync(SHOTS, { recursive: true })
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-background-networking'],
-  })
-  for (const [name, check] of Object.entries(cases)) {
+/** As a person who has just logged in at the app. */
+async function played(name, context) {
+  context.setDefaultTimeout(20_000)
+  const page = await context.newPage()
+  page.on('pageerror', (error) => console.log(`${name}: ${error.message}`))
+  await page.goto(APP)
+  await page.locator('form[action="/login"] button').first().click()
+  await page.waitForSelector('.ways:not([hidden])')
+  try {
+    await cases[name](page, context)
+  } catch (error) {
+    await page.screenshot({ path: `${SHOTS}failed.png` })
+    throw new Error(name, { cause: error })
+  }
+  await page.screenshot({ path: `${SHOTS}${name.replace(/\W+/g, '-')}.png` })
+  console.log(`ok: ${name}`)
+}
+
+async function asPeopleHaveIt() {
+  const browser = await launch()
+  assert(await partitions(await browser.newContext()), 'this browser keeps one storage for a site wherever it stands')
+  for (const name of Object.keys(cases)) {
     const context = await browser.newContext()
-    context.setDefaultTimeout(20_000)
-    const page = await context.newPage()
-    page.on('pageerror', (error) => console.log(`${name}: ${error.message}`))
-    await page.goto(APP)
-    await page.locator('form[action="/login"] button').first().click()
-    await page.waitForSelector('.ways:not([hidden])')
-    try {
-      await check(page, context)
-    } catch (error) {
-      await page.screenshot({ path: join(SHOTS, 'failed.png') })
-      throw new Error(name, { cause: error })
-    }
-    await page.screenshot({ path: join(SHOTS, `${name.replace(/\W+/g, '-')}.png`) })
+    await played(name, context)
     await context.close()
-    console.log(`ok: ${name}`)
   }
   await browser.close()
 }
 
-main().catch((error) => {
+async function theCheckOfPartitioningTellsThemApart() {
+  const browser = await launchUnpartitioned()
+  assert.equal(await partitions(await browser.newContext()), false)
+  await browser.close()
+}
+
+async function inABrowserWithoutOneSwitchOfPlaywrights() {
+  const { context, close } = await plain()
+  assert(await partitions(context))
+  await played('a window connects, and is closed', context)
+  await close()
+}
+
+mkdirSync(SHOTS, { recursive: true })
+try {
+  for (const run of [theCheckOfPartitioningTellsThemApart, asPeopleHaveIt, inABrowserWithoutOneSwitchOfPlaywrights]) {
+    await run()
+    console.log(`ok: ${run.name}`)
+  }
+  await mooring.close()
+} catch (error) {
   console.error(error)
   process.exit(1)
-})
+}

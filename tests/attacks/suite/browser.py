@@ -76,7 +76,9 @@ def fields(inner):
 def send(method, url, headers=(), body=None, host=None):
     """One request exactly as given: header lines may repeat, and `Host` may lie."""
     parts = urllib.parse.urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=LIMIT)
+    # RFC 6761 §6.3: such names are this machine's, as a browser knows and not every resolver does
+    address = "127.0.0.1" if parts.hostname.endswith(".localhost") else parts.hostname
+    connection = http.client.HTTPConnection(address, parts.port, timeout=LIMIT)
     try:
         connection.putrequest(method, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), skip_host=True, skip_accept_encoding=True)
         connection.putheader("host", host or parts.netloc)

@@ -10,11 +10,9 @@ from . import ROOT, attack
 from .world import holds
 from .world import harbour as harbour_of
 
-PLAYWRIGHT = "playwright-core@1.56.1"
-
 
 class Site:
-    """The attacker's site, at a host of its own: `evil.localhost` is another site than 127.0.0.1."""
+    """The attacker's site, at a host of its own: `evil.localhost` is another site than `mooring.localhost`."""
 
     def __init__(self, provider=None):
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -47,10 +45,10 @@ class Site:
 
 def played(**setting):
     """One attack in Chromium."""
-    install = f'set -euo pipefail; . "{ROOT}/tests/e2e/lib.sh"; node_modules attacks {PLAYWRIGHT}'
-    modules = subprocess.run(["bash", "-c", install], check=True, capture_output=True, text=True).stdout.strip()
+    install = f'set -euo pipefail; . "{ROOT}/tests/e2e/lib.sh"; chromium'
+    subprocess.run(["bash", "-c", install], check=True, capture_output=True)
     script = ROOT / "tests/attacks/suite/page.mjs"
-    node = subprocess.run(["node", script, json.dumps({**setting, "modules": modules})], capture_output=True, text=True, timeout=120)
+    node = subprocess.run(["node", script, json.dumps(setting)], capture_output=True, text=True, timeout=120)
     assert node.returncode == 0, node.stderr
     return json.loads(node.stdout)
 

@@ -1,15 +1,8 @@
 // What only a real browser can show: one attack in Chromium. Its setting comes as JSON; the answer is one line of JSON.
-import { createRequire } from "node:module";
+import { launch } from "../../e2e/browser.mjs";
 
 const setting = JSON.parse(process.argv[2]);
-const { chromium } = createRequire(`${setting.modules}/`)("playwright-core");
-
-// playwright-core starts Chromium with third-party storage partitioning off, which no person has
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  args: ["--no-sandbox", "--disable-background-networking"],
-  ignoreDefaultArgs: ["--disable-features"],
-});
+const browser = await launch();
 const context = await browser.newContext();
 
 /** A person logs in at Acme and allows, beginning at our start: it ends at the confirmation. */

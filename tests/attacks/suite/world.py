@@ -31,14 +31,14 @@ def refused(answer, *expected):
 
 
 class Server:
-    """The local server, on free ports."""
+    """The local server, on free ports: a site of its own to a browser, and so are its provider and its app."""
 
     def __init__(self, binary):
         self.folder = tempfile.TemporaryDirectory(prefix="mooring-attacks-")
         self.log = Path(self.folder.name, "server.log")
         # not `:memory:`: the keys are handed over in a file, and only a folder has one
         data = Path(self.folder.name, "data")
-        env = {**os.environ, "PORT": "0", "MOORING_DATA": str(data), "LOG": "info", "NO_COLOR": "1"}
+        env = {**os.environ, "PORT": "0", "LOOPBACK_NAMES": "1", "MOORING_DATA": str(data), "LOG": "info", "NO_COLOR": "1"}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen([binary], env=env, stdout=log, stderr=subprocess.STDOUT)
         deadline = time.monotonic() + 60

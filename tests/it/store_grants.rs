@@ -163,9 +163,15 @@ impl World {
 
     /// The same connection, consented to anew.
     pub async fn reconnect(&self, key: &ConnectionKey) -> Stored {
+        self.reconnect_to(key, Some("account-1")).await
+    }
+
+    /// The same with this account, if the provider tells one.
+    pub async fn reconnect_to(&self, key: &ConnectionKey, account: Option<&str>) -> Stored {
         let old = self.app.connections.find(key).await.unwrap().unwrap().connection;
         let attempt = Attempt { connection: old.key, reconnect: true, ..self.attempt(old.connector.as_str()) };
-        let held = self.grant(&attempt, &self.provider.consent(), Some(Duration::from_hours(1))).await;
+        let mut held = self.grant(&attempt, &self.provider.consent(), Some(Duration::from_hours(1))).await;
+        held.connection.account.id = account.map(str::to_owned);
         self.complete(&attempt, held).await
     }
 

@@ -37,7 +37,7 @@ use crate::{
     secrets::{ClientsSecret, ProviderClient},
     store::{
         connections::{Connection, Fenced, Health, Lease, Leasing, Stored},
-        journal::{Queued, Revocation},
+        journal::Revocation,
     },
     vault::Sealed,
 };
@@ -185,14 +185,23 @@ impl App {
         let sealed = self.seal(&connection.belongs(), &credentials.plaintext()).await?;
         match self.persist(|| self.connections.renew(lease, &open.stored.sealed, &sealed, token_expires_at)).await? {
             Fenced::Written => Ok(Open { stored: open.stored.with(sealed, token_expires_at), credentials }),
-            // reconnected meanwhile: what stands there is newer than what we hold
-            Fenced::Lost => self.read_again(&connection.key).await,
-            // deleted meanwhile: what was just issued must not live on
-            Fenced::Gone => {
-                self.journal.put(&self.orphan(connection, sealed)).await?;
-                Err(Error::NotFound(Missing::Connection))
-            }
+            Fenced::Lost | Fenced::Gone => self.outrun(&open.stored, &sealed).await,
         }
+    }
+
+    /// Connected again or deleted meanwhile: what stands there is newer than what we hold, and what was just issued must not
+    /// live on.
+    async fn outrun(&self, was: &Stored, issued: &Sealed) -> Result<Open, Error> {
+        let key = &was.connection.key;
+        let is = self.connections.find(key).await?;
+        let queued = match &is {
+            Some(is) => self.issued_too_late(was, issued, is).await?,
+            None => Some(self.queued(&was.connection, key.as_str(), issued)),
+        };
+        if let Some(queued) = queued {
+            self.leave_to_the_keeper(&queued).await;
+        }
+        self.open_stored(is.ok_or(Error::NotFound(Missing::Connection))?).await
     }
 
     /// The exchange itself (RFC 6749 §6). An absent `refresh_token` keeps the old one.
@@ -282,11 +291,6 @@ impl App {
                 cause: "no answer within the time for the write after a redemption".to_owned(),
             })
         })
-    }
-
-    fn orphan(&self, connection: &Connection, sealed: Sealed) -> Queued {
-        let now = self.clock.now();
-        Queued { revocation: self.revocation_of(connection, connection.key.as_str(), now), sealed, due: now, tries: 0 }
     }
 
     /// What has to be known to revoke a grant after the item that held it is gone.

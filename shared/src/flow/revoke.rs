@@ -41,6 +41,13 @@ pub enum Revocation {
     Failed,
 }
 
+/// Credentials, and what they are for.
+#[derive(Clone, Copy)]
+struct Grant<'a> {
+    connection: &'a Connection,
+    sealed: &'a Sealed,
+}
+
 /// How often a deletion is tried anew when the credentials were renewed in between.
 const DELETIONS: usize = 5;
 
@@ -104,19 +111,42 @@ impl App {
 
     /// How the grant is revoked that a held one replaces: not at all where the renewed connection lives on it, or might.
     pub(super) async fn replaced(&self, old: &Stored, held: &Held) -> Result<Option<Queued>, Error> {
+        let old = Grant { connection: &old.connection, sealed: &old.sealed };
+        let new = Grant { connection: &held.connection, sealed: &held.sealed };
+        self.given_up(old, new, &held.attempt).await
+    }
+
+    /// How the tokens are revoked that were issued for a connection as it was, while the person connected again: by the same
+    /// rules. Not at all where the grant is still the same: another has renewed it since, and lives on it.
+    pub(super) async fn issued_too_late(
+        &self,
+        was: &Stored,
+        issued: &Sealed,
+        is: &Stored,
+    ) -> Result<Option<Queued>, Error> {
+        let Some(attempt) = is.attempt.as_ref().filter(|attempt| was.attempt.as_ref() != Some(attempt)) else {
+            return Ok(None);
+        };
+        let old = Grant { connection: &was.connection, sealed: issued };
+        let new = Grant { connection: &is.connection, sealed: &is.sealed };
+        self.given_up(old, new, attempt).await
+    }
+
+    /// How a grant is revoked in whose place the one of this attempt stands, or will.
+    async fn given_up(&self, old: Grant<'_>, new: Grant<'_>, attempt: &AttemptId) -> Result<Option<Queued>, Error> {
         let connector = match self.connector_data(&old.connection.project, &old.connection.connector).await {
             Ok(connector) => connector,
             Err(Error::NotFound(_)) => return Ok(None), // with its data went the way to revoke
             Err(error) => return Err(error),
         };
         let Some(revoke) = &connector.revoke else { return Ok(None) };
-        if is_shared_by_account(revoke.effect) && may_be_one_grant(&old.connection, &held.connection) {
+        if is_shared_by_account(revoke.effect) && may_be_one_grant(old.connection, new.connection) {
             return Ok(None);
         }
-        match self.is_the_same_token(old, held).await {
+        match self.is_the_same_token(old, new).await {
             Ok(true) => Ok(None),
             // the connection lives on, so it is the held item that does not count when others of its account are looked up
-            Ok(false) => Ok(Some(self.queued(&old.connection, &held_key(&held.attempt), &old.sealed))),
+            Ok(false) => Ok(Some(self.queued(old.connection, &held_key(attempt), old.sealed))),
             Err(Error::Vault(cause)) => {
                 // who connects again mends the connection; what can't be opened can't be revoked
                 tracing::error!(connection = %old.connection.key, cause = chain(&cause), "the grant that was replaced can't be revoked");
@@ -127,10 +157,23 @@ impl App {
     }
 
     /// Some providers answer each consent of an account with the token that is there already.
-    async fn is_the_same_token(&self, old: &Stored, held: &Held) -> Result<bool, Error> {
-        let old = self.open_credentials(&old.connection.belongs(), &old.sealed).await?;
-        let new = self.open_credentials(&held.connection.belongs(), &held.sealed).await?;
+    async fn is_the_same_token(&self, old: Grant<'_>, new: Grant<'_>) -> Result<bool, Error> {
+        let old = self.open_credentials(&old.connection.belongs(), old.sealed).await?;
+        let new = self.open_credentials(&new.connection.belongs(), new.sealed).await?;
         Ok(old.have_in_common(&new))
+    }
+
+    /// Leaves a revocation to the keeper. Where even that can't be written down it is tried at once, and only once.
+    pub(super) async fn leave_to_the_keeper(&self, queued: &Queued) {
+        let Err(error) = self.journal.put(queued).await else { return };
+        tracing::warn!(connector = %queued.revocation.connector, cause = chain(&error), "a revocation could not be queued");
+        if let Err(error) = self.try_revocation(queued).await {
+            tracing::error!(
+                connector = %queued.revocation.connector,
+                cause = chain(&error),
+                "tokens could neither be revoked nor queued for it; they live until they expire"
+            );
+        }
     }
 
     /// Tries a queued revocation and takes it off the queue, or puts it back for later.
@@ -186,7 +229,8 @@ impl App {
         Ok(self.connections.shares_grant(owner, &queued.revocation.item).await?)
     }
 
-    fn queued(&self, connection: &Connection, item: &str, sealed: &Sealed) -> Queued {
+    /// The revocation of a connection's credentials; the item that held them does not count as another connection.
+    pub(super) fn queued(&self, connection: &Connection, item: &str, sealed: &Sealed) -> Queued {
         let now = self.clock.now();
         Queued { revocation: self.revocation_of(connection, item, now), sealed: sealed.clone(), due: now, tries: 0 }
     }

@@ -34,7 +34,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     error::{Error, Missing, StoreError},
-    id::{ConnectionKey, ConnectorId, Environment, Identity, ProjectId},
+    id::{AttemptId, ConnectionKey, ConnectorId, Environment, Identity, ProjectId},
     protocol::connector::RevokeEffect,
     secret::digest,
     secrets::ClientSource,
@@ -165,6 +165,9 @@ pub struct Stored {
     pub health: Health,
     /// Until when somebody has the right to renew them.
     pub leased_until: Option<Timestamp>,
+    /// The attempt that brought the grant: another one where the person connected again. Absent where the app's back end
+    /// brought the credentials.
+    pub attempt: Option<AttemptId>,
     /// The connection as it stood there, to tell whether it was changed since.
     doc: String,
 }
@@ -245,6 +248,7 @@ impl Connections {
             token_expires_at: item.get_number("token_expires_at").map(Timestamp::from_millis),
             health: health(&item),
             leased_until: item.get_number("lease_until").map(Timestamp::from_millis),
+            attempt: item.get_text("attempt").and_then(AttemptId::parse),
             doc: item.get_text("doc").unwrap_or_default().to_owned(),
         }))
     }

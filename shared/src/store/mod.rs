@@ -30,7 +30,7 @@
 //!
 //! | pk | item |
 //! |---|---|
-//! | `conn_…` | a connection: `doc` [`connections::Connection`], `sealed`, `previous`, `generation`, `status`, `token_expires_at`, `lease_owner`, `lease_until`, `fence`, and index keys |
+//! | `conn_…` | a connection: `doc` [`connections::Connection`], `sealed`, `previous`, `attempt`, `generation`, `status`, `token_expires_at`, `lease_owner`, `lease_until`, `fence`, and index keys |
 //! | `held#att_…` | a held grant: the same `doc` and `sealed`, `attempt`, `expires_at`; no owner or project key, so that it is unlisted |
 //!
 //! Indexes, each with all attributes but the sealed ones: `owner` (`owner`, `created_at`), `project` (`project_shard` of 16,

@@ -164,6 +164,7 @@ impl Connections {
             .text("pk", connection.key.as_str())
             .text("owner", connection.owner())
             .text("project_shard", connection.project_shard())
+            .text("attempt", held.attempt.as_str())
             .number("created_at", connection.created_at.millis())
             .text("status", Health::Connected.as_str())
             .number("generation", generation)

@@ -4,6 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use callback::Callback;
+use serde_json::{Value, json};
 use shared::{
     flow::revoke::Revocation,
     http::{Request, answer},
@@ -203,4 +204,51 @@ async fn a_grant_of_an_unknown_account_is_only_forgotten() {
         world.hands.turn(Duration::from_mins(1));
         assert_eq!(kept(&world).await, [""; 0]);
     }
+}
+
+/// The provider under `custom`, with a fact that has to be learnt after the token call.
+async fn learns(world: &World, member: &str, fact: Value) {
+    let mut custom = serde_json::to_value(world.provider.connector("custom")).unwrap();
+    custom[member] = fact;
+    world.app.settings.put_custom(&world.project, &serde_json::from_value(custom).unwrap()).await.unwrap();
+}
+
+#[tokio::test]
+async fn tokens_without_what_has_to_be_learnt_are_revoked_where_that_ends_nothing_else() {
+    let answers_once = &[500][..];
+    let never_answers = &[500, 500];
+    let table = [
+        ("alone", answers_once, &["rt-0-0"][..]),
+        ("beside a live connection", answers_once, &[]),
+        ("of nobody known", never_answers, &[]),
+        ("with a queue that is down", answers_once, &["rt-0-0"]),
+    ];
+    for (case, answers, expected) in table {
+        let world = World::new().await;
+        let site = json!([{ "name": "site", "url": format!("{}/api/sites", world.provider.url), "path": "token" }]);
+        learns(&world, "lookups", site).await;
+        if case == "beside a live connection" {
+            world.connection("custom").await;
+        }
+        if case == "with a queue that is down" {
+            world.dynamodb.plan("PutItem", "journal", 1, Fault::Denied);
+        }
+        let (attempt, request) = coming_back(&world, "custom").await;
+        world.provider.api_answers_next(answers);
+        assert_eq!(receive(&world, &request).await.status, 302, "{case}");
+        let progress = progress(&world, &attempt).await;
+        assert_eq!((progress.status, progress.error.as_deref()), (Status::Failed, Some("provider_failed")), "{case}");
+        assert_eq!(kept(&world).await, expected, "{case}");
+    }
+}
+
+#[tokio::test]
+async fn tokens_that_came_with_what_is_not_believed_are_revoked() {
+    let world = World::new().await;
+    let captures = json!({ "token_response": { "kind": "token_type" }, "patterns": { "kind": "[0-9]+" } });
+    learns(&world, "captures", captures).await;
+    let (attempt, request) = coming_back(&world, "custom").await;
+    assert_eq!(receive(&world, &request).await.status, 302);
+    assert_eq!(progress(&world, &attempt).await.error.as_deref(), Some("provider_invalid_response"));
+    assert_eq!(kept(&world).await, ["rt-0-0"]);
 }

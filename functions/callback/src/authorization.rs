@@ -43,7 +43,7 @@ pub async fn receive(app: &Arc<App>, request: &Request) -> Result<Response, Erro
     };
     let held = match app.redeem(&claimed, &code, &params).await {
         Ok(held) => held,
-        Err(error) => return app.end(progress, app.give_up(attempt, error).await?).await,
+        Err(failure) => return app.end(progress, app.give_up_grant(attempt, failure).await?).await,
     };
 
     let vouched = attempt.completion == Completion::AppVouches;

@@ -13,7 +13,7 @@ use crate::{
     protocol::{
         account::{lookup_request, profile_request, read_lookup, read_profile},
         authorization::ClaimedCode,
-        connector::Connector,
+        connector::{Connector, Pairs},
         credentials::Credentials,
         origins::Origins,
         template::{self, Values},
@@ -35,9 +35,24 @@ use crate::{
 const LOOKUPS_LIMIT: Duration = Duration::from_secs(6);
 const PROFILE_LIMIT: Duration = Duration::from_secs(4);
 
+/// Why there is no grant to hold.
+#[derive(Debug)]
+pub struct NoGrant {
+    /// What went wrong.
+    pub error: Error,
+    /// What the provider had issued by then, which can't be used.
+    pub issued: Option<Box<Held>>,
+}
+
+impl From<Error> for NoGrant {
+    fn from(error: Error) -> Self {
+        Self { error, issued: None }
+    }
+}
+
 impl App {
     /// Redeems a code (RFC 6749 §4.1.3), learns what the connector needs and whose account it is, and seals the tokens.
-    pub async fn redeem(&self, claimed: &Claimed, code: &ClaimedCode, response: &Params) -> Result<Held, Error> {
+    pub async fn redeem(&self, claimed: &Claimed, code: &ClaimedCode, response: &Params) -> Result<Held, NoGrant> {
         let attempt = claimed.attempt();
         let client_source =
             attempt.client.as_ref().ok_or_else(|| Error::ClientNotConfigured(attempt.connector.clone()))?;
@@ -54,7 +69,7 @@ impl App {
         let oauth2 = connector.oauth2.as_ref().ok_or(Error::UnknownState)?;
 
         let mut values: Values = attempt.values.clone().into_iter().collect();
-        capture(&connector, &attempt.connector, &mut values, |from| {
+        capture(&connector, &attempt.connector, &connector.captures.authorization_response, &mut values, |from| {
             response.one(from).ok().flatten().map(str::to_owned)
         })?;
         let request = token::code_request(oauth2, &client, code, &verifier, &attempt.redirect_uri, &values)
@@ -63,18 +78,26 @@ impl App {
         let response = self.egress.send(request, &origins).await.map_err(|cause| cause.of(&attempt.connector))?;
         let tokens = token::read(oauth2, &response, now).map_err(|cause| cause.of(&attempt.connector))?;
 
-        for (name, path) in connector.captures.token_response.iter() {
-            if let Some(value) = template::pluck_text(&tokens.answer, path) {
-                keep(&connector, &attempt.connector, &mut values, name, &value)?;
-            }
-        }
+        let captured =
+            capture(&connector, &attempt.connector, &connector.captures.token_response, &mut values, |path| {
+                template::pluck_text(&tokens.answer, path)
+            });
         let token_expires_at = tokens.expires_at;
         let scopes = tokens.scopes.clone().unwrap_or_else(|| attempt.scopes.clone());
         let credentials = credentials(tokens);
-        let account = self.learn(&connector, &attempt.connector, &mut values, &credentials).await?;
+        let site = match captured {
+            Ok(()) => self.look_up_in_time(&connector, &attempt.connector, &mut values, &credentials).await,
+            Err(error) => Err(error),
+        };
+        // also where something is missing that the connector needs: whose the tokens are decides whether they may be revoked
+        let mut account = self.account(&connector, &attempt.connector, &values, &credentials).await;
+        account.label = account.label.or_else(|| site.as_ref().ok()?.clone());
         let mut held = self.held(attempt, values, account, &credentials, scopes).await?;
         held.token_expires_at = token_expires_at;
-        Ok(held)
+        match site {
+            Ok(_) => Ok(held),
+            Err(error) => Err(NoGrant { error, issued: Some(Box::new(held)) }),
+        }
     }
 
     async fn verifier(&self, claimed: &Claimed) -> Result<CodeVerifier, Error> {
@@ -82,28 +105,34 @@ impl App {
         String::from_utf8(plaintext).map(CodeVerifier::from).map_err(|_| Error::Vault(VaultError::DoesNotOpen))
     }
 
-    /// The look-ups and the profile. A look-up that fails or takes too long fails the connection, since addresses hang on it;
-    /// such a profile leaves the account unknown.
-    async fn learn(
+    /// A look-up that fails or takes too long fails the connection, since addresses hang on it.
+    async fn look_up_in_time(
         &self,
         connector: &Connector,
         id: &ConnectorId,
         values: &mut Values,
         credentials: &Credentials,
-    ) -> Result<Account, Error> {
-        let too_late = |_| ProviderError::Timeout.of(id);
-        let site =
-            timeout(LOOKUPS_LIMIT, self.look_up(connector, id, values, credentials)).await.map_err(too_late)??;
+    ) -> Result<Option<String>, Error> {
+        let site = timeout(LOOKUPS_LIMIT, self.look_up(connector, id, values, credentials)).await;
+        site.map_err(|_| ProviderError::Timeout.of(id)).flatten()
+    }
+
+    /// A profile that fails or takes too long leaves the account unknown.
+    async fn account(
+        &self,
+        connector: &Connector,
+        id: &ConnectorId,
+        values: &Values,
+        credentials: &Credentials,
+    ) -> Account {
         let profile = timeout(PROFILE_LIMIT, self.profile(connector, id, values, credentials)).await;
-        let mut account = match profile.map_err(too_late).flatten() {
+        match profile.map_err(|_| ProviderError::Timeout.of(id)).flatten() {
             Ok(account) => account.unwrap_or_default(),
             Err(error) => {
                 tracing::warn!(connector = %id, cause = crate::error::chain(&error), "the profile call failed; the account stays unknown");
                 Account::default()
             }
-        };
-        account.label = account.label.or(site);
-        Ok(account)
+        }
     }
 
     /// The look-ups, in order: each may need what the one before found. The label that one of them told.
@@ -234,15 +263,16 @@ fn credentials(tokens: Tokens) -> Credentials {
     }
 }
 
-/// Keeps the parameters of the authorization response that the connector's data names.
+/// Keeps what the connector's data names in one of the provider's answers.
 fn capture(
     connector: &Connector,
     id: &ConnectorId,
+    named: &Pairs,
     values: &mut Values,
     found: impl Fn(&str) -> Option<String>,
 ) -> Result<(), Error> {
-    for (name, parameter) in connector.captures.authorization_response.iter() {
-        if let Some(value) = found(parameter) {
+    for (name, from) in named.iter() {
+        if let Some(value) = found(from) {
             keep(connector, id, values, name, &value)?;
         }
     }

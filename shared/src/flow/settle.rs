@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
-use super::finish::{Ending, SERVER_ERROR};
+use super::{
+    finish::{Ending, SERVER_ERROR},
+    grant::NoGrant,
+};
 use crate::{
     app::App,
     error::{Error, chain},
@@ -38,6 +41,21 @@ impl App {
         );
         self.attempts.fail(&attempt.id, code).await?;
         Ok(Ending::Failed(code.to_owned()))
+    }
+
+    /// The same for an attempt for which the provider may have issued tokens that can't be used: those are revoked, where that
+    /// ends nothing else. Both are written at once, since the time after a slow provider is short.
+    pub async fn give_up_grant(self: &Arc<Self>, attempt: &Attempt, failure: NoGrant) -> Result<Ending, Error> {
+        let queued = failure.issued.and_then(|issued| self.unclaimed(&issued));
+        let app = Arc::clone(self);
+        let revocation = queued.map(|queued| tokio::spawn(async move { app.leave_to_the_keeper(&queued).await }));
+        let ending = self.give_up(attempt, failure.error).await;
+        if let Some(revocation) = revocation
+            && revocation.await.is_err()
+        {
+            tracing::error!(attempt = %attempt.id, "tokens that can't be used could not be queued for revocation");
+        }
+        ending
     }
 
     /// Holds a grant, and the code that completes it where the app will redeem one. What can't be held is taken back, in a

@@ -41,10 +41,7 @@ pub fn stylesheet(colour: Option<Colour>) -> String {
     let Some(colour) = colour else { return STYLESHEET.to_owned() };
     let (accent, ink, light, dark) =
         (colour.css(), colour.ink().css(), colour.on_light().css(), colour.on_dark().css());
-    format!(
-        "{STYLESHEET}:root {{ --accent: {accent}; --accent-ink: {ink}; --mark: {light}; }}\n\
-         @media (prefers-color-scheme: dark) {{ :root {{ --accent: {accent}; --accent-ink: {ink}; --mark: {dark}; }} }}\n"
-    )
+    format!("{STYLESHEET}:root {{ --accent: {accent}; --accent-ink: {ink}; --mark: light-dark({light}, {dark}); }}\n")
 }
 
 /// The header of a page on the way to the outcome: it stays known to the page that opened it, which may wait for the end. Nothing

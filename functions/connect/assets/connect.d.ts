@@ -14,16 +14,27 @@ export interface Connection {
 export interface ConnectOptions {
   /** Where Mooring is; by default, where this module came from. */
   baseUrl?: string
-  /** The `session` that your back end got from `POST /v1/connect/sessions`. */
-  session?: string
+  /** The `session` that your back end got from `POST /v1/connect/sessions`, or a function that gets one. */
+  session?: string | (() => string | Promise<string>)
   /** Or a route of yours that answers the body of `POST /v1/connect/sessions` to a POST. */
   sessionUrl?: string
-  /** What to connect: a connector's id. */
-  connector: string
-  /** A window of its own (the default), or this one; on the way back call `resume`. */
-  mode?: 'popup' | 'redirect'
+  /** What to connect: a connector's id. With `frame` it may be left out, and the person chooses from the list. */
+  connector?: string
+  /** A window of its own (the default); this one, where you call `resume` on the way back; or a frame over this page. */
+  mode?: 'popup' | 'redirect' | 'frame'
   /** With `redirect`: where to come back to, a page of this origin; by default this one. */
   returnTo?: string
+  /** With `frame`: what stands at its top, by default the app's name. */
+  title?: string
+  /** With `frame`: the app's logo and name, by default the project's. */
+  imageUrl?: string
+  companyName?: string
+  /** With `frame`: by default as the person's system is set. */
+  appTheme?: 'dark' | 'light'
+  /** With `frame`: whether the person may name the connection. */
+  showNameInput?: boolean
+  /** With `frame`: it is gone from the page. The connection may have been there before, for the person closes it. */
+  onClose?: () => void
   onSuccess?: (connection: Connection) => void
   onError?: (error: ConnectError) => void
   /** Gives up waiting. */

@@ -34,7 +34,8 @@ export class ConnectError extends Error {
  * @returns {Promise<Connection>}
  */
 export function connect(options) {
-  return told(options, () => (options.mode === 'redirect' ? leave(options) : inWindow(options)))
+  const modes = { redirect: leave, frame: inFrame }
+  return told(options, () => (modes[options.mode] ?? inWindow)(options))
 }
 
 /**
@@ -71,8 +72,9 @@ async function inWindow(options) {
   const popup = window.open(start, '_blank', 'popup,width=520,height=760') // before the first await
   if (!popup) throw new ConnectError('popup_blocked', 'The browser blocked the window. Allow windows for this page and try again.')
   try {
-    const session = await sessionOf(options)
-    const attempt = await handOver(popup, start.origin, session, options.signal)
+    const first = await sessionOf(options)
+    const { attempt, session } = await handOver(popup, start.origin, first, options)
+    options.onAttempt?.(attempt)
     return await outcome(base, attempt, session, options.signal, popup)
   } finally {
     popup.close()
@@ -80,10 +82,11 @@ async function inWindow(options) {
 }
 
 /**
- * The start page asks, and is answered; then it names the attempt.
- * @returns {Promise<string>}
+ * The start page asks, and is answered; then it names the attempt. Where somebody types there for long, it asks for another session.
+ * @returns {Promise<{ attempt: string, session: string }>}
  */
-function handOver(popup, origin, session, signal) {
+function handOver(popup, origin, session, options) {
+  const { signal, more } = options
   return new Promise((resolve, reject) => {
     const done = (settle, value) => {
       window.removeEventListener('message', hear)
@@ -92,11 +95,17 @@ function handOver(popup, origin, session, signal) {
       settle(value)
     }
     const abort = () => done(reject, new ConnectError('aborted'))
+    const give = () => popup.postMessage({ ...more, type: 'mooring:session', session }, origin)
+    const renew = async () => {
+      session = await sessionOf(options)
+      give()
+    }
     const hear = ({ source, origin: from, data }) => {
       // a message is believed only from that window while it shows our start page
       if (source !== popup || from !== origin) return
-      if (data?.type === 'mooring:ready') popup.postMessage({ type: 'mooring:session', session }, origin)
-      if (data?.type === 'mooring:attempt') done(resolve, data.attempt)
+      if (data?.type === 'mooring:ready') give()
+      if (data?.type === 'mooring:renew') renew().catch((error) => done(reject, error))
+      if (data?.type === 'mooring:attempt') done(resolve, { attempt: data.attempt, session })
       if (data?.type === 'mooring:error') done(reject, new ConnectError(data.error, data.error_description))
     }
     window.addEventListener('message', hear)
@@ -108,8 +117,65 @@ function handOver(popup, origin, session, signal) {
   })
 }
 
-/** How it ended, in the server's word. @returns {Promise<Connection>} */
-async function outcome(base, attempt, session, signal, popup) {
+/** What our frame is told of how it is to look. */
+const LOOKS = ['connector', 'title', 'imageUrl', 'companyName', 'appTheme', 'showNameInput']
+
+/** Over this page: a frame of ours with the list, or with one connector. What comes of it stays until the person closes it. */
+function inFrame(options) {
+  const { signal } = options
+  const { href, origin } = new URL(`${baseOf(options)}/connect/frame`)
+  const { dialog, frame } = overlay(href, options.title)
+  return new Promise((resolve, reject) => {
+    let session
+    let failure = new ConnectError('closed', 'It was closed before anything was connected.')
+    const close = (error) => {
+      window.removeEventListener('message', hear)
+      signal?.removeEventListener('abort', abort)
+      dialog.remove()
+      reject(error) // nothing happens to what is connected by then
+      options.onClose?.()
+    }
+    const abort = () => close(new ConnectError('aborted'))
+    const say = (message) => frame.contentWindow?.postMessage(message, origin)
+    const give = (message) => session.then((value) => say({ ...message, session: value }), close)
+    const open = () => give({ ...pick(options, LOOKS), type: 'mooring:open' })
+    const renew = () => {
+      session = sessionOf(options)
+      give({ type: 'mooring:session' })
+    }
+    const hear = ({ source, origin: from, data }) => {
+      if (source !== frame.contentWindow || from !== origin) return
+      if (data?.type === 'mooring:ready' && !session) session = sessionOf(options), open()
+      if (data?.type === 'mooring:renew') renew()
+      if (data?.type === 'mooring:connected') resolve(data.connection)
+      if (data?.type === 'mooring:failed') failure = new ConnectError(data.error, data.error_description)
+      if (data?.type === 'mooring:close') close(failure)
+    }
+    window.addEventListener('message', hear)
+    dialog.addEventListener('close', () => close(failure))
+    signal?.addEventListener('abort', abort)
+    if (signal?.aborted) abort()
+  })
+}
+
+/** Modal, so that nothing behind it is reached by keyboard or by a reader; all that is seen of it is the frame. */
+function overlay(src, title = 'Connect an account') {
+  const whole = { position: 'fixed', inset: 0, width: '100%', height: '100%', maxWidth: 'none', maxHeight: 'none', margin: 0, padding: 0, border: 0 }
+  const clear = { background: 'transparent', overflow: 'hidden', colorScheme: 'light' } // a frame of another scheme is not transparent
+  const frame = Object.assign(document.createElement('iframe'), { src, title })
+  const dialog = document.createElement('dialog')
+  for (const element of [dialog, frame]) Object.assign(element.style, whole, clear)
+  dialog.append(frame)
+  document.body.append(dialog)
+  dialog.showModal()
+  frame.focus()
+  return { dialog, frame }
+}
+
+const pick = (from, names) => Object.fromEntries(names.filter((name) => from[name] !== undefined).map((name) => [name, from[name]]))
+
+/** How it ended, in the server's word. Our frame asks it too. @internal @returns {Promise<Connection>} */
+export async function outcome(base, attempt, session, signal, popup) {
   let alone = 0
   for (;;) {
     const answer = await status(base, attempt, session)
@@ -157,7 +223,7 @@ async function leave(options) {
 }
 
 async function sessionOf({ session, sessionUrl, signal }) {
-  if (session) return session
+  if (session) return typeof session === 'function' ? session() : session
   const response = await fetch(sessionUrl, { method: 'POST', credentials: 'same-origin', signal })
   const answer = await response.json().catch(() => ({}))
   if (!response.ok || !answer.session) throw new ConnectError(answer.error ?? 'no_session', answer.error_description)

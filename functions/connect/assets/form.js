@@ -1,1 +1,91 @@
-// A connector's form, as the server gave it.
+// What forms do beyond plain ones, for every page of ours that has one.
+
+/** The list: shows what fits as somebody types. The same rule as the server's, which answers the form without us. */
+export function narrow(root, changed = () => {}) {
+  const form = root.querySelector('[data-narrow]')
+  const entries = [...root.querySelectorAll('[data-entry]')]
+  const count = root.querySelector('[data-count]')
+  const empty = root.querySelector('[data-empty]')
+  const show = () => {
+    const wanted = form.elements.q.value.trim().toLowerCase()
+    const category = form.elements.category.value
+    let shown = 0
+    for (const entry of entries) {
+      const fits = entry.dataset.entry.includes(wanted) && (!category || entry.dataset.categories.split(' ').includes(category))
+      entry.hidden = !fits
+      if (fits) shown += 1
+    }
+    count.textContent = shown === 1 ? count.dataset.one : count.dataset.many.replace('{}', shown)
+    empty.hidden = shown > 0
+    changed({ q: wanted, category })
+  }
+  form.addEventListener('input', show)
+  form.addEventListener('submit', (event) => {
+    event.preventDefault()
+    show()
+  })
+  empty.querySelector('a, button').addEventListener('click', (event) => {
+    event.preventDefault()
+    form.elements.q.value = ''
+    form.querySelector('[name=category]').checked = true // the first is all of them
+    show()
+    form.elements.q.focus()
+  })
+  show()
+}
+
+/** A secret can be looked at by who types it, to see whether it was copied whole. */
+export function reveal(button) {
+  const input = document.getElementById(button.dataset.reveals)
+  const show = (visible) => {
+    input.type = visible ? 'text' : 'password'
+    button.textContent = visible ? button.dataset.hideShort : button.dataset.showShort
+    button.setAttribute('aria-label', visible ? button.dataset.hide : button.dataset.show)
+  }
+  button.hidden = false
+  button.parentElement.classList.add('revealable')
+  button.addEventListener('click', () => {
+    show(input.type === 'password')
+    input.focus()
+  })
+  input.form.addEventListener('submit', () => show(false)) // so that no browser remembers it as a text
+  show(false)
+}
+
+/** Puts a connector's fields, as the server wrote them, where they belong, and the cursor where something has to be typed. */
+export function put(place, fields) {
+  place.innerHTML = fields
+  place.querySelectorAll('[data-reveals]').forEach(reveal)
+  place.querySelector('[autofocus], input, select')?.focus()
+}
+
+/** What somebody typed into a connector's fields. */
+export function inputs(form) {
+  const typed = [...new FormData(form)].filter(([name]) => name.startsWith('input_'))
+  return Object.fromEntries(typed.map(([name, value]) => [name.slice('input_'.length), value]))
+}
+
+/** Runs what a form asks for, once at a time: a second click on its button waits for the first. */
+export async function busy(form, run) {
+  const button = form.querySelector('[type=submit]')
+  if (button.getAttribute('aria-disabled') === 'true') return
+  button.setAttribute('aria-disabled', 'true')
+  form.setAttribute('aria-busy', 'true')
+  try {
+    await run()
+  } finally {
+    button.removeAttribute('aria-disabled')
+    form.removeAttribute('aria-busy')
+  }
+}
+
+/** Writes values where a text has their names in braces. They stay text, whatever stands in them. */
+export function fill(root, values) {
+  const filled = (text) => text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole)
+  const walk = document.createTreeWalker(root, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT)
+  while (walk.nextNode()) {
+    const node = walk.currentNode
+    if (node.nodeType === Node.TEXT_NODE) node.data = filled(node.data)
+    else if (node.hasAttribute('aria-label')) node.setAttribute('aria-label', filled(node.getAttribute('aria-label')))
+  }
+}

@@ -1,1 +1,424 @@
-// The frame's script.
+// The page in a frame over an app's page. It is the same for everybody and has no authority: it shows nothing that can be pressed
+// before the page around it has handed over a session, and the server has found that page's origin among the project's own.
+//
+// Two kinds of pages open it: those that use `connect.js`, and those that use the published widget, which tells how to fetch a
+// session from the app's back end. Both become a `parent` here, and from then on all is the same.
+
+import { ConnectError, connect, outcome } from '../connect.js'
+import { busy, fill, inputs, narrow, put } from './form.js'
+
+const base = new URL('..', import.meta.url)
+/** A session lives for five minutes; an older one than this is not begun with. */
+const FRESH = 4 * 60_000
+/** What the published widget is told sooner after the load than this, it does not hear. */
+const EARLY = 300
+/** Of an app's list, a hundred connectors each. */
+const PAGES = 50
+
+const bar = document.querySelector('.bar')
+const screen = document.querySelector('.screen')
+const loaded = new Promise((resolve) => window.addEventListener('load', () => setTimeout(resolve, EARLY)))
+
+/** Who opened this, and what for: known once the parent has spoken. */
+let parent
+/** What the server says that is shown: the app, for whom, and the connectors. */
+let shown
+/** A window at a provider that is waited for. */
+let running
+
+/** A page that uses `connect.js`. */
+function ours(origin, asked) {
+  let held = hold(asked.session)
+  let renewed
+  const say = (message) => window.parent.postMessage(message, origin)
+  return {
+    origin,
+    asked: { ...asked, connectors: (all) => all },
+    async session(anew) {
+      if (!anew && isFresh(held)) return held.session
+      const answer = new Promise((resolve) => (renewed = resolve))
+      say({ type: 'mooring:renew' })
+      held = hold(await answer)
+      return held.session
+    },
+    hears: (data) => data?.type === 'mooring:session' && renewed?.(data.session),
+    connected: (connection, attempt) => say({ type: 'mooring:connected', connection, attempt }),
+    failed: (error, description) => say({ type: 'mooring:failed', error, error_description: description }),
+    close: () => say({ type: 'mooring:close' }),
+  }
+}
+
+/** A page that uses the published widget. */
+function published(origin, asked) {
+  let held
+  const rows = []
+  const say = (message) => loaded.then(() => window.parent.postMessage(message, origin))
+
+  async function page(number) {
+    const answer = await rowsOf(asked, origin, number)
+    held = hold(answer.session)
+    return answer
+  }
+
+  return {
+    origin,
+    asked: {
+      ...asked,
+      check: asked.checkState,
+      sameWindow: asked.capabilities?.oauthRedirect === true,
+      connectors: (all) => all.filter(({ id }) => rows.some((row) => row.active !== false && [row.platform, row.key].includes(id))),
+    },
+    async prepare() {
+      for (let number = 1, pages = 1; number <= Math.min(pages, PAGES); number += 1) {
+        const answer = await page(number)
+        rows.push(...(answer.rows ?? []))
+        pages = asked.checkState ? 1 : answer.pages
+      }
+    },
+    async session(anew) {
+      if (anew || !isFresh(held)) await page(1)
+      return held.session
+    },
+    hears() {},
+    connected: (connection) => say({ messageType: 'LINK_SUCCESS', message: connection }),
+    failed: (error, description) => say({ messageType: 'LINK_ERROR', message: description ?? error }),
+    leave: (url, state) => say({ messageType: 'OAUTH_REDIRECT', url, state }),
+    close: () => say({ messageType: 'EXIT_EVENT_LINK' }),
+  }
+}
+
+/** What the server or the app's back end says instead of an answer. */
+class Refusal extends ConnectError {
+  constructor({ error, error_description: description, form, requestId }, status) {
+    super(error ?? 'failed', description)
+    Object.assign(this, { form, requestId, status })
+  }
+}
+
+const hold = (session) => ({ session, since: Date.now() })
+const isFresh = (held) => held && Date.now() - held.since < FRESH
+
+/** A page of the list, and a session with it, from the app's own back end. No cookie goes along: what the app's page wants to be known by stands in the headers. */
+async function rowsOf({ linkTokenEndpoint, linkHeaders }, origin, number) {
+  const url = new URL(linkTokenEndpoint, origin)
+  url.searchParams.set('page', number)
+  url.searchParams.set('limit', 100)
+  const headers = { ...linkHeaders, 'content-type': 'application/json' }
+  const response = await fetch(url, { method: 'POST', headers, credentials: 'omit' }).catch(() => undefined)
+  const answer = await response?.json().catch(() => undefined)
+  if (answer?.session) return answer
+  throw new Refusal({ error: 'no_session', error_description: 'The app did not hand over a session.', requestId: answer?.requestId })
+}
+
+/** A question to the server, with a session. One that has ended is renewed once. */
+async function ask(path, body) {
+  const once = async (session) => {
+    const headers = { authorization: `Bearer ${session}`, 'content-type': 'application/json' }
+    const response = await fetch(new URL(path, base), { method: 'POST', headers, body: JSON.stringify(body) }).catch(() => undefined)
+    const answer = (await response?.json().catch(() => undefined)) ?? { error: 'unreachable', error_description: 'The server does not answer.' }
+    if (!response?.ok) throw new Refusal(answer, response?.status)
+    return answer
+  }
+  try {
+    return await once(await parent.session())
+  } catch (error) {
+    if (error.status !== 401) throw error
+    return once(await parent.session(true))
+  }
+}
+
+/** From the parent's first word on. */
+async function open() {
+  theme(parent.asked.appTheme)
+  try {
+    await parent.prepare?.()
+    const answer = await ask('v1/connect/frame', { parent: parent.origin })
+    shown = { ...answer, connectors: parent.asked.connectors(answer.connectors) }
+  } catch (error) {
+    parent.failed(error.code ?? 'failed', error.message)
+    return stopped(error)
+  }
+  await dress()
+  if (parent.asked.check) check(parent.asked.check)
+  else home()
+}
+
+/** In the app's colour, and with what it wants to be called. */
+async function dress() {
+  const { title, companyName, imageUrl } = parent.asked
+  const { app } = shown
+  app.name = text(companyName) ?? app.name
+  app.logo = picture(imageUrl) ?? app.logo
+  bar.querySelector('span').textContent = text(title) ?? app.name
+  const logo = bar.querySelector('img')
+  logo.hidden = !app.logo
+  if (app.logo) logo.src = app.logo
+  if (app.colour) await colour(app.colour)
+}
+
+/** A page may hold no style of its own, so the colour stands in the stylesheet's address. */
+function colour(digits) {
+  const link = document.querySelector('link[rel=stylesheet]')
+  const coloured = link.cloneNode()
+  coloured.href = new URL(`connect/style.css?colour=${encodeURIComponent(digits)}`, base)
+  return new Promise((resolve) => {
+    coloured.onload = coloured.onerror = resolve
+    link.after(coloured)
+  })
+}
+
+function theme(name) {
+  if (name === 'dark' || name === 'light') document.body.dataset.theme = name
+}
+
+const text = (value) => (typeof value === 'string' && value.trim() ? value.trim().slice(0, 80) : undefined)
+
+/** Only what a page may be asked to load without harm: nothing in the clear but from this computer. */
+function picture(value) {
+  const local = /^http:\/\/(localhost|127\.0\.0\.1|\[::1\]|[\w-]+\.localhost)(:\d+)?\//
+  return typeof value === 'string' && (/^(https:\/\/|data:image\/)/.test(value) || local.test(value)) ? value : undefined
+}
+
+// The screens
+
+/** Puts a screen of the page's own in place of the one before, with these values in its texts. */
+function show(id, values = {}, back) {
+  const view = document.getElementById(id).content.cloneNode(true)
+  fill(view, { app: shown?.app.name, whom: shown?.for_whom, ...values })
+  screen.replaceChildren(view)
+  screen.scrollTop = 0
+  bar.querySelector('[data-back]').hidden = !back
+  bar.querySelector('[data-back]').onclick = back
+  screen.querySelectorAll('[data-close]').forEach((button) => button.addEventListener('click', close))
+  screen.querySelector('h1').focus()
+  return screen
+}
+
+/** Of several sentences, the one for this reason; for one that has none, the last. */
+function because(view, why) {
+  const all = [...view.querySelectorAll('[data-why]')]
+  const fitting = all.find((sentence) => sentence.dataset.why === why) ?? all.at(-1)
+  for (const sentence of all) sentence.hidden = sentence !== fitting
+}
+
+/** What changed while somebody may look elsewhere. */
+function announce() {
+  document.getElementById('news').textContent = screen.querySelector('h1').textContent
+}
+
+function home() {
+  const { connector, selectedConnection } = parent.asked
+  if (connector) {
+    const one = shown.connectors.find(({ id }) => id === connector)
+    return one ? offer(one) : stopped({ code: 'connector_not_found' })
+  }
+  const named = text(selectedConnection)?.toLowerCase()
+  const selected = named && shown.connectors.find(({ name }) => name.toLowerCase() === named)
+  return selected ? offer(selected) : list()
+}
+
+function list() {
+  const view = show('list')
+  const { connectors } = shown
+  view.querySelector('[data-nothing]').hidden = connectors.length > 0
+  view.querySelector('[data-some]').hidden = connectors.length === 0
+  categories(view.querySelector('fieldset'), connectors)
+  view.querySelector('ul').append(...connectors.map(entry))
+  narrow(view)
+}
+
+function categories(fieldset, connectors) {
+  const named = new Map(connectors.flatMap(({ categories }) => categories.map(({ id, name }) => [id, name])))
+  const first = fieldset.querySelector('label')
+  for (const [id, name] of [...named].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const chip = first.cloneNode(true)
+    Object.assign(chip.querySelector('input'), { value: id, checked: false })
+    chip.querySelector('span').textContent = name
+    fieldset.append(chip)
+  }
+  fieldset.hidden = named.size < 2
+}
+
+function entry(connector) {
+  const { id, name, image, categories, connected, works } = connector
+  const item = document.getElementById('entry').content.cloneNode(true).firstElementChild
+  fill(item, { connector: name })
+  item.dataset.entry = [name, id, ...categories.map((category) => category.name)].join(' ').toLowerCase()
+  item.dataset.categories = categories.map((category) => category.id).join(' ')
+  item.querySelector('img').src = image
+  const state = item.querySelector('.state')
+  state.hidden = !connected
+  state.textContent = connected ?? ''
+  state.classList.toggle('warn', works === false)
+  item.querySelector('[data-first]').hidden = Boolean(connected)
+  item.querySelector('[data-further]').hidden = !connected
+  for (const button of item.querySelectorAll('button')) button.addEventListener('click', () => offer(connector))
+  return item
+}
+
+/** One connector: what will happen, and the button. One that takes a key asks for it here. */
+function offer(connector) {
+  const view = show('connector', { connector: connector.name }, parent.asked.connector ? undefined : list)
+  pair(view, connector)
+  for (const part of view.querySelectorAll('[data-kind]')) if (part.dataset.kind !== connector.kind) part.remove()
+  view.querySelector('[data-name]').hidden = parent.asked.showNameInput !== true
+  const form = view.querySelector('form')
+  form.addEventListener('submit', (event) => {
+    event.preventDefault()
+    if (connector.kind === 'oauth' && !parent.asked.sameWindow) inWindow(connector, nameIn(form))
+    else busy(form, () => send(connector, form, inputs(form)))
+  })
+  if (connector.kind === 'key') busy(form, () => send(connector, form))
+}
+
+function pair(view, { image }) {
+  const { app } = shown
+  view.querySelector('[data-image]').src = image
+  const logo = view.querySelector('[data-logo]')
+  logo.parentElement.hidden = !app.logo
+  if (app.logo) logo.src = app.logo
+  const letter = view.querySelector('[data-letter]')
+  letter.hidden = Boolean(app.logo)
+  letter.textContent = [...app.name][0] ?? '·'
+}
+
+const nameIn = (form) => (parent.asked.showNameInput === true ? text(form.elements.name.value) : undefined)
+
+/** To the server from here: what was typed is connected at once, or this window leaves. Fields come as the server writes them. */
+async function send(connector, form, typed) {
+  const fields = form.querySelector('[data-fields]')
+  const asks = fields.childElementCount > 0 || connector.kind === 'oauth'
+  const body = { connector: connector.id, parent: parent.origin, name: nameIn(form), window: parent.asked.sameWindow ? 'same' : 'own' }
+  try {
+    const answer = await ask('v1/connect/attempts', { ...body, inputs: fields.childElementCount > 0 ? typed : undefined })
+    if (!form.isConnected) return // somebody went back or away meanwhile
+    if (answer.connection) return done(connector, answer.connection, answer.attempt)
+    show('leaving')
+    parent.leave(answer.url, answer.state)
+  } catch (error) {
+    if (!form.isConnected) return
+    if (error.form) put(fields, error.form)
+    else if (asks) failed(error.code ?? 'failed', error.message, () => offer(connector))
+    else stopped(error)
+  }
+}
+
+/** To the provider in a window of its own, which is opened before anything is waited for, or the browser blocks it. */
+async function inWindow(connector, name) {
+  running?.abort()
+  const controller = (running = new AbortController())
+  let attempt
+  const ending = connect({
+    baseUrl: base,
+    connector: connector.id,
+    session: () => parent.session(),
+    more: { parent: parent.origin, name },
+    onAttempt: (id) => (attempt = id),
+    signal: controller.signal,
+  })
+  const again = () => inWindow(connector, name)
+  waiting(connector, again, controller)
+  try {
+    done(connector, await ending, attempt)
+  } catch (error) {
+    if (error.code !== 'aborted') failed(error.code, error.message, again, () => offer(connector))
+  }
+}
+
+function waiting(connector, again, controller) {
+  const view = show('waiting', { connector: connector.name })
+  view.querySelector('[data-again]').addEventListener('click', again)
+  view.querySelector('[data-cancel]').addEventListener('click', () => {
+    controller.abort()
+    offer(connector)
+  })
+}
+
+/** The page left for the provider in its own window and is back: how did it end? */
+async function check(attempt) {
+  show('moment')
+  try {
+    const connection = await outcome(base.href.replace(/\/$/, ''), attempt, await parent.session())
+    const connector = shown.connectors.find(({ id }) => id === connection.platform)
+    done(connector ?? { name: connection.platform }, connection, attempt)
+  } catch (error) {
+    failed(error.code ?? 'failed', error.message, home)
+  }
+}
+
+function done(connector, connection, attempt) {
+  parent.connected(connection, attempt)
+  const { account, name } = connection
+  const view = show('done', { connector: connector.name, account: account?.label ?? account?.email ?? name })
+  view.querySelector('dl').hidden = !account?.label && !account?.email
+  announce()
+}
+
+function failed(code, description, again, back) {
+  parent.failed(code, description)
+  const view = show('failed', { code }, back)
+  because(view, code === 'denied' ? 'access_denied' : code)
+  view.querySelector('[data-again]').addEventListener('click', again)
+  announce()
+}
+
+/** Nothing can be connected here, whatever is pressed. A developer is told why by the code. */
+function stopped({ code = 'failed', status, requestId }) {
+  const view = show('stopped', { code, request: requestId, origin: parent?.origin })
+  because(view, status === 401 ? 'unauthorized' : status === 404 || code === 'connector_not_found' ? 'not_found' : code)
+  view.querySelector('[data-request]').hidden = !requestId
+  view.querySelector('[data-leave]').hidden = window.parent === window
+  announce()
+}
+
+/** Before the parent has spoken it is told as the question is: there is nothing in it that anybody may not know. */
+function close() {
+  running?.abort()
+  if (parent) return parent.close()
+  window.parent.postMessage({ type: 'mooring:close' }, '*')
+  loaded.then(() => window.parent.postMessage({ messageType: 'EXIT_EVENT_LINK' }, '*'))
+}
+
+/** What the parent says first decides what it is. Its origin is the browser's word. */
+function hear({ source, origin, data }) {
+  if (source !== window.parent || origin === 'null') return
+  if (parent) return origin === parent.origin && parent.hears(data)
+  if (data?.type === 'mooring:open') parent = ours(origin, data)
+  else if (typeof data?.linkTokenEndpoint === 'string') parent = published(origin, data)
+  if (parent) open()
+}
+
+/** The address is nobody's word: all that is taken from it is whether it is dark, so that nothing flashes. */
+function themeInAddress() {
+  try {
+    theme(JSON.parse(atob(new URLSearchParams(location.search).get('data'))).appTheme)
+  } catch {}
+}
+
+/** The keyboard stays inside: with the published widget, nothing around keeps it here. */
+function keepFocus(event) {
+  const stops = [...document.querySelectorAll('button, input, select, a[href]')].filter((element) => element.getClientRects().length > 0)
+  const [first, last] = [stops.at(0), stops.at(-1)]
+  const at = document.activeElement
+  const target = event.shiftKey ? (at === first || !stops.includes(at)) && last : at === last && first
+  if (!target) return
+  event.preventDefault()
+  target.focus()
+}
+
+bar.querySelector('[data-close]').addEventListener('click', close)
+window.addEventListener('pagehide', () => running?.abort())
+window.addEventListener('keydown', (event) => {
+  if (event.key === 'Tab') keepFocus(event)
+  if (event.key === 'Escape' && !(event.target.type === 'search' && event.target.value)) close()
+})
+themeInAddress()
+if (window.parent === window) {
+  bar.querySelector('[data-close]').hidden = true
+  stopped({ code: 'not_framed' })
+} else {
+  window.addEventListener('message', hear)
+  const ready = () => (parent ? clearInterval(asking) : window.parent.postMessage({ type: 'mooring:ready' }, '*'))
+  const asking = setInterval(ready, 200)
+  ready()
+}

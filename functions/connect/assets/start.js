@@ -1,43 +1,106 @@
 // The window that an app's page opens. It asks that page for its connect session, lets the server make the attempt in this
 // browser, and goes on to the provider. Once it has left, nothing is asked of the opener any more: a provider's page may sever it.
+// What the connector needs to know from the person is asked here, on the way.
+
+import { busy, inputs, put } from './form.js'
 
 const base = new URL('..', import.meta.url)
 const connector = new URLSearchParams(location.search).get('connector')
-let asked = false
+const form = document.querySelector('#asking form')
+const opener = window.opener
+
+function show(id) {
+  for (const part of ['waiting', 'asking', 'done', 'failed']) document.getElementById(part).hidden = part !== id
+}
 
 function stop(reason) {
-  document.getElementById('waiting').hidden = true
-  document.getElementById('failed').hidden = false
   if (reason) document.getElementById('reason').textContent = reason
+  show('failed')
 }
 
-async function begin(session, opener, origin) {
-  const response = await fetch(new URL('v1/connect/attempts', base), {
-    method: 'POST',
-    headers: { authorization: `Bearer ${session}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ connector, opener: origin }),
-  })
-  const answer = await response.json()
-  if (!response.ok) throw answer
-  opener.postMessage({ type: 'mooring:attempt', attempt: answer.attempt }, origin)
-  location.replace(answer.url)
-}
-
-const opener = window.opener
-if (!opener || !connector) {
-  stop()
-} else {
-  window.addEventListener('message', (event) => {
-    // only who opened this window is answered, and once; who that is, the browser says, and the server decides whether it may
-    if (asked || event.source !== opener || event.data?.type !== 'mooring:session') return
-    asked = true
-    begin(event.data.session, opener, event.origin).catch((error) => {
-      const { error: code = 'server_error', error_description: description } = error
-      opener.postMessage({ type: 'mooring:error', error: code, error_description: description }, event.origin)
-      stop(description)
+/** The session, from who opened this window. Who that is, the browser says, and the server decides whether it may. */
+function handedOver() {
+  return new Promise((resolve) => {
+    window.addEventListener('message', function hear({ source, origin, data }) {
+      if (source !== opener || data?.type !== 'mooring:session') return
+      window.removeEventListener('message', hear)
+      resolve({ data, origin })
     })
   })
-  // there is nothing in it that anybody may not know; again and again, since the session may still be on its way
-  const asking = setInterval(() => (asked ? clearInterval(asking) : opener.postMessage({ type: 'mooring:ready' }, '*')), 200)
-  opener.postMessage({ type: 'mooring:ready' }, '*')
 }
+
+/** There is nothing in the question that anybody may not know; again and again, since the session may still be on its way. */
+async function firstSession() {
+  const ready = () => opener.postMessage({ type: 'mooring:ready' }, '*')
+  const asking = setInterval(ready, 200)
+  ready()
+  return handedOver().finally(() => clearInterval(asking))
+}
+
+/** Another one, when the first has ended while somebody typed. */
+function renewed({ origin }) {
+  opener.postMessage({ type: 'mooring:renew' }, origin)
+  const late = new Promise((_, reject) => setTimeout(reject, 20_000, { error: 'no_session' }))
+  return Promise.race([handedOver(), late])
+}
+
+/** What the server is asked. Whose frame opened this window, and what was typed there, is believed of our own frame alone. */
+async function attempt({ data, origin }, typed) {
+  const ours = origin === location.origin
+  const { parent, name, inputs: given } = ours ? data : {}
+  const response = await fetch(new URL('v1/connect/attempts', base), {
+    method: 'POST',
+    headers: { authorization: `Bearer ${data.session}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ connector, opener: origin, parent, name, inputs: typed ?? given }),
+  })
+  const answer = await response.json()
+  if (!response.ok) throw { ...answer, status: response.status }
+  return answer
+}
+
+function goOn(answer, origin) {
+  opener.postMessage({ type: 'mooring:attempt', attempt: answer.attempt }, origin)
+  if (answer.url) return location.replace(answer.url)
+  show('done')
+  setTimeout(() => window.close(), 1500) // the opener closes it sooner, unless it is gone
+}
+
+/** Asks the person, and again until the server is content. A session that ends meanwhile is renewed by the opener. */
+function ask(handed, fields) {
+  document.querySelector('#asking img').src = new URL(`v1/connectors/${encodeURIComponent(connector)}/image`, base)
+  show('asking')
+  put(form.querySelector('[data-fields]'), fields)
+  form.querySelector('[data-cancel]').addEventListener('click', () => window.close())
+  form.addEventListener('submit', (event) => {
+    event.preventDefault()
+    busy(form, () => send().catch((error) => (error.form ? put(form.querySelector('[data-fields]'), error.form) : fail(error, handed.origin))))
+  })
+  const send = async () => {
+    const typed = inputs(form)
+    try {
+      goOn(await attempt(handed, typed), handed.origin)
+    } catch (error) {
+      if (error.status !== 401) throw error
+      handed = await renewed(handed)
+      goOn(await attempt(handed, typed), handed.origin)
+    }
+  }
+}
+
+function fail({ error = 'server_error', error_description: description }, origin) {
+  opener.postMessage({ type: 'mooring:error', error, error_description: description }, origin)
+  stop(description)
+}
+
+async function begin() {
+  const handed = await firstSession()
+  try {
+    goOn(await attempt(handed), handed.origin)
+  } catch (error) {
+    if (error.form) ask(handed, error.form)
+    else fail(error, handed.origin)
+  }
+}
+
+if (opener && connector) begin()
+else stop()

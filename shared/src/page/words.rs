@@ -59,6 +59,73 @@ texts! {
     start_without_script()
         "This window needs JavaScript to go on. Close it and go back to the app.",
         "Dieses Fenster braucht JavaScript. Schließen Sie es und gehen Sie zurück zur Anwendung.";
+    start_form_title()
+        "Before you go on",
+        "Bevor es weitergeht";
+    start_form_text()
+        "This is needed to connect your account.",
+        "Das wird gebraucht, um Ihr Konto zu verbinden.";
+    start_done_text()
+        "This window closes by itself.",
+        "Dieses Fenster schließt sich von selbst.";
+}
+
+// the frame over an app's page
+texts! {
+    close()
+        "Close",
+        "Schließen";
+    name_label()
+        "Name",
+        "Name";
+    name_help()
+        "Optional: what to call this connection.",
+        "Freiwillig: wie diese Verbindung heißen soll.";
+    waiting_heading(connector)
+        "Go on at {connector}",
+        "Weiter geht es bei {connector}";
+    waiting_text()
+        "A window has opened for that. As soon as you are finished there, you can go on here.",
+        "Dafür hat sich ein Fenster geöffnet. Sobald Sie dort fertig sind, geht es hier weiter.";
+    open_again()
+        "Open it again",
+        "Noch einmal öffnen";
+    frame_done_text(app, connector)
+        "{app} can now work with your account at {connector}.",
+        "{app} kann jetzt mit Ihrem Konto bei {connector} arbeiten.";
+    ended_denied()
+        "You did not agree, so nothing was connected. If that was a mistake, try again.",
+        "Sie haben nicht zugestimmt, also wurde nichts verbunden. Falls das ein Versehen war, versuchen Sie es noch einmal.";
+    ended_expired()
+        "It took too long, so nothing was connected.",
+        "Es hat zu lange gedauert, also wurde nichts verbunden.";
+    ended_closed()
+        "The window was closed before anything was connected.",
+        "Das Fenster wurde geschlossen, bevor etwas verbunden war.";
+    ended_blocked()
+        "The browser blocked the window. Allow windows for this page, then try again.",
+        "Der Browser hat das Fenster blockiert. Erlauben Sie Fenster für diese Seite und versuchen Sie es noch einmal.";
+    ended_failed(code)
+        "Something went wrong on the way ({code}), so nothing was connected. Please try again in a few minutes.",
+        "Unterwegs ist etwas schiefgegangen ({code}), also wurde nichts verbunden. Bitte versuchen Sie es in einigen Minuten noch einmal.";
+    stopped_heading()
+        "You can't connect here just now",
+        "Hier lässt sich gerade nichts verbinden";
+    stopped_not_framed()
+        "This page is a part of an app. Open the app and connect from there.",
+        "Diese Seite ist Teil einer Anwendung. Öffnen Sie die Anwendung und verbinden Sie von dort.";
+    stopped_origin(origin)
+        "Pages of {origin} may not open this. Its developers have to add that origin to the project's allowed origins.",
+        "Seiten von {origin} dürfen das nicht öffnen. Wer sie entwickelt, muss diesen Ursprung bei den erlaubten des Projekts eintragen.";
+    stopped_session()
+        "The session has ended. Close this, reload the app's page and try again.",
+        "Die Sitzung ist abgelaufen. Schließen Sie das, laden Sie die Seite der Anwendung neu und versuchen Sie es noch einmal.";
+    stopped_no_session()
+        "The app did not hand over a session. Log in there and try again; if it stays so, tell its developers.",
+        "Die Anwendung hat keine Sitzung übergeben. Melden Sie sich dort an und versuchen Sie es noch einmal; wenn es so bleibt, sagen Sie es denen, die sie entwickeln.";
+    stopped_unreachable()
+        "The server does not answer. Check that you are online and try again.",
+        "Der Server antwortet nicht. Prüfen Sie, ob Sie online sind, und versuchen Sie es noch einmal.";
 }
 
 // opening a link

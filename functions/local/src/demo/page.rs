@@ -42,7 +42,7 @@ pub fn page(status: StatusCode, template: &impl Template) -> Response {
 pub fn page_with_scripts(template: &impl Template, other: &Url) -> Response {
     let mut response = page(StatusCode::OK, template);
     let other = other.origin().ascii_serialization();
-    let policy = format!("{POLICY}; script-src 'self' {other}; connect-src 'self' {other}");
+    let policy = format!("{POLICY}; script-src 'self' {other}; connect-src 'self' {other}; frame-src {other}");
     let headers = response.headers_mut();
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("strict-origin-when-cross-origin"));
     // an origin is ASCII; were it not, the page would run no script

@@ -50,7 +50,7 @@ fn link(project: &ProjectId, world: &World) -> Link {
         connectors: Vec::new(),
         return_to: None,
         session: None,
-        led_by: Default::default(),
+        led_by: shared::store::links::LedBy::Address,
         created_at: world.hands.now(),
     }
 }

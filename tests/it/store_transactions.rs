@@ -87,7 +87,7 @@ async fn a_flow_whose_every_write_meets_a_transaction_goes_on() {
         connectors,
         return_to: None,
         session: None,
-        led_by: Default::default(),
+        led_by: shared::store::links::LedBy::Address,
         created_at,
     };
     app.links.put(&token, &link).await.unwrap();

@@ -130,7 +130,7 @@ impl World {
             connectors: Vec::new(),
             return_to: None,
             session: None,
-            led_by: Default::default(),
+            led_by: shared::store::links::LedBy::Address,
             created_at: self.hands.now(),
         };
         self.app.links.put(&token, &link).await.unwrap();

@@ -102,7 +102,7 @@ impl Invented {
             connectors: vec![connector("acme")],
             return_to: None,
             session: None,
-            led_by: Default::default(),
+            led_by: shared::store::links::LedBy::Address,
             created_at: self.now(),
         };
         self.app.links.put(&Bearer::from("an-invented-one-time-token".to_owned()), &link).await.unwrap();

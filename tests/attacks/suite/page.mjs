@@ -16,6 +16,27 @@ async function toConfirmation(page, start) {
   return page.url();
 }
 
+/** Our frame in this page, which opens it once it asks. */
+async function embed(page, opening) {
+  await page.evaluate(([address, opening]) => new Promise((resolve) => {
+    const frame = document.createElement("iframe");
+    Object.assign(frame, { src: address, width: 800, height: 700 });
+    addEventListener("message", (event) => {
+      if (event.source !== frame.contentWindow || event.data?.type !== "mooring:ready") return;
+      if (opening) frame.contentWindow.postMessage(opening, "*");
+      resolve();
+    });
+    document.body.append(frame);
+  }), [setting.frame, opening]);
+}
+
+/** What can be pressed in the page's frame, once it has settled. */
+async function pressable(page) {
+  await page.waitForTimeout(1500);
+  const [, frame] = page.frames();
+  return frame.locator("button:not([data-close]):visible, a:visible, input:visible").evaluateAll((all) => all.map((one) => one.outerHTML));
+}
+
 const attacks = {
   /** Each address of ours in a frame of the attacker's: none shows anything that can be pressed. */
   async framed() {
@@ -99,6 +120,52 @@ const attacks = {
       }, [setting.start, setting.session]);
     }
     return { evil: heard[setting.evil], app: heard[setting.app] };
+  },
+
+  /** Our frame in a page, opened as each of its clients does: what of it can be pressed, but for what closes it. */
+  async embedded() {
+    const found = {};
+    for (const site of setting.sites) {
+      await context.route(`${site}/session**`, (route) => route.fulfill({
+        headers: { "access-control-allow-origin": "*", "access-control-allow-headers": "*" },
+        json: { rows: [{ platform: "acme", title: "Acme", active: true }], pages: 1, session: setting.session },
+      }));
+      const openings = [
+        { type: "mooring:open", session: setting.session },
+        { type: "mooring:open", session: setting.session, connector: "acme" },
+        { linkTokenEndpoint: `${site}/session`, linkHeaders: {}, capabilities: { oauthRedirect: false } },
+        { linkTokenEndpoint: `${site}/session`, linkHeaders: {}, selectedConnection: "Acme", capabilities: { oauthRedirect: true } },
+      ];
+      found[site] = [];
+      for (const opening of openings) {
+        const page = await context.newPage();
+        await page.goto(site);
+        await embed(page, opening);
+        found[site].push(await pressable(page));
+        await page.close();
+      }
+    }
+    return found;
+  },
+
+  /** A window that is not the frame's parent speaks to it first. */
+  async spokenTo() {
+    const page = await context.newPage();
+    await page.goto(setting.evil);
+    const [app] = await Promise.all([page.waitForEvent("popup"), page.evaluate((url) => void (window.app = open(url)), setting.app)]);
+    await app.waitForLoadState();
+    await embed(app);
+    const heard = await page.evaluate(async (session) => {
+      const heard = [];
+      addEventListener("message", (event) => heard.push(JSON.stringify(event.data)));
+      for (let round = 0; round < 10; round++) {
+        window.app.frames[0].postMessage({ type: "mooring:open", session }, "*");
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+      return heard;
+    }, setting.session);
+    await app.evaluate((session) => frames[0].postMessage({ type: "mooring:open", session }, "*"), setting.session);
+    return { heard, shown: await pressable(app) };
   },
 
   /** A page that opened ours talks to it, listens, and tries to reach into it. */

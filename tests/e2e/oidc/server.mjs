@@ -1,6 +1,6 @@
 // A certified authorization server (oidc-provider), started on any free port of this machine, as a provider that is not ours:
 //
-//   node server.mjs --redirect-uri https://… [--access-token-ttl seconds]
+//   node server.mjs --redirect-uri https://… [--access-token-ttl seconds] [--host oidc.localhost]
 //
 // Prints one line of JSON, `{"issuer", "client_id", "client_secret"}`, and runs until it is stopped. It asks for PKCE, rotates
 // refresh tokens and revokes the whole family when an old one comes again. Anybody logs in with any password.
@@ -12,7 +12,11 @@ import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 
 const { values } = parseArgs({
-  options: { 'redirect-uri': { type: 'string' }, 'access-token-ttl': { type: 'string', default: '3600' } },
+  options: {
+    'redirect-uri': { type: 'string' },
+    'access-token-ttl': { type: 'string', default: '3600' },
+    host: { type: 'string', default: '127.0.0.1' },
+  },
 })
 if (!values['redirect-uri']) throw new Error('--redirect-uri is missing')
 
@@ -23,7 +27,7 @@ const { Provider } = await import(pathToFileURL(modules.resolve('oidc-provider')
 
 const server = createServer()
 await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
-const issuer = `http://127.0.0.1:${server.address().port}`
+const issuer = `http://${values.host}:${server.address().port}`
 const client = { client_id: 'mooring', client_secret: randomBytes(24).toString('base64url') }
 
 const provider = new Provider(issuer, {

@@ -1,7 +1,7 @@
 // The pages in the order of the flow. Each step opens what it looks at by the way that a person comes.
 
 import { storedIn } from '../browser.mjs'
-import { keyedConnector } from './world.mjs'
+import { consentedConnector, keyedConnector } from './world.mjs'
 
 export async function links({ demo, context, look, session, assert }) {
   const preview = await (await context()).newPage()
@@ -152,6 +152,34 @@ export async function confirmations({ demo, context, look, session, atAcme, asse
   await denied.click('form .actions button')
   await atAcme(denied, 'alice', 'deny')
   await look(denied, 'denied')
+}
+
+/** What a provider can do to a consent. */
+export async function outcomes({ here, context, look, session, assert }) {
+  const project = await here.project({ name: 'Orbit CRM' })
+  const after = async (id, url) => {
+    await here.admin('PUT', `/projects/${project.id}/connectors/${id}`, consentedConnector(url))
+    const client = { client_id: 'invented', client_secret: 'invented' }
+    await here.admin('PUT', `/projects/${project.id}/environments/test/connectors/${id}`, client)
+    const page = await (await context()).newPage()
+    await page.goto(await session(project, { connectors: [id] }))
+    await page.click('form .actions button')
+    return page
+  }
+  const page = await after('partly', here.keyed.url)
+  await page.waitForSelector('[data-sleeps]:not([aria-disabled])')
+  await page.hover('h1') // the button takes a click a moment after the pointer came in
+  await page.click('[data-sleeps]')
+  await page.waitForURL(/\/connect\/outcome\//)
+  assert.deepEqual(await page.locator('.notice code').allTextContents(), ['invoices:write', 'payments:write'])
+  await look(page, 'connected-partly')
+
+  const down = await after('downtown', `${here.keyed.url}/down`)
+  await down.waitForURL(/\/connect\/outcome\//)
+  await look(down, 'provider-down')
+  // from there a person can try again
+  await down.click('a.button')
+  assert.match(down.url(), /\/connect\/downtown\?link=/)
 }
 
 export async function failures({ here, context, look }) {

@@ -23,12 +23,21 @@ const embedding = (url) => `<!doctype html><html lang="en"><title>Orbit</title><
 <main><h1>Settings</h1><iframe title="Connect" src="${url.replaceAll('&', '&amp;')}"></iframe></main>
 <script>heard = []; addEventListener('message', (event) => heard.push([event.origin, event.data]))</script></html>`
 
-/** Knows one key, `good-key`; `small-key` is one without rights, and at `/down` it is down. It serves the customer's page too. */
+/**
+ * Knows one key, `good-key`; `small-key` is one without rights, and at `/down` it is down. By OAuth it asks nobody, and grants
+ * reading whatever it was asked for. It serves the customer's page too.
+ */
 function answer(request, response) {
-  const embedded = new URL(request.url, 'http://x.example').searchParams.get('embedded')
-  if (embedded) return response.writeHead(200, { 'content-type': 'text/html' }).end(embedding(embedded))
+  const { pathname, searchParams: query } = new URL(request.url, 'http://x.example')
+  if (query.has('embedded')) return response.writeHead(200, { 'content-type': 'text/html' }).end(embedding(query.get('embedded')))
+  if (pathname.endsWith('/authorize')) {
+    const back = new URL(query.get('redirect_uri'))
+    back.search = new URLSearchParams({ code: 'c', state: query.get('state') })
+    return response.writeHead(302, { location: back.href }).end()
+  }
   const key = request.headers['x-api-key']
-  const [status, body] = request.url.startsWith('/down') ? [503, {}]
+  const [status, body] = pathname.startsWith('/down') ? [503, {}]
+    : pathname.endsWith('/token') ? [200, { access_token: 'a', token_type: 'Bearer', scope: 'invoices:read' }]
     : key === 'good-key' ? [200, { id: 7, mail: 'ada@keyed.example' }]
     : key === 'small-key' ? [403, { error: 'insufficient_scope' }]
     : [401, { error: 'invalid_api_key' }]
@@ -49,5 +58,16 @@ export function keyedConnector(url, more = {}) {
     api: { base_url: `${url}/v1`, credential: { in: 'header', name: 'X-API-Key', prefix: '', value: 'api_key' } },
     profile: { url: `${url}/v1/me`, account_id: 'id', email: 'mail' },
     ...more,
+  }
+}
+
+/** A connector of a project's own that a person consents to. */
+export function consentedConnector(url) {
+  const scopes = ['invoices:read', 'invoices:write', 'payments:write']
+  return {
+    name: 'Ledgerly',
+    categories: ['accounting'],
+    oauth2: { authorization_endpoint: `${url}/authorize`, token_endpoint: `${url}/token`, scopes },
+    api: { base_url: `${url}/v1` },
   }
 }

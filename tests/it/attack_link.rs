@@ -231,7 +231,7 @@ async fn pages_can_not_be_framed_and_name_no_referrer() {
         let opener = if page.url.path() == "/nowhere" { "same-origin" } else { "unsafe-none" };
         let expected = ["DENY", "no-referrer", "nosniff", opener, "no-store"];
         assert_eq!(said.map(|name| page.header(name).unwrap_or_default()), expected, "{}", page.url);
-        let foreign = page.text().replace("<script src=\"/connect/page.js\" defer></script>", "");
+        let foreign = page.text().replace("<script type=\"module\" src=\"/connect/page.js\"></script>", "");
         assert!(!foreign.contains("<script") && !foreign.contains("javascript:"), "{}", page.url);
     }
     for (redirect, status) in [(&begun, 303), (&started, 302), (&landed, 302), (&confirmed, 303)] {

@@ -130,7 +130,7 @@ async fn a_page_runs_no_script_but_ours() {
     let page = browser.enter(&link).await;
     let scripts: Vec<_> = page.text().match_indices("<script").map(|(at, _)| at).collect();
     assert_eq!(scripts.len(), 1);
-    assert!(page.text().contains("<script src=\"/connect/page.js\" defer></script>"));
+    assert!(page.text().contains("<script type=\"module\" src=\"/connect/page.js\"></script>"));
     assert!(!page.text().contains(" on") || !page.text().contains("onclick="));
     assert!(!page.text().contains("style=\""), "the policy lets no style in that stands on the page");
     let policy = page.header("content-security-policy").unwrap();
@@ -271,7 +271,7 @@ async fn the_button_that_counts_is_the_one_that_sleeps() {
     let page = browser.open(&attempt.path("confirm")).await;
     let text = page.text();
     assert!(text.contains("name=\"decision\" value=\"confirm\" data-sleeps>"), "{text}");
-    assert!(text.contains("<script src=\"/connect/page.js\" defer></script>"), "{text}");
+    assert!(text.contains("<script type=\"module\" src=\"/connect/page.js\"></script>"), "{text}");
     assert_eq!(text.matches("data-sleeps").count(), 1, "to cancel is always possible");
     // without a script it works at once: then what keeps a click from being stolen is that no page can hold ours
     assert!(

@@ -27,7 +27,7 @@ export function narrow(root, changed = () => {}) {
   empty.querySelector('a, button').addEventListener('click', (event) => {
     event.preventDefault()
     form.elements.q.value = ''
-    form.querySelector('[name=category]').checked = true // the first is all of them
+    form.elements.category.value = '' // all of them
     show()
     form.elements.q.focus()
   })
@@ -56,7 +56,8 @@ export function reveal(button) {
 export function put(place, fields) {
   place.innerHTML = fields
   place.querySelectorAll('[data-reveals]').forEach(reveal)
-  place.querySelector('[autofocus], input, select')?.focus()
+  const first = place.querySelector('[autofocus]') ?? place.querySelector('input, select')
+  first?.focus()
 }
 
 /** What somebody typed into a connector's fields. */

@@ -135,7 +135,6 @@ async function open() {
     const answer = await ask('v1/connect/frame', { parent: parent.origin })
     shown = { ...answer, connectors: parent.asked.connectors(answer.connectors) }
   } catch (error) {
-    parent.failed(error.code ?? 'failed', error.message)
     return stopped(error)
   }
   await dress()
@@ -210,7 +209,7 @@ function home() {
   const { connector, selectedConnection } = parent.asked
   if (connector) {
     const one = shown.connectors.find(({ id }) => id === connector)
-    return one ? offer(one) : stopped({ code: 'connector_not_found' })
+    return one ? offer(one) : stopped({ code: 'connector_not_found', message: 'There is no such connector here.' })
   }
   const named = text(selectedConnection)?.toLowerCase()
   const selected = named && shown.connectors.find(({ name }) => name.toLowerCase() === named)
@@ -222,21 +221,15 @@ function list() {
   const { connectors } = shown
   view.querySelector('[data-nothing]').hidden = connectors.length > 0
   view.querySelector('[data-some]').hidden = connectors.length === 0
-  categories(view.querySelector('fieldset'), connectors)
+  categories(view.querySelector('select'), connectors)
   view.querySelector('ul').append(...connectors.map(entry))
   narrow(view)
 }
 
-function categories(fieldset, connectors) {
+function categories(select, connectors) {
   const named = new Map(connectors.flatMap(({ categories }) => categories.map(({ id, name }) => [id, name])))
-  const first = fieldset.querySelector('label')
-  for (const [id, name] of [...named].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const chip = first.cloneNode(true)
-    Object.assign(chip.querySelector('input'), { value: id, checked: false })
-    chip.querySelector('span').textContent = name
-    fieldset.append(chip)
-  }
-  fieldset.hidden = named.size < 2
+  select.append(...[...named].sort(([a], [b]) => (a < b ? -1 : 1)).map(([id, name]) => new Option(name, id)))
+  select.hidden = named.size < 2
 }
 
 function entry(connector) {
@@ -363,7 +356,8 @@ function failed(code, description, again, back) {
 }
 
 /** Nothing can be connected here, whatever is pressed. A developer is told why by the code. */
-function stopped({ code = 'failed', status, requestId }) {
+function stopped({ code = 'failed', message, status, requestId }) {
+  parent?.failed(code, message)
   const view = show('stopped', { code, request: requestId, origin: parent?.origin })
   because(view, status === 401 ? 'unauthorized' : status === 404 || code === 'connector_not_found' ? 'not_found' : code)
   view.querySelector('[data-request]').hidden = !requestId

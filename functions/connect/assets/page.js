@@ -1,117 +1,73 @@
-/** What the pages do beyond a plain one. Every part looks for its own element, and every page works without it. */
-'use strict'
-{
-  const all = (selector) => document.querySelectorAll(selector)
+// What the pages do beyond a plain one. Every part looks for its own element, and every page works without it.
 
-  /** The list: shows what fits as somebody types. The same rule as the server's, which answers the form without us. */
-  function narrow(form) {
-    const entries = [...all('[data-entry]')]
-    const count = document.querySelector('[data-count]')
-    const empty = document.querySelector('[data-empty]')
-    const show = () => {
-      const wanted = form.elements.q.value.trim().toLowerCase()
-      const category = form.elements.category.value
-      let shown = 0
-      for (const entry of entries) {
-        const fits = entry.dataset.entry.includes(wanted) && (!category || entry.dataset.categories.split(' ').includes(category))
-        entry.hidden = !fits
-        if (fits) shown += 1
-      }
-      count.textContent = shown === 1 ? count.dataset.one : count.dataset.many.replace('{}', shown)
-      empty.hidden = shown > 0
-      const address = new URL(location.href)
-      for (const [name, value] of [['q', wanted], ['category', category]]) {
-        if (value) address.searchParams.set(name, value)
-        else address.searchParams.delete(name)
-      }
-      history.replaceState(null, '', address) // so that coming back shows the same
-    }
-    form.querySelector('button').hidden = true
-    form.addEventListener('input', show)
-    form.addEventListener('submit', (event) => {
-      event.preventDefault()
-      show()
-    })
-    empty.querySelector('a').addEventListener('click', (event) => {
-      event.preventDefault()
-      form.elements.q.value = ''
-      form.querySelector('[name=category]').checked = true // the first is all of them
-      show()
-      form.elements.q.focus()
-    })
-    show()
+import { narrow, reveal } from './form.js'
+
+const all = (selector) => document.querySelectorAll(selector)
+
+/** The address says what is looked for, so that coming back shows the same. */
+function remember(sought) {
+  const address = new URL(location.href)
+  for (const [name, value] of Object.entries(sought)) {
+    if (value) address.searchParams.set(name, value)
+    else address.searchParams.delete(name)
   }
-
-  /** A secret can be looked at by who types it, to see whether it was copied whole. */
-  function reveal(button) {
-    const input = document.getElementById(button.dataset.reveals)
-    const show = (visible) => {
-      input.type = visible ? 'text' : 'password'
-      button.textContent = visible ? button.dataset.hideShort : button.dataset.showShort
-      button.setAttribute('aria-label', visible ? button.dataset.hide : button.dataset.show)
-    }
-    button.hidden = false
-    button.parentElement.classList.add('revealable')
-    button.addEventListener('click', () => {
-      show(input.type === 'password')
-      input.focus()
-    })
-    input.form.addEventListener('submit', () => show(false)) // so that no browser remembers it as a text
-    show(false)
-  }
-
-  /**
-   * The button that counts sleeps until its page was visible and in front for a second, and falls asleep again behind another
-   * window. A page that lures somebody into a double click, and puts ours in its own place between the two, gets nothing.
-   */
-  function wake(button) {
-    const SECOND = 1000
-    let timer
-    const look = () => {
-      clearTimeout(timer)
-      button.setAttribute('aria-disabled', 'true')
-      if (document.visibilityState === 'visible' && document.hasFocus()) {
-        timer = setTimeout(() => button.removeAttribute('aria-disabled'), SECOND)
-      }
-    }
-    button.form.addEventListener('submit', (event) => {
-      const other = event.submitter && event.submitter !== button
-      if (!other && button.getAttribute('aria-disabled') === 'true') event.preventDefault()
-    })
-    for (const type of ['focus', 'blur', 'pageshow']) addEventListener(type, look)
-    document.addEventListener('visibilitychange', look)
-    look()
-  }
-
-  /** How it ended, to the page that opened this window: only to origins of the project, and to our own frame. */
-  function tell(element) {
-    const { outcome: status, attempt, also, origins } = element.dataset
-    const messages = [{ type: 'mooring:outcome', status, attempt }, also].filter(Boolean)
-    const receivers = [window.opener, window.parent].filter((receiver) => receiver && receiver !== window)
-    for (const receiver of receivers) {
-      for (const origin of new Set([location.origin, ...origins.split(' ').filter(Boolean)])) {
-        for (const message of messages) receiver.postMessage(message, origin)
-      }
-    }
-    element.hidden = !window.opener // a window that no script opened closes for none
-    element.querySelector('button').addEventListener('click', () => window.close())
-  }
-
-  /** Our frame in a page of the customer's passes on what the window that it opened says, and shows that it is done. */
-  function relay(element) {
-    const ours = (data) => data?.type === 'mooring:outcome' || /^vectorize-(connect|edit)-complete$/.test(data)
-    addEventListener('message', ({ origin, source, data }) => {
-      if (origin !== location.origin || source === window || !ours(data)) return
-      for (const allowed of element.dataset.origins.split(' ').filter(Boolean)) window.parent.postMessage(data, allowed)
-      if (data.status !== 'connected') return
-      document.querySelector('[data-until-done]').hidden = true
-      element.hidden = false
-    })
-  }
-
-  all('form[data-narrow]').forEach(narrow)
-  all('[data-reveals]').forEach(reveal)
-  all('[data-sleeps]').forEach(wake)
-  all('[data-outcome]').forEach(tell)
-  all('[data-when-done]').forEach(relay)
+  history.replaceState(null, '', address)
 }
+
+/**
+ * The button that counts sleeps until its page was visible and in front for a second, and falls asleep again behind another
+ * window. A page that lures somebody into a double click, and puts ours in its own place between the two, gets nothing.
+ */
+function wake(button) {
+  const SECOND = 1000
+  let timer
+  const look = () => {
+    clearTimeout(timer)
+    button.setAttribute('aria-disabled', 'true')
+    if (document.visibilityState === 'visible' && document.hasFocus()) {
+      timer = setTimeout(() => button.removeAttribute('aria-disabled'), SECOND)
+    }
+  }
+  button.form.addEventListener('submit', (event) => {
+    const other = event.submitter && event.submitter !== button
+    if (!other && button.getAttribute('aria-disabled') === 'true') event.preventDefault()
+  })
+  for (const type of ['focus', 'blur', 'pageshow']) addEventListener(type, look)
+  document.addEventListener('visibilitychange', look)
+  look()
+}
+
+/** How it ended, to the page that opened this window: only to origins of the project, and to our own frame. */
+function tell(element) {
+  const { outcome: status, attempt, also, origins } = element.dataset
+  const messages = [{ type: 'mooring:outcome', status, attempt }, also].filter(Boolean)
+  const receivers = [window.opener, window.parent].filter((receiver) => receiver && receiver !== window)
+  for (const receiver of receivers) {
+    for (const origin of new Set([location.origin, ...origins.split(' ').filter(Boolean)])) {
+      for (const message of messages) receiver.postMessage(message, origin)
+    }
+  }
+  element.hidden = !window.opener // a window that no script opened closes for none
+  element.querySelector('button').addEventListener('click', () => window.close())
+}
+
+/** Our frame in a page of the customer's passes on what the window that it opened says, and shows that it is done. */
+function relay(element) {
+  const ours = (data) => data?.type === 'mooring:outcome' || /^vectorize-(connect|edit)-complete$/.test(data)
+  addEventListener('message', ({ origin, source, data }) => {
+    if (origin !== location.origin || source === window || !ours(data)) return
+    for (const allowed of element.dataset.origins.split(' ').filter(Boolean)) window.parent.postMessage(data, allowed)
+    if (data.status !== 'connected') return
+    document.querySelector('[data-until-done]').hidden = true
+    element.hidden = false
+  })
+}
+
+for (const form of all('form[data-narrow]')) {
+  form.querySelector('button').hidden = true // it is done as somebody types
+  narrow(document, remember)
+}
+all('[data-reveals]').forEach(reveal)
+all('[data-sleeps]').forEach(wake)
+all('[data-outcome]').forEach(tell)
+all('[data-when-done]').forEach(relay)

@@ -157,7 +157,7 @@ impl Wanted {
         Ok(Self { text: text("q")?, category: text("category")? })
     }
 
-    /// The same rule as in `assets/page.js`, which narrows the list without asking.
+    /// The same rule as in `assets/form.js`, which narrows the list without asking.
     fn fits(&self, sought: &str, categories: &[String]) -> bool {
         sought.contains(&self.text.to_lowercase()) && (self.category.is_empty() || categories.contains(&self.category))
     }

@@ -173,6 +173,9 @@ texts! {
     category_all()
         "All",
         "Alle";
+    category_every()
+        "All categories",
+        "Alle Kategorien";
     no_match()
         "Nothing here goes by that name.",
         "Nichts hier heißt so.";

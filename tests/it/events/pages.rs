@@ -76,7 +76,7 @@ referrer-policy: no-referrer
 <title>Continue in a new window</title>
 <link rel="icon" href="/prod/v1/connectors/mooring/image" type="image/svg+xml">
 <link rel="stylesheet" href="/prod/connect/style.css">
-<script src="/prod/connect/page.js" defer></script>
+<script type="module" src="/prod/connect/page.js"></script>
 </head>
 <body>
 <main class="centred">
@@ -173,7 +173,7 @@ x-frame-options: DENY
 <title>Connect Acme to Orbit CRM</title>
 <link rel="icon" href="/prod/v1/connectors/mooring/image" type="image/svg+xml">
 <link rel="stylesheet" href="/prod/connect/style.css">
-<script src="/prod/connect/page.js" defer></script>
+<script type="module" src="/prod/connect/page.js"></script>
 </head>
 <body>
 <main class="">

@@ -146,8 +146,8 @@ mod tests {
                 .iter()
                 .filter(|(name, _)| asked(name))
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-            let mut values = template::inputs(&connector.inputs, &typed.collect()).unwrap();
-            values.extend(template::inputs(&connector.settings, &BTreeMap::new()).unwrap());
+            let mut values = template::inputs(connector, &connector.inputs, &typed.collect()).unwrap();
+            values.extend(template::inputs(connector, &connector.settings, &BTreeMap::new()).unwrap());
             for (name, value) in learnt {
                 values.insert(name, value);
             }

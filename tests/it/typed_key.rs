@@ -77,6 +77,54 @@ async fn a_key_that_does_not_work_is_not_stored() {
 }
 
 #[tokio::test]
+async fn a_value_that_can_not_stand_in_its_address_is_refused_by_its_label() {
+    let world = World::new().await;
+    let inputs = json!([
+        { "name": "shop", "label": "Shop name", "pattern": "[a-z0-9-]+" },
+        { "name": "branch", "label": "Branch", "pattern": "[a-z0-9.-]+", "default": "main" },
+    ]);
+    let mut keyed = inputs.clone();
+    keyed
+        .as_array_mut()
+        .unwrap()
+        .push(json!({ "name": "api_key", "label": "API key", "secret": true, "default": "k" }));
+    let by_key = json!({
+        "name": "Keyed", "inputs": keyed,
+        "api": { "base_url": "https://eu-{shop}.vendor.example/{branch}", "credential": { "in": "header", "value": "api_key" } },
+        "profile": { "url": "https://eu-{shop}.vendor.example/me", "account_id": "id" },
+    });
+    let mut by_consent = world.acme();
+    by_consent["inputs"] = inputs;
+    let oauth2 = &mut by_consent["oauth2"];
+    oauth2["authorization_endpoint"] = json!("https://eu-{shop}.vendor.example/{branch}/authorize");
+    oauth2["token_endpoint"] = json!("https://eu-{shop}.vendor.example/token");
+    world.custom("keyed", &by_key, false).await;
+    world.custom("consented", &by_consent, true).await;
+
+    let label = "has to be a part of a host name: lower-case letters, digits and hyphens, none of these at an end, of \
+                 at most 63 characters with what stands beside it";
+    let table = [
+        ("shop", "-acme".to_owned(), format!("Shop name (shop) {label}")),
+        ("shop", "acme-".to_owned(), format!("Shop name (shop) {label}")),
+        ("shop", "a".repeat(61), format!("Shop name (shop) {label}")),
+        ("branch", "..".to_owned(), "Branch (branch) can't be . or ..".to_owned()),
+        ("shop", String::new(), "Shop name (shop) is missing".to_owned()),
+        ("shop", "ACME".to_owned(), "Shop name (shop) has to be of the form [a-z0-9-]+".to_owned()),
+    ];
+    for (name, value, why) in table {
+        let mut credentials = json!({ "shop": "acme" });
+        credentials[name] = json!(value);
+        for (connector, credential_type) in [("keyed", "apiKey"), ("consented", "oauth2")] {
+            let body = json!({ "credentialType": credential_type, "redirectUri": world.redirect_uri(), "credentials": credentials });
+            let answer = world.post(&format!("/connectors/{connector}/credentials"), &body).await;
+            assert_eq!(answer.refusal(), (400, "invalid_request".to_owned()), "{connector} {credentials}");
+            let said = answer.member("error_description");
+            assert_eq!(said.trim_start_matches("credentials: "), why, "{connector} {credentials}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_provider_that_fails_is_told_apart_from_one_that_refuses() {
     let (world, provider) = (World::new().await, provider().await);
     world.custom("keyed", &definition(&provider.url, "broken"), false).await;

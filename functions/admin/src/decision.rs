@@ -79,7 +79,7 @@ pub enum Client {
 impl Decision {
     /// What was wanted, if this connector can do it. The sentence of a refusal names the field.
     pub fn of(wanted: Wanted, connector: &Connector) -> Result<Self, Error> {
-        template::inputs(&connector.settings, &wanted.settings)
+        template::inputs(connector, &connector.settings, &wanted.settings)
             .map_err(|error| Error::invalid(format!("settings: {error}")))?;
         match &connector.oauth2 {
             Some(oauth2) => must_fit(&wanted, oauth2)?,
@@ -240,7 +240,7 @@ mod tests {
                 json!({ "scopes": ["a b"] }),
                 "scopes is a list of at most 200 scopes, each a text of its own without spaces or separators",
             ),
-            ("gmail", json!({ "settings": { "x": "y" } }), "settings: `x` is not asked for"),
+            ("gmail", json!({ "settings": { "x": "y" } }), "settings: x is not asked for"),
             (
                 "openai",
                 json!({ "client_id": "a" }),

@@ -206,8 +206,8 @@ impl<'a> ConnectorInUse<'a> {
         given: &BTreeMap<String, String>,
         app_name: &str,
     ) -> Result<(Values, BTreeMap<String, String>), InputError> {
-        let mut values = template::inputs(&self.data.settings, &self.settings().settings)?;
-        let typed = template::inputs(&self.data.inputs, given)?;
+        let mut values = template::inputs(&self.data, &self.data.settings, &self.settings().settings)?;
+        let typed = template::inputs(&self.data, &self.data.inputs, given)?;
         let secret = |name: &str| self.data.inputs.iter().any(|input| input.secret && input.name == name);
         let (secrets, plain): (Vec<_>, Vec<_>) =
             typed.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).partition(|(name, _)| secret(name));

@@ -9,6 +9,7 @@ pub mod connector;
 pub mod credentials;
 pub mod jwt;
 pub mod origins;
+mod place;
 pub mod return_address;
 pub mod revocation;
 pub mod scope;

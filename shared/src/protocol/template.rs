@@ -14,6 +14,7 @@ use url::Url;
 use super::{
     connector::{Captures, Connector, Input},
     origins::Origins,
+    place::misfit,
 };
 
 /// Everything but RFC 3986's unreserved characters.
@@ -267,10 +268,12 @@ fn printable<'a>(name: &str, values: &'a Values) -> Result<&'a str, TemplateErro
 
 /// Why a value is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` {expected}")]
+#[error("{} {expected}", called(.name, .label.as_deref()))]
 pub struct InputError {
-    /// The input's name.
+    /// The input's name, which who calls the API has to send.
     pub name: String,
+    /// What a person reads beside its field; none for what nobody types.
+    pub label: Option<String>,
     /// What is expected, as the end of a sentence that begins with the name. Never the value: it may be a secret.
     pub expected: String,
     /// The same for a page, which says it in other words.
@@ -292,24 +295,50 @@ pub enum Fault {
 
 impl InputError {
     fn new(name: &str, fault: Fault, expected: impl Into<String>) -> Self {
-        Self { name: name.to_owned(), expected: expected.into(), fault }
+        Self { name: name.to_owned(), label: None, expected: expected.into(), fault }
+    }
+
+    fn of(input: &Input, fault: Fault, expected: impl Into<String>) -> Self {
+        Self { label: Some(input.label.to_string()), ..Self::new(&input.name, fault, expected) }
     }
 }
 
-/// Checks what a person or an operator gave, and fills in the defaults. Every input is wanted; an empty text counts as
-/// not given, since that is what an untouched form field sends.
-pub fn inputs(declared: &[Input], given: &BTreeMap<String, String>) -> Result<Values, InputError> {
+/// As the person who typed it knows it, and as the program that sent it does.
+fn called(name: &str, label: Option<&str>) -> String {
+    match label {
+        Some(label) if label != name => format!("{label} ({name})"),
+        _ => name.to_owned(),
+    }
+}
+
+/// Checks what a person or an operator gave for these inputs of a connector, and fills in the defaults. Every input is wanted; an
+/// empty text counts as not given, since that is what an untouched form field sends.
+pub fn inputs(
+    connector: &Connector,
+    declared: &[Input],
+    given: &BTreeMap<String, String>,
+) -> Result<Values, InputError> {
     if let Some(unknown) = given.keys().find(|name| declared.iter().all(|input| input.name != name.as_str())) {
         return Err(InputError::new(unknown, Fault::Form, "is not asked for"));
     }
-    declared.iter().map(|input| judge(input, given).map(|value| (input.name.to_string(), value))).collect()
+    let judged = |input: &Input| judge_in(connector, input, given).map(|value| (input.name.to_string(), value));
+    declared.iter().map(judged).collect()
+}
+
+/// The value that an input takes from what was given, or its default, if it can stand where the connector has it.
+pub fn judge_in(connector: &Connector, input: &Input, given: &BTreeMap<String, String>) -> Result<String, InputError> {
+    let value = judge(input, given)?;
+    match misfit(connector, &input.name, &value) {
+        Some(expected) => Err(InputError::of(input, Fault::Form, expected)),
+        None => Ok(value),
+    }
 }
 
 /// The value that an input takes from what was given, or its default.
 pub fn judge(input: &Input, given: &BTreeMap<String, String>) -> Result<String, InputError> {
     let given = given.get(input.name.as_ref()).map(String::as_str).filter(|value| !value.is_empty());
     let value =
-        given.or(input.default.as_deref()).ok_or_else(|| InputError::new(&input.name, Fault::Missing, "is missing"))?;
+        given.or(input.default.as_deref()).ok_or_else(|| InputError::of(input, Fault::Missing, "is missing"))?;
     accept(input, value)?;
     Ok(value.to_owned())
 }
@@ -318,13 +347,10 @@ pub fn judge(input: &Input, given: &BTreeMap<String, String>) -> Result<String, 
 pub(crate) fn accept(input: &Input, value: &str) -> Result<(), InputError> {
     let longest = if input.secret { LONGEST.1 } else { LONGEST.0 };
     if !input.values.is_empty() && input.values.iter().all(|allowed| allowed != value) {
-        return Err(InputError::new(
-            &input.name,
-            Fault::NotOffered,
-            format!("has to be one of: {}", input.values.join(", ")),
-        ));
+        return Err(InputError::of(input, Fault::NotOffered, format!("has to be one of: {}", input.values.join(", "))));
     }
     check(&input.name, value, longest, input.pattern.as_deref())
+        .map_err(|error| InputError { label: Some(input.label.to_string()), ..error })
 }
 
 /// Whether a value that stands in a connector's templates is what the connector declares under that name: an input or a
@@ -415,6 +441,10 @@ mod tests {
 
     fn values(pairs: &[(&str, &str)]) -> Values {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn vendor() -> Connector {
+        serde_json::from_value(json!({"name": "Vendor", "api": {"base_url": "https://api.vendor.com"}})).unwrap()
     }
 
     fn input(extra: Value) -> Input {
@@ -590,22 +620,27 @@ mod tests {
             ("given", json!({}), Some("acme"), "acme"),
             ("a default", json!({"default": "acme"}), None, "acme"),
             ("an untouched field", json!({"default": "acme"}), Some(""), "acme"),
-            ("nothing", json!({}), None, "`shop` is missing"),
+            ("nothing", json!({}), None, "Shop (shop) is missing"),
             ("a listed value", json!({"values": ["a", "b"]}), Some("b"), "b"),
-            ("another value", json!({"values": ["a", "b"]}), Some("c"), "`shop` has to be one of: a, b"),
+            ("another value", json!({"values": ["a", "b"]}), Some("c"), "Shop (shop) has to be one of: a, b"),
             ("a match", json!({"pattern": "[a-z]+"}), Some("acme"), "acme"),
-            ("a match of a part", json!({"pattern": "[a-z]+"}), Some("acme1"), "`shop` has to be of the form [a-z]+"),
-            ("alternatives", json!({"pattern": "a|b"}), Some("ax"), "`shop` has to be of the form a|b"),
+            (
+                "a match of a part",
+                json!({"pattern": "[a-z]+"}),
+                Some("acme1"),
+                "Shop (shop) has to be of the form [a-z]+",
+            ),
+            ("alternatives", json!({"pattern": "a|b"}), Some("ax"), "Shop (shop) has to be of the form a|b"),
             (
                 "a second line",
                 json!({"pattern": "a"}),
                 Some("a\n"),
-                "`shop` has to be one line of 1 to 2048 characters",
+                "Shop (shop) has to be one line of 1 to 2048 characters",
             ),
         ];
         for (case, extra, given, expected) in table {
             let given = given.map(|value| ("shop".to_owned(), value.to_owned())).into_iter().collect();
-            let outcome = inputs(&[input(extra)], &given);
+            let outcome = inputs(&vendor(), &[input(extra)], &given);
             let outcome =
                 outcome.map_or_else(|error| error.to_string(), |values| values.get("shop").unwrap().to_owned());
             assert_eq!(outcome, expected, "{case}");
@@ -615,13 +650,13 @@ mod tests {
     #[test]
     fn an_input_that_is_not_asked_for_is_refused() {
         let given = BTreeMap::from([("other".to_owned(), "x".to_owned())]);
-        assert_eq!(inputs(&[], &given).unwrap_err().to_string(), "`other` is not asked for");
+        assert_eq!(inputs(&vendor(), &[], &given).unwrap_err().to_string(), "other is not asked for");
     }
 
     #[test]
     fn a_refused_secret_is_not_repeated() {
         let given = BTreeMap::from([("shop".to_owned(), "hunter2 hunter2".to_owned())]);
-        let error = inputs(&[input(json!({"secret": true, "pattern": "[0-9]+"}))], &given).unwrap_err();
+        let error = inputs(&vendor(), &[input(json!({"secret": true, "pattern": "[0-9]+"}))], &given).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("hunter2"));
     }
 

@@ -1,24 +1,21 @@
 // A local server, a provider that takes keys, and a browser with a person logged in to the demo app: what each case begins with.
 
 import { mkdirSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
+import { launch } from '../browser.mjs'
 import { keyedConnector, world } from '../pages/world.mjs'
 
-const { chromium } = createRequire(import.meta.url)('playwright-core')
-const SHOTS = join(import.meta.dirname, '..', '.work', 'shots', 'widget')
+const SHOTS = fileURLToPath(new URL('../.work/shots/widget/', import.meta.url))
 
-/** Runs every case as a person of its own. */
-export async function play(binary, cases) {
+/** Runs every case as a person of its own, after what is to be there before. */
+export async function play(binary, cases, prepare) {
   mkdirSync(SHOTS, { recursive: true })
   const here = await world(binary)
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-background-networking'],
-  })
+  const browser = await launch()
   try {
     await here.admin('PUT', `/projects/${here.env.PROJECT_ID}/connectors/ledgerly`, keyedConnector(here.keyed.url))
+    await prepare?.(here)
     for (const [name, check] of Object.entries(cases)) await one(browser, here, name, check)
   } finally {
     await browser.close()
@@ -39,10 +36,10 @@ async function one(browser, here, name, check) {
     await check(page, context, here)
     if (thrown.length > 0) throw new Error(thrown.join('\n'))
   } catch (error) {
-    await page.screenshot({ path: join(SHOTS, 'failed.png') })
+    await page.screenshot({ path: `${SHOTS}failed.png` })
     throw new Error(name, { cause: error })
   }
-  await page.screenshot({ path: join(SHOTS, `${name.replace(/\W+/g, '-')}.png`) })
+  await page.screenshot({ path: `${SHOTS}${name.replace(/\W+/g, '-')}.png` })
   await context.close()
   console.log(`ok: ${name}`)
 }

@@ -6,6 +6,7 @@ export function narrow(root, changed = () => {}) {
   const entries = [...root.querySelectorAll('[data-entry]')]
   const count = root.querySelector('[data-count]')
   const empty = root.querySelector('[data-empty]')
+  const first = form.querySelector('[name=category]')
   const show = () => {
     const wanted = form.elements.q.value.trim().toLowerCase()
     const category = form.elements.category.value
@@ -27,7 +28,8 @@ export function narrow(root, changed = () => {}) {
   empty.querySelector('a, button').addEventListener('click', (event) => {
     event.preventDefault()
     form.elements.q.value = ''
-    form.elements.category.value = '' // all of them
+    if (first.type === 'radio') first.checked = true // the first is all of them
+    else first.value = ''
     show()
     form.elements.q.focus()
   })

@@ -24,34 +24,34 @@ const LOOKS = [
 const faults = []
 let seen = 0
 
-/** Looks at a page as it stands: a picture of it in every look, and what axe finds. */
-async function look(page, name) {
+/** Looks at a page as it stands, or at what stands in a frame of it: a picture of it in every look, and what axe finds. */
+async function look(page, name, inside = page.mainFrame()) {
   await page.emulateMedia({ reducedMotion: 'reduce' })
-  const language = await page.getAttribute('html', 'lang')
+  const language = await inside.getAttribute('html', 'lang')
   for (const [look, { colorScheme, viewport }, direction, only] of LOOKS) {
     if ((only ?? 'en') !== language) continue
     await page.setViewportSize(viewport)
     await page.emulateMedia({ colorScheme })
-    await page.evaluate((dir) => { document.documentElement.dir = dir }, direction ?? 'ltr')
+    await inside.evaluate((dir) => { document.documentElement.dir = dir }, direction ?? 'ltr')
     await page.screenshot({ path: join(shots, `${name}.${look}.png`), fullPage: true })
-    const overflow = await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth)
+    const overflow = await inside.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth)
     if (overflow) faults.push(`${name} ${look}: wider than the window`)
     // axe is put in by the debugger's own way, since the page's policy lets no script in but ours
-    const { violations } = await evaluateAxe(page)
+    const { violations } = await evaluateAxe(inside)
     for (const { id, nodes } of violations) {
       faults.push(`${name} ${look}: ${id}: ${nodes.map((node) => `${node.target} ${node.failureSummary}`).join(' | ')}`)
     }
     seen += 1
   }
-  await page.evaluate(() => { document.documentElement.dir = 'ltr' })
+  await inside.evaluate(() => { document.documentElement.dir = 'ltr' })
   await page.setViewportSize(DESK)
   await page.emulateMedia({ colorScheme: 'light' })
 }
 
-async function evaluateAxe(page) {
-  await page.evaluate(axe)
+async function evaluateAxe(frame) {
+  await frame.evaluate(axe)
   const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
-  return page.evaluate((values) => globalThis.axe.run(document, { runOnly: { type: 'tag', values } }), tags)
+  return frame.evaluate((values) => globalThis.axe.run(document, { runOnly: { type: 'tag', values } }), tags)
 }
 
 async function session(project, body) {

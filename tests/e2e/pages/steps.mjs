@@ -247,3 +247,65 @@ export async function brands({ here, context, look, session, assert }) {
   await page.goto(await session(empty))
   await look(page, 'catalogue-empty')
 }
+
+/** The frame over the demo app's page, screen by screen. */
+export async function overlay({ context, look, here, assert }) {
+  for (const locale of ['en-GB', 'de-DE']) {
+    const page = await (await context(locale)).newPage()
+    await page.goto(here.env.APP_URL)
+    await page.locator('form[action="/login"] button').first().click()
+    await page.waitForSelector('.ways:not([hidden])')
+    const open = async (options) => {
+      await page.evaluate(async (options) => {
+        globalThis.frame?.abort()
+        globalThis.frame = new AbortController()
+        const { connect } = await import(`${document.querySelector('.ways').dataset.mooring}/connect.js`)
+        connect({ sessionUrl: '/api/connect-session', mode: 'frame', signal: globalThis.frame.signal, ...options }).catch(() => {})
+      }, options)
+      return page.frameLocator('dialog iframe')
+    }
+    const seen = (name) => look(page, `overlay-${name}`, page.frames()[1])
+
+    const list = await open({})
+    await list.locator('.connectors').waitFor()
+    await seen('list')
+    await list.getByRole('searchbox').fill('nobody has this')
+    await seen('list-nothing')
+
+    const one = await open({ connector: 'acme', showNameInput: true })
+    const [popup] = await Promise.all([page.waitForEvent('popup'), one.locator('[type=submit]').click()])
+    await seen('waiting')
+    await popup.fill('#username', 'alice')
+    await popup.fill('#password', 'demo')
+    await popup.click('button.primary')
+    await popup.click('button[value=deny]')
+    await one.locator('.mark').waitFor()
+    await seen('failed')
+    const [again] = await Promise.all([page.waitForEvent('popup'), one.locator('[data-again]').click()])
+    await again.click('button[value=allow]')
+    await one.locator('.mark.good').waitFor()
+    await seen('done')
+    await (await open({})).locator('.connectors .state:visible').waitFor()
+    await seen('list-connected')
+
+    const key = await open({ connector: 'ledgerly', showNameInput: true })
+    await key.locator('#input_workspace').fill('side')
+    await key.locator('#input_api_key').fill('bad-key')
+    await key.locator('[type=submit]').click()
+    await key.locator('.problem').waitFor()
+    assert.equal(await page.frames()[1].evaluate(() => document.activeElement.name), 'input_api_key')
+    await seen('key-refused')
+    await (await open({ connector: 'nobody' })).locator('.mark.bad').waitFor()
+    await seen('stopped')
+
+    await page.evaluate(async () => {
+      globalThis.frame.abort()
+      const { connect } = await import(`${document.querySelector('.ways').dataset.mooring}/connect.js`)
+      const start = () => connect({ sessionUrl: '/api/connect-session', connector: 'ledgerly' }).catch(() => {})
+      document.addEventListener('click', start, { once: true })
+    })
+    const [window] = await Promise.all([page.waitForEvent('popup'), page.click('h1')])
+    await window.waitForSelector('#input_workspace')
+    await look(window, 'start-asks')
+  }
+}

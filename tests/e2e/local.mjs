@@ -17,6 +17,7 @@ export async function local(binary) {
   const child = spawn(binary, { env: { ...process.env, ...settings }, stdio: ['ignore', 'pipe', 'inherit'] })
   child.stdout.resume()
   const env = await environment(join(folder, 'demo.env'), child)
+  const cloud = await environment(join(folder, 'lambda.env'), child)
 
   async function call(method, path, key, body) {
     const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
@@ -29,6 +30,8 @@ export async function local(binary) {
   const admin = (method, path, body) => call(method, `/v1/admin${path}`, env.ROOT_KEY, body)
   return {
     env,
+    /** How to reach what plays AWS. */
+    cloud,
     admin,
     api: (method, path, body) => call(method, path, env.SECRET_KEY, body),
     /** A project of its own, with a back end's key. */

@@ -76,6 +76,18 @@ const cases = {
     assert.match(await trouble(page), /Access was denied/)
     assert(!page.url().includes('mooring_attempt'))
   },
+  async 'the same window goes back from the provider, and leaves once more'(page) {
+    await page.click('button[data-mode=redirect]')
+    await page.waitForSelector('#username')
+    await page.goBack()
+    await page.waitForSelector('.ways:not([hidden])')
+    await page.click('button[data-mode=redirect]')
+    await consent(page, 'allow')
+    await connected(page)
+    await page.goBack() // to the provider's page, which has been answered
+    await page.goForward()
+    await connected(page)
+  },
   async 'two windows of two tabs'(page, context) {
     const before = await page.locator('li.connection').count()
     const other = await context.newPage()

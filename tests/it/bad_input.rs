@@ -101,6 +101,86 @@ async fn a_list_in_the_place_of_an_object_is_refused_and_its_field_named() {
     assert_eq!(scene.world.dump().await, before);
 }
 
+/// The same object with each of its members, at any depth, replaced by each of these in turn.
+fn spoilt(good: &Value, bad: &[Value]) -> Vec<Value> {
+    let members: Vec<(String, &Value)> = match good {
+        Value::Object(members) => members.iter().map(|(name, value)| (name.clone(), value)).collect(),
+        Value::Array(items) => items.iter().enumerate().map(|(at, item)| (at.to_string(), item)).collect(),
+        _ => Vec::new(),
+    };
+    let replaced = |name: &str, value: Value| {
+        let mut whole = good.clone();
+        *whole.pointer_mut(&format!("/{name}")).unwrap() = value;
+        whole
+    };
+    let spoil = |(name, value): (String, &Value)| {
+        let all = bad.iter().cloned().chain(spoilt(value, bad));
+        all.map(|value| replaced(&name, value)).collect::<Vec<_>>()
+    };
+    members.into_iter().flat_map(spoil).collect()
+}
+
+/// Bodies that name every member which an operator may send.
+fn whole_bodies(world: &World) -> Vec<(&'static str, String, Value)> {
+    let projects = "/v1/admin/projects".to_owned();
+    let own = format!("{projects}/{}", world.project());
+    let project = json!({
+        "name": "Orbit", "allowed_origins": ["https://a.example"], "redirect_uris": ["https://a.example/b"],
+        "vouches_for_users": true, "brand": { "colour": "#123456", "logo_url": "https://a.example/logo.svg" },
+    });
+    let client = json!({ "name": "Back end", "description": "d", "roles": ["read"], "environment": "test" });
+    let decision = json!({
+        "client_id": "a", "client_secret": "b", "enabled": true, "visible": true, "order": 1, "scopes": ["a"],
+        "second_scopes": ["a"], "authorization_params": { "a": "b" }, "settings": { "a": "b" }, "callback": "own",
+    });
+    vec![
+        ("POST", projects, project.clone()),
+        ("PATCH", own.clone(), project),
+        ("POST", format!("{own}/clients"), client),
+        ("PUT", "/v1/admin/connectors/slack".to_owned(), decision.clone()),
+        ("PUT", format!("{own}/environments/test/connectors/github"), decision),
+        ("PUT", format!("{own}/connectors/spoilt"), world.acme()),
+    ]
+}
+
+#[tokio::test]
+async fn a_refusal_of_a_member_names_it_once_and_no_type_of_ours() {
+    let scene = Scene::new().await;
+    let bad = [
+        json!(null),
+        json!(-1),
+        json!("a b\u{200b}"),
+        json!("x".repeat(5000)),
+        json!([""]),
+        json!(["http://evil.example/"]),
+        json!(vec!["https://a.example"; 200]),
+        json!({ "a": 7 }),
+    ];
+    let sent = ROUTES.iter().filter(|route| reads_a_body(route)).filter_map(|route| {
+        let Wanted { path, body, .. } = scene.good(route);
+        Some((route.method.as_str(), path, serde_json::from_str(&body?.1).unwrap(), scene.bearer(route)))
+    });
+    let root = Some(scene.world.server.root_key.clone());
+    let whole = whole_bodies(&scene.world).into_iter().map(|(method, path, good)| (method, path, good, root.clone()));
+    for (method, path, good, bearer) in sent.chain(whole) {
+        for body in spoilt(&good, &bad) {
+            let call = scene.world.call(method, &path).bearer(bearer.as_deref().unwrap_or_default());
+            let answer = call.json(&body).send().await;
+            if answer.status < 300 {
+                continue; // it fits there
+            }
+            assert!(answer.status < 500, "{method} {path} {body}: {}", answer.text());
+            let why = answer.member("error_description");
+            let words: Vec<&str> = why.split([' ', ':']).filter(|word| !word.is_empty()).collect();
+            assert!(words.windows(2).all(|two| two[0] != two[1]), "{method} {path}: {why}");
+            assert!(
+                !words.iter().any(|word| ["struct", "enum", "variant", "u32"].contains(word)),
+                "{method} {path}: {why}"
+            );
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_body_that_is_missing_is_refused() {
     let scene = Scene::new().await;

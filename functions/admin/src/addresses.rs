@@ -1,7 +1,8 @@
 //! The addresses of a project: origins whose pages are trusted, and where a browser may be sent back to.
 //!
 //! Both are compared as text wherever they count, so only the one canonical spelling of each is accepted; and both stand in
-//! policies that browsers read, so nothing that such a policy gives a meaning gets in.
+//! policies that browsers read, so nothing that such a policy gives a meaning gets in. A refusal says what is wrong; the field is
+//! named by whoever reads the body.
 
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
@@ -29,10 +30,8 @@ impl TryFrom<Vec<String>> for Origins {
     type Error = String;
 
     fn try_from(texts: Vec<String>) -> Result<Self, String> {
-        at_most(ORIGINS, &texts, "allowed_origins")?;
-        for text in &texts {
-            origin(text).map_err(|why| format!("allowed_origins: {why}"))?;
-        }
+        at_most(ORIGINS, &texts)?;
+        texts.iter().try_for_each(|text| origin(text))?;
         Ok(Self(texts))
     }
 }
@@ -41,10 +40,8 @@ impl TryFrom<Vec<String>> for RedirectUris {
     type Error = String;
 
     fn try_from(texts: Vec<String>) -> Result<Self, String> {
-        at_most(REDIRECT_URIS, &texts, "redirect_uris")?;
-        for text in &texts {
-            redirect_uri(text).map_err(|why| format!("redirect_uris: {why}"))?;
-        }
+        at_most(REDIRECT_URIS, &texts)?;
+        texts.iter().try_for_each(|text| redirect_uri(text))?;
         Ok(Self(texts))
     }
 }
@@ -58,8 +55,7 @@ impl TryFrom<String> for LogoUrl {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        logo_url(&text).map_err(|why| format!("brand.logo_url: {why}"))?;
-        Ok(Self(text))
+        logo_url(&text).map(|()| Self(text))
     }
 }
 
@@ -73,8 +69,8 @@ fn logo_url(text: &str) -> Result<(), String> {
     if url.as_str() == text { Ok(()) } else { Err(format!("write the address as {url}")) }
 }
 
-fn at_most(limit: usize, texts: &[String], field: &str) -> Result<(), String> {
-    if texts.len() <= limit { Ok(()) } else { Err(format!("{field} has at most {limit} entries")) }
+fn at_most(limit: usize, texts: &[String]) -> Result<(), String> {
+    if texts.len() <= limit { Ok(()) } else { Err(format!("a list of at most {limit} is expected")) }
 }
 
 fn origin(text: &str) -> Result<(), String> {
@@ -215,10 +211,10 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_is_too_long_is_refused_with_its_name() {
+    fn a_list_that_is_too_long_is_refused() {
         let many = |count: usize| vec!["https://app.example.com".to_owned(); count];
         assert!(Origins::try_from(many(50)).is_ok() && RedirectUris::try_from(many(100)).is_ok());
-        assert_eq!(Origins::try_from(many(51)).unwrap_err(), "allowed_origins has at most 50 entries");
-        assert_eq!(RedirectUris::try_from(many(101)).unwrap_err(), "redirect_uris has at most 100 entries");
+        assert_eq!(Origins::try_from(many(51)).unwrap_err(), "a list of at most 50 is expected");
+        assert_eq!(RedirectUris::try_from(many(101)).unwrap_err(), "a list of at most 100 is expected");
     }
 }

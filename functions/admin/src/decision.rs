@@ -240,7 +240,7 @@ mod tests {
                 json!({ "scopes": ["a b"] }),
                 "scopes is a list of at most 200 scopes, each a text of its own without spaces or separators",
             ),
-            ("gmail", json!({ "settings": { "x": "y" } }), "settings: x is not asked for"),
+            ("gmail", json!({ "settings": { "x": "y" } }), "settings: `x` is not asked for"),
             (
                 "openai",
                 json!({ "client_id": "a" }),

@@ -55,16 +55,32 @@ impl serde::de::Error for Misfit {
     }
 
     fn invalid_type(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::custom(format_args!("another type is expected: {expected}"))
+        Self::custom(format_args!("another type is expected: {}", plainly(expected)))
     }
 
     fn invalid_value(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::custom(format_args!("another value is expected: {expected}"))
+        Self::custom(format_args!("another value is expected: {}", plainly(expected)))
     }
 
     fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
         Self::custom(format_args!("another value is expected: one of {}", expected.join(", ")))
     }
+}
+
+/// What is expected, in the words of JSON: serde says it in those of our source.
+fn plainly(expected: &dyn Expected) -> String {
+    let said = expected.to_string();
+    match said.as_str() {
+        "a string" | "variant identifier" => "a text",
+        "a sequence" => "a list",
+        "a map" => "an object",
+        "a boolean" => "true or false",
+        "u32" => "a whole number, zero or more",
+        "any value" => "no list",
+        _ if said.starts_with("struct ") || said.starts_with("internally tagged enum ") => "an object",
+        _ => return said,
+    }
+    .to_owned()
 }
 
 impl Json {
@@ -239,18 +255,18 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_told_by_its_field() {
         let table = [
-            (r#"{"text": ["hunter2"]}"#, "text: another type is expected: a string"),
-            (r#"{"text": 7}"#, "text: another type is expected: a string"),
-            (r#"{"count": "hunter2"}"#, "count: another type is expected: u32"),
-            (r#"{"count": -1}"#, "count: another value is expected: u32"),
+            (r#"{"text": ["hunter2"]}"#, "text: another type is expected: a text"),
+            (r#"{"text": 7}"#, "text: another type is expected: a text"),
+            (r#"{"count": "hunter2"}"#, "count: another type is expected: a whole number, zero or more"),
+            (r#"{"count": -1}"#, "count: another value is expected: a whole number, zero or more"),
             (r#"{"kind": "hunter2"}"#, "kind: another value is expected: one of one, two"),
             (r#"{"kind": {"two": null}}"#, "kind: another type is expected: a text"),
-            (r#"{"list": {}}"#, "list: another type is expected: a sequence"),
-            (r#"{"list": [{}, {"list": [["hunter2"]]}]}"#, "list.1.list.0: another type is expected: struct Shape"),
-            (r#"{"names": [["a", "b"]]}"#, "names: another type is expected: a map"),
-            (r#"{"names": {"a": 1}}"#, "names.a: another type is expected: a string"),
-            (r#"{"chosen": ["header", "n"]}"#, "chosen: another type is expected: internally tagged enum Chosen"),
-            (r#"{"chosen": {"in": "header", "name": {}}}"#, "chosen: another type is expected: a string"),
+            (r#"{"list": {}}"#, "list: another type is expected: a list"),
+            (r#"{"list": [{}, {"list": [["hunter2"]]}]}"#, "list.1.list.0: another type is expected: an object"),
+            (r#"{"names": [["a", "b"]]}"#, "names: another type is expected: an object"),
+            (r#"{"names": {"a": 1}}"#, "names.a: another type is expected: a text"),
+            (r#"{"chosen": ["header", "n"]}"#, "chosen: another type is expected: an object"),
+            (r#"{"chosen": {"in": "header", "name": {}}}"#, "chosen: another type is expected: a text"),
             (
                 r#"{"list": [{"other": "hunter2"}]}"#,
                 "list.0: unknown field `other`, expected one of `text`, `count`, `share`, `kind`, `list`, `names`, `chosen`",

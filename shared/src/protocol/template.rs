@@ -307,7 +307,7 @@ impl InputError {
 fn called(name: &str, label: Option<&str>) -> String {
     match label {
         Some(label) if label != name => format!("{label} ({name})"),
-        _ => name.to_owned(),
+        _ => format!("`{name}`"),
     }
 }
 
@@ -650,7 +650,7 @@ mod tests {
     #[test]
     fn an_input_that_is_not_asked_for_is_refused() {
         let given = BTreeMap::from([("other".to_owned(), "x".to_owned())]);
-        assert_eq!(inputs(&vendor(), &[], &given).unwrap_err().to_string(), "other is not asked for");
+        assert_eq!(inputs(&vendor(), &[], &given).unwrap_err().to_string(), "`other` is not asked for");
     }
 
     #[test]

@@ -300,3 +300,33 @@ async fn a_browser_that_says_nothing_of_itself_connects_by_the_button() {
         400
     );
 }
+
+/// The page behind such a link could only say that nobody can connect there.
+#[tokio::test]
+async fn a_link_to_a_connector_without_a_client_is_refused_when_it_is_made() {
+    let world = World::new().await;
+    let keyed = json!({
+        "name": "Keyed", "inputs": [{ "name": "api_key", "label": "API key", "secret": true }],
+        "api": { "base_url": "https://api.keyed.example", "credential": { "in": "header", "value": "api_key" } },
+    });
+    world.custom("keyed", &keyed, false).await;
+    let token = format!("/org/{}/generateOneTimeConnectorToken", world.project());
+    let one = |connector: &str| (token.as_str(), json!({ "user_id": USER, "connector_id": connector }));
+    let session = |connectors: &[&str]| ("/v1/connect/sessions", json!({ "identity": USER, "connectors": connectors }));
+    let before = world.dump_of(&["flows"]).await;
+    for (path, body) in [one("slack"), session(&["slack"]), session(&["acme", "slack"])] {
+        let answer = world.post(path, &body).await;
+        assert_eq!(answer.refusal(), (409, "client_not_configured".to_owned()), "{body}");
+        assert!(answer.member("error_description").starts_with("no client is configured for slack"), "{body}");
+    }
+    assert_eq!(world.dump_of(&["flows"]).await, before);
+    for (path, body) in [one("acme"), one("keyed"), session(&["acme", "keyed"]), session(&[])] {
+        assert_eq!(world.post(path, &body).await.status, 200, "{body}");
+    }
+    let client = json!({ "client_id": "a", "client_secret": "b" });
+    world.root("PUT", "/v1/admin/connectors/slack", Some(&client)).await;
+    world.turn(Duration::from_secs(31)); // settings are kept for half a minute
+    for (path, body) in [one("slack"), session(&["slack"])] {
+        assert_eq!(world.post(path, &body).await.status, 200, "{body}");
+    }
+}

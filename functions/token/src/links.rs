@@ -39,7 +39,7 @@ pub async fn one_time_token(app: &App, request: &Request) -> Result<Response, Er
     if caller.read.is_deleted(&Key::DeletedUser(project.clone(), environment, user.clone())) {
         return Err(Error::NotFound(Missing::User));
     }
-    app.connector_from(&caller.read, project, environment, &connector_id)?.must_be_enabled()?;
+    app.connector_from(&caller.read, project, environment, &connector_id)?.must_be_ready()?;
 
     let link = Link {
         session: None,
@@ -89,7 +89,7 @@ pub async fn session(app: &App, request: &Request) -> Result<Response, Error> {
         return Err(Error::NotFound(Missing::User));
     }
     for connector in &connectors {
-        app.connector_from(&caller.read, project, environment, connector)?.must_be_enabled()?;
+        app.connector_from(&caller.read, project, environment, connector)?.must_be_ready()?;
     }
 
     let base_url = app.base_url(app.clock.now()).await?;

@@ -178,6 +178,12 @@ impl<'a> ConnectorInUse<'a> {
         if self.settings().enabled { Ok(()) } else { Err(Error::NotFound(Missing::Connector)) }
     }
 
+    /// Fails if a person could not connect it now: where the provider wants a client, there has to be one.
+    pub fn must_be_ready(&self) -> Result<(), Error> {
+        self.must_be_enabled()?;
+        if self.is_ready() { Ok(()) } else { Err(Error::ClientNotConfigured(self.id.clone())) }
+    }
+
     /// Whether a person can connect it now: it is enabled and, where the provider wants a client, there is one.
     #[must_use]
     pub fn is_ready(&self) -> bool {

@@ -187,11 +187,12 @@ impl App {
     ) -> Result<Caller, Error> {
         let presented = Presented::of(request)?.ok_or(Error::Unauthenticated { why: MISSING, challenge: false })?;
         let caller = self.identify(&presented, further).await?;
-        caller.require(roles)?;
+        // first: a page of the project may read which role its key lacks
         let allowed = |origin: &&str| caller.project.allowed_origins.iter().any(|allowed| allowed == origin);
         if let Some(origin) = request.header("origin").filter(allowed) {
             request.reflect_origin(origin);
         }
+        caller.require(roles)?;
         Ok(caller)
     }
 

@@ -114,6 +114,14 @@ async fn an_answer_may_be_read_by_pages_of_the_projects_origins_alone() {
             assert_eq!((other.status, other.header("access-control-allow-origin")), (status, None), "{path} {origin}");
         }
     }
+    // a refusal is read too, so that the page can say which role its key lacks
+    let reader = world.client(Environment::Test, &[Role::Read]).await.key;
+    for (origin, read) in [(own.as_str(), Some(own.as_str())), ("https://evil.example", None)] {
+        let refused = world.call("POST", "/v1/connect/sessions").bearer(&reader).header("origin", origin);
+        let refused = refused.json(&json!({ "identity": USER })).send().await;
+        let said = (refused.refusal(), refused.header("access-control-allow-origin"));
+        assert_eq!(said, ((403, "insufficient_role".to_owned()), read), "{origin}");
+    }
     // before anybody knows whose project it is, nobody is let in
     let nobody = world.call("GET", "/v1/available-connectors").header("origin", &own).send().await;
     assert_eq!((nobody.status, nobody.header("access-control-allow-origin")), (401, None));

@@ -10,7 +10,7 @@ use shared::{
     store::{
         Claimer,
         attempts::{Attempt, Completion, Proof, State, cookie_name},
-        links::Link,
+        links::{Link, Session},
     },
 };
 
@@ -52,6 +52,22 @@ impl World {
                 let attempt = self.attempt("vendor");
                 let state = self.put(&attempt).await;
                 self.getting(&format!("/connect/start/{}", attempt.id), &format!("state={}", state.expose()), &[])
+            }
+            "the start page" => self.getting("/connect/start", "", &[]),
+            "our start page asks" => {
+                let body = json!({ "connector": "vendor", "opener": "https://orbit.example" });
+                let mut request = self.posting_json("/v1/connect/attempts", &body);
+                request.headers.retain(|(name, _)| name != "authorization");
+                let bearer = format!("Bearer {}", self.session().await.expose());
+                request.headers.push(("authorization".to_owned(), bearer));
+                request.headers.push(("sec-fetch-site".to_owned(), "same-origin".to_owned()));
+                request
+            }
+            "the app's page leaves" => {
+                let form = format!("session={}&connector=vendor", self.session().await.expose());
+                let mut request = self.posting("/connect/start", &form);
+                request.headers.push(("origin".to_owned(), "https://orbit.example".to_owned()));
+                request
             }
             "callback, the app vouches" => self.answer_of_the_provider(self.attempt("vendor")).await,
             "callback, the person confirms" => {
@@ -122,22 +138,41 @@ impl World {
     /// A one-time token, and the cookie of the browser that opened it.
     async fn link(&self, opened: bool) -> (Bearer, Bearer) {
         let (token, browser) = (Bearer::random(&self.app.random), Bearer::random(&self.app.random));
-        let link = Link {
+        self.app.links.put(&token, &self.link_of(None)).await.unwrap();
+        if opened {
+            self.app.links.claim(&token.digest(), &browser.digest(), self.hands.now()).await.unwrap();
+        }
+        (token, browser)
+    }
+
+    /// A connect session of a page's.
+    async fn session(&self) -> Bearer {
+        let [session, token] = [(); 2].map(|()| Bearer::random(&self.app.random));
+        let link = self.link_of(Some(session.digest().as_str().to_owned()));
+        let content = Session {
+            project: link.project.clone(),
+            environment: link.environment,
+            identity: link.identity.clone(),
+            identity_label: None,
+            connectors: Vec::new(),
+            created_at: link.created_at,
+        };
+        self.app.links.put_both(&session, &content, &token, &link).await.unwrap();
+        session
+    }
+
+    fn link_of(&self, session: Option<String>) -> Link {
+        Link {
             project: self.project.clone(),
             environment: Environment::Test,
             identity: self.attempt("vendor").identity,
             identity_label: None,
             connectors: Vec::new(),
             return_to: None,
-            session: None,
+            session,
             led_by: shared::store::links::LedBy::Address,
             created_at: self.hands.now(),
-        };
-        self.app.links.put(&token, &link).await.unwrap();
-        if opened {
-            self.app.links.claim(&token.digest(), &browser.digest(), self.hands.now()).await.unwrap();
         }
-        (token, browser)
     }
 
     async fn submission(&self) -> Request {

@@ -379,6 +379,14 @@ fn variable_segments(pattern: &str) -> Vec<bool> {
     pattern.split('/').map(|segment| segment.starts_with('{')).collect()
 }
 
+/// Whether `/connect/{name}` is an address of its own, so that no connector of this id could have its page there.
+#[must_use]
+pub fn is_a_page_of_ours(name: &str) -> bool {
+    let below =
+        |route: &&Route| route.path.strip_prefix("/connect/").and_then(|rest| rest.split('/').next()) == Some(name);
+    ROUTES.iter().any(|route| below(&route))
+}
+
 fn params(pattern: &'static str, path: &str) -> Option<Vec<(&'static str, String)>> {
     let mut params = Vec::new();
     let mut path = path.strip_prefix('/')?;
@@ -436,6 +444,15 @@ mod tests {
             let expected =
                 expected.map(|(o, p)| (o, p.into_iter().map(|(n, v)| (n, v.to_owned())).collect::<Vec<_>>()));
             assert_eq!(found, expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn an_id_that_is_a_page_of_ours_is_known() {
+        for (name, expected) in
+            [("frame", true), ("start", true), ("confirm", true), ("outcome", true), ("slack", false)]
+        {
+            assert_eq!(is_a_page_of_ours(name), expected, "{name}");
         }
     }
 

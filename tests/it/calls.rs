@@ -62,7 +62,7 @@ const TABLE: [Row; 25] = [
     // a session in a page of the app's: our start page, what that asks for, and a form of the app's page in its own window
     ("the start page", [counts(0, 0, 0, 0, 0), counts(0, 0, 0, 0, 0), counts(1, 0, 0, 1, 0)]),
     // the session says whose settings are to be read; what is asked is ours only at our address
-    ("our start page asks", [counts(2, 1, 0, 2, 0), counts(1, 1, 0, 1, 0), counts(3, 1, 0, 3, 0)]),
+    ("our start page asks", [counts(2, 1, 0, 2, 0), counts(1, 1, 0, 1, 0), counts(3, 1, 0, 2, 0)]),
     ("the app's page leaves", [counts(2, 1, 0, 2, 0), counts(1, 1, 0, 1, 0), counts(2, 1, 0, 2, 0)]),
     ("callback, the app vouches", [counts(0, 2, 1, 1, 2), counts(0, 2, 0, 0, 2), counts(1, 2, 1, 1, 2)]),
     ("callback, the person confirms", [counts(0, 2, 1, 1, 2), counts(0, 2, 0, 0, 2), counts(1, 2, 1, 1, 2)]),

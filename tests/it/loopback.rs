@@ -159,7 +159,7 @@ async fn the_printed_address_with_a_prefix_answers_with_and_without_a_slash_at_i
         assert_eq!(page.headers()["location"], world.server.app_url.as_str(), "{url}");
         let program = http().get(&url).send().await.unwrap();
         assert_eq!(program.status(), 404, "{url}");
-        assert_eq!(program.headers()["content-type"], "application/json", "{url}");
+        assert_eq!(program.headers()["content-type"], "text/html; charset=utf-8", "{url}");
     }
     let beside = http().get(format!("{base}uction/")).send().await.unwrap().text().await.unwrap();
     assert_eq!(beside, format!("everything here stands below {base}"));

@@ -138,6 +138,7 @@ fn body(operation: Operation, url: &str, world: &World) -> Option<Value> {
             json!({ "identity": USER, "identityType": "user" })
         }
         Operation::CreateAttempt => json!({ "connector": "acme", "opener": world.app_origin() }),
+        Operation::OpenFrame => json!({ "parent": world.app_origin() }),
         Operation::CreateCredential => {
             json!({ "credentialType": "oauth2", "redirectUri": world.redirect_uri(), "userId": USER })
         }

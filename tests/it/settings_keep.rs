@@ -63,3 +63,15 @@ async fn a_connector_with_connections_leads_nowhere_else() {
     renamed["name"] = json!("Acme of ours");
     assert_eq!(world.root("PUT", &path, Some(&renamed)).await.status, 200);
 }
+
+#[tokio::test]
+async fn a_connector_has_no_id_whose_page_is_another() {
+    let world = World::new().await;
+    let before = world.dump().await;
+    for id in ["frame", "start", "confirm", "outcome", "github"] {
+        let path = format!("/v1/admin/projects/{}/connectors/{id}", world.project());
+        let refused = world.call("PUT", &path).bearer(&world.server.root_key).json(&world.acme()).send().await;
+        assert_eq!(refused.refusal(), (400, "invalid_connector".to_owned()), "{id}");
+    }
+    assert_eq!(world.dump().await, before);
+}

@@ -11,6 +11,7 @@ use shared::{
     http::{Request, Response},
     id::{ConnectorId, Environment},
     protocol::connector::{Connector, Evidence},
+    routes,
     store::{attempts::Callback, settings::Key},
 };
 
@@ -91,6 +92,9 @@ fn definition(app: &App, request: &Request, authority: &Authority, id: &Connecto
     }
     if app.catalog.connector(id.as_str()).is_some() {
         return Err(refused(format!("id: {id} is a built-in connector; choose another")));
+    }
+    if routes::is_a_page_of_ours(id.as_str()) {
+        return Err(refused(format!("id: /connect/{id} is a page of Mooring's; choose another")));
     }
     if ConnectorId::parse(id.within(&authority.project.id).as_str()).is_none() {
         return Err(refused("id: it is too long, since the redirect URI names the project after it".to_owned()));

@@ -28,8 +28,9 @@ impl App {
         let bearer = request.single_header("authorization")?.and_then(bearer_token);
         let bearer =
             bearer.ok_or(Error::Unauthenticated { why: "send the session as a Bearer token", challenge: false })?;
-        let session = self.page_session(bearer).await?;
-        if !form::is_ours(request, &self.base_url(self.clock.now()).await?)? {
+        let (session, base_url) = tokio::join!(self.page_session(bearer), self.base_url(self.clock.now()));
+        let session = session?;
+        if !form::is_ours(request, &base_url?)? {
             return Err(Error::ForgedForm);
         }
         Ok(session)

@@ -46,6 +46,7 @@ export async function plain() {
   const profile = await mkdtemp(join(tmpdir(), 'mooring-chromium-'))
   const switches = ['--headless=new', '--no-sandbox', '--no-first-run', '--remote-debugging-port=0', `--user-data-dir=${profile}`]
   const child = spawn(executablePath, switches, { stdio: 'ignore' })
+  process.once('exit', () => child.kill()) // also where the test has failed
   const port = await debuggingPort(join(profile, 'DevToolsActivePort'), child)
   const browser = await chromium.connectOverCDP(`http://127.0.0.1:${port}`)
   return {

@@ -16,6 +16,7 @@ export async function local(binary) {
   const settings = { PORT: '0', APP_PORT: '0', PROVIDER_PORT: '0', LOOPBACK_NAMES: '1', MOORING_DATA: folder }
   const child = spawn(binary, { env: { ...process.env, ...settings }, stdio: ['ignore', 'pipe', 'inherit'] })
   child.stdout.resume()
+  process.once('exit', () => child.kill()) // also where the test has failed
   const env = await environment(join(folder, 'demo.env'), child)
   const cloud = await environment(join(folder, 'lambda.env'), child)
 

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-import { launch } from '../browser.mjs'
+import { launch, plain } from '../browser.mjs'
 import { local } from '../local.mjs'
 import { later } from './later.mjs'
 import { HEADINGS, Person, STEPS } from './person.mjs'
@@ -83,6 +83,22 @@ const cases = {
       // who went back to the link's page after having connected has connected once more
       assert.equal((await ada.rows()).length, step === 'outcome' && pages === 4 ? 2 : 1, `${step}, back by ${pages}`)
     }
+  },
+
+  async 'a confirmation that the browser has kept whole is no second one'() {
+    const { linked, rows } = links()
+    const { context: own, close } = await plain() // playwright-core keeps no page
+    own.setDefaultTimeout(15_000)
+    const page = await own.newPage()
+    await page.addInitScript(() => addEventListener('pageshow', ({ persisted }) => (document.documentElement.dataset.kept = persisted)))
+    const ada = await new Person(page, linked).goTo('outcome')
+    await page.evaluate(() => history.back())
+    await page.waitForFunction(() => document.documentElement.dataset.kept === 'true')
+    await ada.sees(HEADINGS.confirmation)
+    await ada.finish()
+    await ada.sees(HEADINGS.outcome)
+    assert.equal((await rows()).length, 1)
+    await close()
   },
 
   async 'an hour later a page says that it took too long'() {

@@ -43,11 +43,11 @@ async function confirm(page) {
   const sleeping = page.locator('[data-sleeps][aria-disabled]')
   const button = page.locator('button[value=confirm]')
   await sleeping.waitFor({ state: 'detached' })
-  if (await page.evaluate(() => matchMedia('(hover: hover)').matches)) {
+  if (await page.evaluate(() => navigator.maxTouchPoints > 0)) {
+    await button.tap()
+  } else {
     await page.hover('h1')
     await button.click()
-  } else {
-    await button.tap()
   }
   await page.waitForURL(/\/connect\/outcome\//)
 }

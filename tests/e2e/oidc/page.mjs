@@ -43,6 +43,7 @@ const address = `${shop.url('shop')}/`
 async function provider(redirectUri) {
   const command = [fileURLToPath(new URL('server.mjs', import.meta.url)), '--redirect-uri', redirectUri, '--host', 'oidc.localhost']
   const child = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'ignore'] })
+  process.once('exit', () => child.kill())
   const [line] = await once(createInterface(child.stdout), 'line')
   return { ...JSON.parse(line), close: () => child.kill() }
 }

@@ -44,8 +44,12 @@ export interface ConnectOptions {
 /** Why nothing was connected. */
 export class ConnectError extends Error {
   /**
-   * `popup_blocked`, `closed`, `aborted`, `unreachable`, `no_session`, `denied`, `expired`, `failed`, or a code of Mooring's or the
-   * provider's (`origin_not_allowed`, `access_denied`, …).
+   * - `popup_blocked`, `closed`, `aborted`: the window, the person or the signal put an end to it.
+   * - `access_denied`, or another code of the provider's: it was refused there. `expired`: it took too long.
+   * - `no_session`: your own route gave none. `session_expired`: it was older than five minutes. `invalid_options`: an option lacks.
+   * - `origin_not_allowed`, `connector_not_found`, `client_not_configured`, `provider_unreachable`, …: Mooring's own codes, as
+   *   `openapi.yaml` lists them.
+   * - `unreachable`: Mooring does not answer. `failed`: anything else.
    */
   code: string
   constructor(code: string, message?: string)

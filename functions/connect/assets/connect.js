@@ -11,6 +11,10 @@
 const POLL = 1000
 /** How long this page has to be in front, with the window gone and no word from the provider, until that counts as given up. */
 const GIVEN_UP = 8000
+/** How long an answer is waited for. */
+const LOST = 15_000
+/** What a gateway says that is asked too often or too early. */
+const AGAIN = [408, 425, 429]
 
 const ENDINGS = {
   denied: 'Access was denied, so nothing was connected.',
@@ -35,7 +39,10 @@ export class ConnectError extends Error {
  */
 export function connect(options) {
   const modes = { redirect: leave, frame: inFrame }
-  return told(options, () => (modes[options.mode] ?? inWindow)(options))
+  return told(options, () => {
+    if (!options.connector && options.mode !== 'frame') throw new ConnectError('invalid_options', 'Say which connector is to be connected.')
+    return (modes[options.mode] ?? inWindow)(options)
+  })
 }
 
 /**
@@ -53,16 +60,38 @@ export async function resume(options) {
 }
 
 /** Runs it at once, without an await before it, and tells whoever wants to be told. */
-async function told({ onSuccess, onError }, run) {
+async function told({ onSuccess, onError, signal }, run) {
+  let connection
   try {
-    const connection = await run()
-    onSuccess?.(connection)
-    return connection
+    if (signal?.aborted) throw new ConnectError('aborted')
+    connection = await run()
   } catch (cause) {
-    const error = cause instanceof ConnectError ? cause : new ConnectError('failed', String(cause?.message ?? cause))
-    onError?.(error)
+    const error = errorOf(cause, signal)
+    tell(onError, error)
     throw error
   }
+  tell(onSuccess, connection)
+  return connection
+}
+
+/** What goes wrong in a function of the page's own is the page's affair, and changes nothing about what became of it here. */
+function tell(listener, value) {
+  try {
+    listener?.(value)
+  } catch (error) {
+    reportError(error)
+  }
+}
+
+function errorOf(cause, signal) {
+  if (signal?.aborted) return new ConnectError('aborted')
+  return cause instanceof ConnectError ? cause : new ConnectError('failed', String(cause?.message ?? cause))
+}
+
+/** The server's refusal. One code is for programs with keys, which a page has not. */
+function refusal({ error, error_description: description } = {}) {
+  const code = error === 'invalid_client' ? 'session_expired' : error
+  return new ConnectError(typeof code === 'string' ? code : 'failed', description)
 }
 
 /** @param {ConnectOptions} options @returns {Promise<Connection>} */
@@ -106,7 +135,7 @@ function handOver(popup, origin, session, options) {
       if (data?.type === 'mooring:ready') give()
       if (data?.type === 'mooring:renew') renew().catch((error) => done(reject, error))
       if (data?.type === 'mooring:attempt') done(resolve, { attempt: data.attempt, session })
-      if (data?.type === 'mooring:error') done(reject, new ConnectError(data.error, data.error_description))
+      if (data?.type === 'mooring:error') done(reject, refusal(data))
     }
     window.addEventListener('message', hear)
     signal?.addEventListener('abort', abort)
@@ -129,11 +158,12 @@ function inFrame(options) {
     let session
     let failure = new ConnectError('closed', 'It was closed before anything was connected.')
     const close = (error) => {
+      if (!dialog.isConnected) return
       window.removeEventListener('message', hear)
       signal?.removeEventListener('abort', abort)
       dialog.remove()
       reject(error) // nothing happens to what is connected by then
-      options.onClose?.()
+      tell(options.onClose)
     }
     const abort = () => close(new ConnectError('aborted'))
     const say = (message) => frame.contentWindow?.postMessage(message, origin)
@@ -148,7 +178,7 @@ function inFrame(options) {
       if (data?.type === 'mooring:ready' && !session) session = sessionOf(options), open()
       if (data?.type === 'mooring:renew') renew()
       if (data?.type === 'mooring:connected') resolve(data.connection)
-      if (data?.type === 'mooring:failed') failure = new ConnectError(data.error, data.error_description)
+      if (data?.type === 'mooring:failed') failure = refusal(data)
       if (data?.type === 'mooring:close') close(failure)
     }
     window.addEventListener('message', hear)
@@ -178,7 +208,7 @@ const pick = (from, names) => Object.fromEntries(names.filter((name) => from[nam
 export async function outcome(base, attempt, session, signal, popup) {
   let alone = 0
   for (;;) {
-    const answer = await status(base, attempt, session)
+    const answer = await status(base, attempt, session, signal)
     if (answer.status === 'connected') return answer.connection
     if (answer.status in ENDINGS) throw new ConnectError(answer.error ?? answer.status, ENDINGS[answer.status])
     // a provider's page may make an open window look closed; who looks at this page again has given the other up
@@ -188,18 +218,24 @@ export async function outcome(base, attempt, session, signal, popup) {
   }
 }
 
-/** Waits, and looks again when a sleeping laptop wakes: a lost answer is asked for once more. */
-async function status(base, attempt, session) {
+/** Waits, and looks again when a sleeping laptop wakes: a lost answer is asked for once more, and so is one that came too soon. */
+async function status(base, attempt, session, signal) {
   for (let tries = 0; ; tries++) {
     const response = await fetch(`${base}/v1/connect/attempts/${encodeURIComponent(attempt)}`, {
       headers: { authorization: `Bearer ${session}` },
+      signal: within(LOST, signal),
     }).catch(() => undefined)
-    if (response?.ok) return response.json()
     const answer = await response?.json().catch(() => undefined)
-    if (response && response.status < 500) throw new ConnectError(answer?.error ?? 'failed', answer?.error_description)
+    if (response?.ok && answer) return answer
+    if (response?.status >= 400 && response.status < 500 && !AGAIN.includes(response.status)) throw refusal(answer)
     if (tries === 20) throw new ConnectError('unreachable', 'The server does not answer.')
-    await pause(POLL)
+    await pause(POLL, signal)
   }
+}
+
+function within(time, signal) {
+  const late = AbortSignal.timeout(time)
+  return signal ? AbortSignal.any([signal, late]) : late
 }
 
 function pause(time, signal) {
@@ -211,7 +247,7 @@ function pause(time, signal) {
   })
 }
 
-/** In this window: a form carries the session, so that it stands in no address. Never resolves; `resume` does, on the way back. */
+/** In this window: a form carries the session, so that it stands in no address. `resume` tells how it ended, on the way back. */
 async function leave(options) {
   const session = await sessionOf(options)
   const form = Object.assign(document.createElement('form'), { method: 'post', action: `${baseOf(options)}/connect/start`, hidden: true })
@@ -219,15 +255,26 @@ async function leave(options) {
   for (const [name, value] of Object.entries(fields)) form.append(Object.assign(document.createElement('input'), { name, value }))
   document.body.append(form)
   form.submit()
-  return new Promise(() => {})
+  form.remove()
+  return new Promise((_, reject) => {
+    // who goes back by the browser's button finds this page as it was left
+    window.addEventListener('pageshow', function back({ persisted }) {
+      if (!persisted) return
+      window.removeEventListener('pageshow', back)
+      reject(new ConnectError('closed', 'The person went back before anything was connected.'))
+    })
+  })
 }
 
+/** The session, from the page or its own server. */
 async function sessionOf({ session, sessionUrl, signal }) {
   if (session) return typeof session === 'function' ? session() : session
-  const response = await fetch(sessionUrl, { method: 'POST', credentials: 'same-origin', signal })
-  const answer = await response.json().catch(() => ({}))
-  if (!response.ok || !answer.session) throw new ConnectError(answer.error ?? 'no_session', answer.error_description)
-  return answer.session
+  if (!sessionUrl) throw new ConnectError('invalid_options', 'Pass a session, or a sessionUrl to get one from.')
+  const response = await fetch(sessionUrl, { method: 'POST', credentials: 'same-origin', signal }).catch(() => undefined)
+  const answer = await response?.json().catch(() => undefined)
+  if (response?.ok && typeof answer?.session === 'string') return answer.session
+  const why = [answer?.error_description, answer?.error].find((text) => typeof text === 'string')
+  throw new ConnectError('no_session', why ?? `${sessionUrl} answered with no session.`)
 }
 
 function baseOf({ baseUrl }) {

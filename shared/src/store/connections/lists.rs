@@ -10,7 +10,8 @@ use crate::{
     store::{Item, number, string},
 };
 
-/// Lists read at most this many entries; a total beyond is an estimate.
+/// How many entries of one owner, or of one part of a project's list, are read; what is beyond is not listed. All of them are read
+/// for any page: its number and the total are asked for, and DynamoDB neither counts without reading nor skips.
 const LIST_LIMIT: usize = 10_000;
 
 /// Into how many parts a project's list is spread.
@@ -39,8 +40,8 @@ impl Connections {
         self.listed("owner", "owner", &owner(project, environment, identity)).await
     }
 
-    /// The connections of a project and environment, oldest first. The index is eventually consistent, and beyond 10,000
-    /// the list is cut.
+    /// The connections of a project and environment, oldest first. The index is eventually consistent, and each of
+    /// the parts is cut beyond 10,000.
     pub async fn of_project(
         &self,
         project: &ProjectId,

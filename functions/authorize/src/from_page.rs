@@ -185,7 +185,7 @@ impl<'a> Page<'a> {
 
     fn form(&self, app: &App, request: &Request, error: &Error, typed: &Typed) -> Response {
         let markup = fields::markup(&Frame::of(app, request), &self.connector, typed);
-        failure_with_form(request, error, &markup)
+        failure_with_form(request, error, self.name(), &markup)
     }
 
     fn name(&self) -> &str {

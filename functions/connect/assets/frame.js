@@ -33,7 +33,7 @@ function ours(origin, asked) {
   const say = (message) => window.parent.postMessage(message, origin)
   return {
     origin,
-    asked: { ...asked, connectors: (all) => all },
+    asked: { ...looks(asked), connector: asked.connector, connectors: (all) => all },
     async session(anew) {
       if (!anew && isFresh(held)) return held.session
       const answer = new Promise((resolve) => (renewed = resolve))
@@ -63,7 +63,8 @@ function published(origin, asked) {
   return {
     origin,
     asked: {
-      ...asked,
+      ...looks(asked),
+      selected: asked.selectedConnection,
       check: asked.checkState,
       sameWindow: asked.capabilities?.oauthRedirect === true,
       connectors: (all) => all.filter(({ id }) => rows.some((row) => row.active !== false && [row.platform, row.key].includes(id))),
@@ -95,12 +96,17 @@ class Refusal extends ConnectError {
   }
 }
 
+const looks = ({ title, imageUrl, companyName, appTheme, showNameInput }) => ({ title, imageUrl, companyName, appTheme, showNameInput })
 const hold = (session) => ({ session, since: Date.now() })
 const isFresh = (held) => held && Date.now() - held.since < FRESH
 
-/** A page of the list, and a session with it, from the app's own back end. No cookie goes along: what the app's page wants to be known by stands in the headers. */
+/**
+ * A page of the list, and a session with it, from the app's own back end. No cookie goes along: what the app's page wants to be known
+ * by stands in the headers. Nothing of ours is asked this way, where a request in our own name means something.
+ */
 async function rowsOf({ linkTokenEndpoint, linkHeaders }, origin, number) {
   const url = new URL(linkTokenEndpoint, origin)
+  if (url.origin === base.origin) throw new Refusal({ error: 'no_session', error_description: 'The session has to come from the app.' })
   url.searchParams.set('page', number)
   url.searchParams.set('limit', 100)
   const headers = { ...linkHeaders, 'content-type': 'application/json' }
@@ -206,14 +212,14 @@ function announce() {
 }
 
 function home() {
-  const { connector, selectedConnection } = parent.asked
+  const { connector, selected } = parent.asked
   if (connector) {
     const one = shown.connectors.find(({ id }) => id === connector)
     return one ? offer(one) : stopped({ code: 'connector_not_found', message: 'There is no such connector here.' })
   }
-  const named = text(selectedConnection)?.toLowerCase()
-  const selected = named && shown.connectors.find(({ name }) => name.toLowerCase() === named)
-  return selected ? offer(selected) : list()
+  const named = text(selected)?.toLowerCase()
+  const one = shown.connectors.find(({ name }) => name.toLowerCase() === named)
+  return one ? offer(one) : list()
 }
 
 function list() {

@@ -2,7 +2,7 @@
 // browser, and goes on to the provider. Once it has left, nothing is asked of the opener any more: a provider's page may sever it.
 // What the connector needs to know from the person is asked here, on the way.
 
-import { busy, inputs, put } from './form.js'
+import { busy, fill, inputs, put } from './form.js'
 
 const base = new URL('..', import.meta.url)
 const connector = new URLSearchParams(location.search).get('connector')
@@ -65,26 +65,28 @@ function goOn(answer, origin) {
   setTimeout(() => window.close(), 1500) // the opener closes it sooner, unless it is gone
 }
 
-/** Asks the person, and again until the server is content. A session that ends meanwhile is renewed by the opener. */
-function ask(handed, fields) {
+/** Asks the person, and again until the server is content. */
+function ask(handed, { connector_name: name, form: fields }) {
+  const place = form.querySelector('[data-fields]')
+  const again = (error) => (error.form ? put(place, error.form) : fail(error, handed.origin))
+  fill(document.getElementById('asking'), { connector: name })
   document.querySelector('#asking img').src = new URL(`v1/connectors/${encodeURIComponent(connector)}/image`, base)
   show('asking')
-  put(form.querySelector('[data-fields]'), fields)
+  put(place, fields)
   form.querySelector('[data-cancel]').addEventListener('click', () => window.close())
   form.addEventListener('submit', (event) => {
     event.preventDefault()
-    busy(form, () => send().catch((error) => (error.form ? put(form.querySelector('[data-fields]'), error.form) : fail(error, handed.origin))))
+    busy(form, () => send(handed, inputs(form)).catch(again))
   })
-  const send = async () => {
-    const typed = inputs(form)
-    try {
-      goOn(await attempt(handed, typed), handed.origin)
-    } catch (error) {
-      if (error.status !== 401) throw error
-      handed = await renewed(handed)
-      goOn(await attempt(handed, typed), handed.origin)
-    }
-  }
+}
+
+/** A session that ended while somebody typed is renewed by the opener. */
+async function send(handed, typed) {
+  const answer = await attempt(handed, typed).catch(async (error) => {
+    if (error.status !== 401) throw error
+    return attempt(await renewed(handed), typed)
+  })
+  goOn(answer, handed.origin)
 }
 
 function fail({ error = 'server_error', error_description: description }, origin) {
@@ -97,7 +99,7 @@ async function begin() {
   try {
     goOn(await attempt(handed), handed.origin)
   } catch (error) {
-    if (error.form) ask(handed, error.form)
+    if (error.form) ask(handed, error)
     else fail(error, handed.origin)
   }
 }

@@ -25,12 +25,14 @@ pub fn failure(app: &App, request: &Request, voice: Voice, error: &Error) -> Res
     with_hints(response, error)
 }
 
-/// The same to a page of ours that can ask the person again: with the form as markup.
-pub fn failure_with_form(request: &Request, error: &Error, form: &str) -> Response {
+/// The same to a page of ours that can ask the person again: with the form as markup, and the connector that it is of.
+pub fn failure_with_form(request: &Request, error: &Error, connector_name: &str, form: &str) -> Response {
     let (status, code) = kind(error);
     log(request, status, code, error);
-    let body =
-        json!({ "error": code, "error_description": error.to_string(), "requestId": request.request_id, "form": form });
+    let body = json!({
+        "error": code, "error_description": error.to_string(), "requestId": request.request_id,
+        "connector_name": connector_name, "form": form,
+    });
     with_hints(Response { status, ..Response::json(&body) }, error)
 }
 

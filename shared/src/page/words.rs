@@ -59,9 +59,6 @@ texts! {
     start_without_script()
         "This window needs JavaScript to go on. Close it and go back to the app.",
         "Dieses Fenster braucht JavaScript. Schließen Sie es und gehen Sie zurück zur Anwendung.";
-    start_form_title()
-        "Before you go on",
-        "Bevor es weitergeht";
     start_form_text()
         "This is needed to connect your account.",
         "Das wird gebraucht, um Ihr Konto zu verbinden.";

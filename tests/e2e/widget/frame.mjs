@@ -132,6 +132,7 @@ await play(process.argv[2], {
       document.querySelector('main').prepend(button)
     })
     const cancelled = await popupOf(page, page.locator('#key'))
+    await cancelled.getByRole('heading', { name: 'Connect Ledgerly' }).waitFor()
     await cancelled.getByLabel('Workspace').fill('side')
     await cancelled.getByRole('button', { name: 'Cancel' }).click()
     assert.equal((await ended(page)).code, 'closed')
@@ -145,6 +146,16 @@ await play(process.argv[2], {
     await popup.getByLabel('API key', { exact: true }).fill('good-key')
     await popup.getByRole('button', { name: 'Continue' }).click()
     assert.equal((await ended(page)).connection.platform, 'ledgerly')
+  },
+  async 'a window that asks for a part of the provider\'s address on its way'(page, context) {
+    await context.route('https://test.salesforce.com/**', (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html><h1>The provider</h1>' }))
+    const frame = await open(page, { connector: 'salesforce' })
+    const popup = await popupOf(page, frame.getByRole('button', { name: 'Continue to Salesforce' }))
+    await popup.getByRole('heading', { name: 'Connect Salesforce' }).waitFor()
+    await popup.getByLabel('Environment').selectOption('test.salesforce.com')
+    await popup.getByRole('button', { name: 'Continue' }).click()
+    await popup.waitForURL('https://test.salesforce.com/services/oauth2/authorize?**')
+    await Promise.all([popup.waitForEvent('close'), frame.getByRole('button', { name: 'Cancel' }).click()])
   },
   async 'a session that ended while somebody typed is renewed'(page, context) {
     const frame = await open(page, { connector: 'ledgerly' })

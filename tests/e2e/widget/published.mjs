@@ -127,6 +127,16 @@ const cases = {
     assert.match(await heard(page, 'error'), /Access was denied/)
     assert(!page.url().includes('one_auth_'), page.url())
   },
+  async 'the published widget asks for a part of the provider\'s address before it leaves its page'(page, context) {
+    await context.route('https://test.salesforce.com/**', (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html><h1>The provider</h1>' }))
+    const frame = await open(page, { selectedConnection: 'Salesforce' })
+    const button = frame.getByRole('button', { name: 'Continue to Salesforce' })
+    await button.click()
+    await frame.getByLabel('Environment').selectOption('test.salesforce.com')
+    await button.click()
+    await page.waitForURL('https://test.salesforce.com/services/oauth2/authorize?**')
+    await page.getByText('The provider').waitFor()
+  },
   async 'the published widget takes a key'(page) {
     const frame = await open(page, { selectedConnection: 'Ledgerly', showNameInput: true, appTheme: 'dark' })
     await frame.getByLabel('Workspace').fill('side')
@@ -175,6 +185,13 @@ const cases = {
     await page.goto(`${here.env.BASE_URL}/connect/frame?data=${encodeURIComponent(data)}`)
     await page.getByText('This page is a part of an app.').waitFor()
     assert.equal(await page.locator('button:visible').count(), 0)
+  },
+  async 'the frame asks nothing of Mooring in the name of the page around it'(page, context, here) {
+    const seen = []
+    context.on('request', (request) => seen.push(new URL(request.url()).pathname))
+    const frame = await open(page, { token: { url: `${here.env.BASE_URL}/v1/connect/attempts`, headers: { authorization: 'Bearer x' } } })
+    await frame.getByText('no_session').waitFor()
+    assert(!seen.some((path) => path.startsWith('/v1/')), seen.join())
   },
   async 'the published widget says it when the back end hands over no session'(page) {
     const frame = await open(page, { token: { url: `${site.url('customer')}/api/widget`, headers: {} } })

@@ -28,7 +28,7 @@ use url::Url;
 
 use self::api_version::ApiVersion;
 pub use self::{
-    failure::{failure, failure_with_form},
+    failure::{Form, failure, failure_with_form},
     params::Params,
 };
 use crate::{

@@ -182,6 +182,7 @@ fn words(t: Language, error: &Error) -> (String, String) {
         Error::Refused { code: Refusal::InvalidCredentials, .. } => {
             (t.failure_credentials(), t.failure_credentials_text())
         }
+        Error::Refused { code: Refusal::OriginNotAllowed, .. } => (t.failure_origin(), t.failure_origin_text()),
         Error::InvalidRequest(_) | Error::Refused { .. } => (t.failure_incomplete(), t.failure_incomplete_text()),
         Error::ClientNotConfigured(_) => (t.failure_unconfigured(), t.failure_unconfigured_text()),
         Error::Provider { connector, .. } => (t.failure_provider(), t.failure_provider_text(connector.as_str())),
@@ -190,8 +191,9 @@ fn words(t: Language, error: &Error) -> (String, String) {
         Error::MethodNotAllowed(_) | Error::TooLarge(_) | Error::UnsupportedMediaType(_) => {
             (t.failure_unreadable(), t.failure_unreadable_text())
         }
-        Error::Unauthenticated { .. }
-        | Error::RoleMissing(_)
+        // pages have no other credential
+        Error::Unauthenticated { .. } => (t.failure_session(), t.failure_session_text()),
+        Error::RoleMissing(_)
         | Error::RootKeyMissing
         | Error::LiveKeyMissing
         | Error::Conflict(_)

@@ -24,7 +24,7 @@ use shared::{
         connector_in_use::ConnectorInUse,
         page_session::{PageSession, must_be_allowed, page_origin},
     },
-    http::{Request, Response, cookie, failure_with_form},
+    http::{Form, Request, Response, cookie, failure_with_form},
     id::ConnectorId,
     label::{LONGEST, must_be_label},
     page::{
@@ -184,8 +184,16 @@ impl<'a> Page<'a> {
     }
 
     fn form(&self, app: &App, request: &Request, error: &Error, typed: &Typed) -> Response {
-        let markup = fields::markup(&Frame::of(app, request), &self.connector, typed);
-        failure_with_form(request, error, self.name(), &markup)
+        let frame = Frame::of(app, request);
+        let (session, app_name) = (&self.session.session, &self.project.name);
+        let (label, identity) = (session.identity_label.as_deref(), session.identity.as_ref());
+        let form = Form {
+            connector_name: self.name().to_owned(),
+            app_name: app_name.clone(),
+            for_whom: page::for_whom(frame.t, label, identity, app_name),
+            markup: fields::markup(&frame, &self.connector, typed),
+        };
+        failure_with_form(request, error, &form)
     }
 
     fn name(&self) -> &str {

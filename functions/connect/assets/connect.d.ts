@@ -12,7 +12,7 @@ export interface Connection {
 }
 
 export interface ConnectOptions {
-  /** Where Mooring is; by default, where this module came from. */
+  /** Where Mooring is; by default, where this module came from. Say it where the module is part of a bundle. */
   baseUrl?: string
   /** The `session` that your back end got from `POST /v1/connect/sessions`, or a function that gets one. */
   session?: string | (() => string | Promise<string>)
@@ -41,7 +41,7 @@ export interface ConnectOptions {
   signal?: AbortSignal
 }
 
-/** Why nothing was connected. */
+/** Why nothing was connected. The message is a sentence for a log, in English; tell people by `code`. */
 export class ConnectError extends Error {
   /**
    * - `popup_blocked`, `closed`, `aborted`: the window, the person or the signal put an end to it.

@@ -22,7 +22,7 @@ const ENDINGS = {
   expired: 'It took too long, so nothing was connected.',
 }
 
-/** Why nothing was connected. `code` is stable; the message is for people. */
+/** Why nothing was connected. `code` is stable; the message is for a log, in English. */
 export class ConnectError extends Error {
   /** @param {string} code @param {string} [message] */
   constructor(code, message) {

@@ -82,6 +82,19 @@ export async function busy(form, run) {
   }
 }
 
+/** Of several sentences, the one for this reason; for one that has none, the last. */
+export function because(view, why) {
+  const all = [...view.querySelectorAll('[data-why]')]
+  const fitting = all.find((sentence) => sentence.dataset.why === why) ?? all.at(-1)
+  for (const sentence of all) sentence.hidden = sentence !== fitting
+}
+
+/** The reason for which there is a sentence, in what the server answered. */
+export function reason({ code, status }) {
+  if (status === 401) return 'unauthorized'
+  return status === 404 ? 'not_found' : code
+}
+
 /** Writes values where a text has their names in braces. They stay text, whatever stands in them. */
 export function fill(root, values) {
   const filled = (text) => text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole)

@@ -5,7 +5,7 @@
 // session from the app's back end. Both become a `parent` here, and from then on all is the same.
 
 import { ConnectError, connect, outcome } from '../connect.js'
-import { busy, fill, inputs, narrow, put } from './form.js'
+import { because, busy, fill, inputs, narrow, put, reason } from './form.js'
 
 const base = new URL('..', import.meta.url)
 /** A session lives for five minutes; an older one than this is not begun with. */
@@ -25,6 +25,8 @@ let parent
 let shown
 /** A window at a provider that is waited for. */
 let running
+/** What was typed and is being tried: it may be connected by the time that somebody closes this. */
+let sending
 
 /** A page that uses `connect.js`. */
 function ours(origin, asked) {
@@ -199,13 +201,6 @@ function show(id, values = {}, back) {
   return screen
 }
 
-/** Of several sentences, the one for this reason; for one that has none, the last. */
-function because(view, why) {
-  const all = [...view.querySelectorAll('[data-why]')]
-  const fitting = all.find((sentence) => sentence.dataset.why === why) ?? all.at(-1)
-  for (const sentence of all) sentence.hidden = sentence !== fitting
-}
-
 /** What changed while somebody may look elsewhere. */
 function announce() {
   document.getElementById('news').textContent = screen.querySelector('h1').textContent
@@ -265,7 +260,7 @@ function offer(connector) {
   form.addEventListener('submit', (event) => {
     event.preventDefault()
     if (connector.kind === 'oauth' && !parent.asked.sameWindow) inWindow(connector, nameIn(form))
-    else busy(form, () => send(connector, form, inputs(form)))
+    else busy(form, () => (sending = send(connector, form, inputs(form)).finally(() => (sending = undefined))))
   })
   if (connector.kind === 'key') busy(form, () => send(connector, form))
 }
@@ -290,8 +285,8 @@ async function send(connector, form, typed) {
   const body = { connector: connector.id, parent: parent.origin, name: nameIn(form), window: parent.asked.sameWindow ? 'same' : 'own' }
   try {
     const answer = await ask('v1/connect/attempts', { ...body, inputs: fields.childElementCount > 0 ? typed : undefined })
-    if (!form.isConnected) return // somebody went back or away meanwhile
-    if (answer.connection) return done(connector, answer.connection, answer.attempt)
+    if (answer.connection) return done(connector, answer.connection, answer.attempt) // also where somebody went back meanwhile
+    if (!form.isConnected) return
     show('leaving')
     parent.leave(answer.url, answer.state)
   } catch (error) {
@@ -365,7 +360,7 @@ function failed(code, description, again, back) {
 function stopped({ code = 'failed', message, status, requestId }) {
   parent?.failed(code, message)
   const view = show('stopped', { code, request: requestId, origin: parent?.origin })
-  because(view, status === 401 ? 'unauthorized' : status === 404 || code === 'connector_not_found' ? 'not_found' : code)
+  because(view, code === 'connector_not_found' ? 'not_found' : reason({ code, status }))
   view.querySelector('[data-request]').hidden = !requestId
   view.querySelector('[data-leave]').hidden = window.parent === window
   announce()
@@ -374,6 +369,7 @@ function stopped({ code = 'failed', message, status, requestId }) {
 /** Before the parent has spoken it is told as the question is: there is nothing in it that anybody may not know. */
 function close() {
   running?.abort()
+  if (sending) return void sending.finally(() => parent.close())
   if (parent) return parent.close()
   window.parent.postMessage({ type: 'mooring:close' }, '*')
   loaded.then(() => window.parent.postMessage({ messageType: 'EXIT_EVENT_LINK' }, '*'))

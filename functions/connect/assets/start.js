@@ -2,7 +2,7 @@
 // browser, and goes on to the provider. Once it has left, nothing is asked of the opener any more: a provider's page may sever it.
 // What the connector needs to know from the person is asked here, on the way.
 
-import { busy, fill, inputs, put } from './form.js'
+import { because, busy, fill, inputs, put, reason } from './form.js'
 
 const base = new URL('..', import.meta.url)
 const connector = new URLSearchParams(location.search).get('connector')
@@ -13,8 +13,11 @@ function show(id) {
   for (const part of ['waiting', 'asking', 'done', 'failed']) document.getElementById(part).hidden = part !== id
 }
 
-function stop(reason) {
-  if (reason) document.getElementById('reason').textContent = reason
+/** Nothing goes on here. A developer is told why by the code. */
+function stop({ code = '', status, origin = '' } = {}) {
+  const view = document.getElementById('failed')
+  fill(view, { code, origin })
+  because(view, reason({ code, status }))
   show('failed')
 }
 
@@ -52,9 +55,9 @@ async function attempt({ data, origin }, typed) {
     method: 'POST',
     headers: { authorization: `Bearer ${data.session}`, 'content-type': 'application/json' },
     body: JSON.stringify({ connector, opener: origin, parent, name, inputs: typed ?? given }),
-  })
-  const answer = await response.json()
-  if (!response.ok) throw { ...answer, status: response.status }
+  }).catch(() => undefined)
+  const answer = (await response?.json().catch(() => undefined)) ?? { error: 'unreachable' }
+  if (!response?.ok) throw { ...answer, status: response?.status }
   return answer
 }
 
@@ -66,32 +69,47 @@ function goOn(answer, origin) {
 }
 
 /** Asks the person, and again until the server is content. */
-function ask(handed, { connector_name: name, form: fields }) {
+function ask(handed, { connector_name: name, app_name: app, for_whom: whom, form: fields }) {
   const place = form.querySelector('[data-fields]')
-  const again = (error) => (error.form ? put(place, error.form) : fail(error, handed.origin))
-  fill(document.getElementById('asking'), { connector: name })
+  const silent = document.getElementById('silent')
+  const again = (error) => {
+    silent.hidden = Boolean(error.form) || error.status < 500
+    if (error.form) put(place, error.form)
+    else if (error.status < 500) fail(error, handed.origin) // else what was typed stays, to be sent again
+  }
+  fill(document.getElementById('asking'), { connector: name, app, whom })
   document.querySelector('#asking img').src = new URL(`v1/connectors/${encodeURIComponent(connector)}/image`, base)
   show('asking')
   put(place, fields)
   form.querySelector('[data-cancel]').addEventListener('click', () => window.close())
   form.addEventListener('submit', (event) => {
     event.preventDefault()
-    busy(form, () => send(handed, inputs(form)).catch(again))
+    silent.hidden = true
+    busy(form, () => whole(send(handed, inputs(form))).then((go) => go(), again))
   })
 }
 
-/** A session that ended while somebody typed is renewed by the opener. */
+/** What is being tried may be connected by the time that somebody closes the window: the browser asks first. */
+function whole(sending) {
+  const stay = (event) => event.preventDefault()
+  window.addEventListener('beforeunload', stay)
+  return sending.finally(() => window.removeEventListener('beforeunload', stay))
+}
+
+/** A session that ended while somebody typed is renewed by the opener. Answers how it goes on. */
 async function send(handed, typed) {
   const answer = await attempt(handed, typed).catch(async (error) => {
     if (error.status !== 401) throw error
     return attempt(await renewed(handed), typed)
   })
-  goOn(answer, handed.origin)
+  return () => goOn(answer, handed.origin)
 }
 
-function fail({ error = 'server_error', error_description: description }, origin) {
-  opener.postMessage({ type: 'mooring:error', error, error_description: description }, origin)
-  stop(description)
+/** The opener is told. One of no origin can't be named, and there is nothing in it that anybody may not know. */
+function fail({ error = 'failed', error_description: description, status }, origin) {
+  const target = origin === 'null' ? '*' : origin
+  opener.postMessage({ type: 'mooring:error', error, error_description: description }, target)
+  stop({ code: error, status, origin })
 }
 
 async function begin() {
@@ -99,7 +117,7 @@ async function begin() {
   try {
     goOn(await attempt(handed), handed.origin)
   } catch (error) {
-    if (error.form) ask(handed, error)
+    if (error.connector_name) ask(handed, error)
     else fail(error, handed.origin)
   }
 }

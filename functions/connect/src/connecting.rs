@@ -24,7 +24,7 @@ use shared::{
     store::{
         attempts::{Attempt, Completion, LIFETIME},
         connections::Connection,
-        links::Link,
+        links::{LedBy, Link},
         settings::{Key, Project},
     },
 };
@@ -52,6 +52,8 @@ struct ConnectForm<'a> {
     link: &'a str,
     /// Whether there is a list to go back to.
     listed: bool,
+    /// The page that led here in this window.
+    back: Option<&'a str>,
     form_token: &'a str,
 }
 
@@ -172,6 +174,7 @@ async fn form_page(
         problem: typed.problem.as_ref(),
         link: visit.name.as_str(),
         listed: visit.link.connectors.len() != 1,
+        back: visit.link.return_to.as_deref().filter(|_| visit.link.led_by != LedBy::Address),
         form_token: &form::token(visit.cookie.expose(), &visit.purpose()),
     };
     Ok(frame.show(&template, page::NOBODY))

@@ -27,11 +27,8 @@ pub async fn read(app: &App, request: &Request) -> Result<Response, Error> {
             session.ok_or(Error::Unauthenticated { why: "the session is unknown or has expired", challenge: false })?;
         reflect(app, request, &session).await?;
         let progress = app.attempts.progress_of(&id, now).await?;
-        let attempt = &progress.attempt;
-        let started = attempt.session.as_deref() == Some(token.digest().as_str());
-        // a page that was come back to has a new session of the same person
-        let same_person = attempt.session.is_some() && attempt.identity.is_some();
-        let own = is_of(attempt, &session) && (started || same_person);
+        // a page that was come back to has a new session, of the same person or as much the project's own
+        let own = is_of(&progress.attempt, &session) && progress.attempt.session.is_some();
         Some(progress).filter(|_| own)
     } else {
         let cookie = request.cookie(&cookie_name(&id));

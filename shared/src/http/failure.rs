@@ -25,13 +25,26 @@ pub fn failure(app: &App, request: &Request, voice: Voice, error: &Error) -> Res
     with_hints(response, error)
 }
 
-/// The same to a page of ours that can ask the person again: with the form as markup, and the connector that it is of.
-pub fn failure_with_form(request: &Request, error: &Error, connector_name: &str, form: &str) -> Response {
+/// What a page of ours asks a person for, in their language.
+pub struct Form {
+    /// Which connector it is of.
+    pub connector_name: String,
+    /// Which app wants it.
+    pub app_name: String,
+    /// For whom.
+    pub for_whom: String,
+    /// The fields, as markup.
+    pub markup: String,
+}
+
+/// The same to a page of ours that can ask the person, or ask again.
+pub fn failure_with_form(request: &Request, error: &Error, form: &Form) -> Response {
     let (status, code) = kind(error);
     log(request, status, code, error);
+    let Form { connector_name, app_name, for_whom, markup } = form;
     let body = json!({
         "error": code, "error_description": error.to_string(), "requestId": request.request_id,
-        "connector_name": connector_name, "form": form,
+        "connector_name": connector_name, "app_name": app_name, "for_whom": for_whom, "form": markup,
     });
     with_hints(Response { status, ..Response::json(&body) }, error)
 }

@@ -460,6 +460,18 @@ texts! {
     failure_incomplete_text()
         "Something is missing in it or was changed on the way. Go back to the app and start again.",
         "Darin fehlt etwas, oder es wurde unterwegs verändert. Gehen Sie zurück zur App und beginnen Sie neu.";
+    failure_origin()
+        "This page may not connect accounts",
+        "Diese Seite darf keine Konten verbinden";
+    failure_origin_text()
+        "Nothing was connected. The app's developers have to add its origin to the project's allowed origins; please tell them.",
+        "Es wurde nichts verbunden. Wer die App entwickelt, muss ihren Ursprung bei den erlaubten des Projekts eintragen; bitte sagen Sie es dort.";
+    failure_session()
+        "The session has ended",
+        "Die Sitzung ist abgelaufen";
+    failure_session_text()
+        "Nothing was connected. Go back to the app, reload its page and try again.",
+        "Es wurde nichts verbunden. Gehen Sie zurück zur App, laden Sie die Seite neu und versuchen Sie es noch einmal.";
     failure_unconfigured()
         "This connection is not set up yet",
         "Diese Verbindung ist noch nicht eingerichtet";

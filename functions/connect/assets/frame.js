@@ -146,6 +146,7 @@ async function open() {
     return stopped(error)
   }
   await dress()
+  loaded.then(grasp)
   if (parent.asked.check) check(parent.asked.check)
   else home()
 }
@@ -199,6 +200,11 @@ function show(id, values = {}, back) {
   screen.querySelectorAll('[data-close]').forEach((button) => button.addEventListener('click', close))
   screen.querySelector('h1').focus()
   return screen
+}
+
+/** The published widget makes the frame visible only after the load, and what is not visible gets no keys. */
+function grasp() {
+  if (!document.hasFocus()) screen.querySelector('h1').focus()
 }
 
 /** What changed while somebody may look elsewhere. */

@@ -151,6 +151,14 @@ const cases = {
     await heading(frame, 'What would you like to connect to Orbit CRM?')
     assert((await frame.locator('.connectors h2').allTextContents()).includes('Ledgerly'))
   },
+  async 'the published widget is closed by Escape, without a click into it'(page) {
+    const frame = await open(page, {})
+    await heading(frame, 'What would you like to connect to Orbit CRM?')
+    await page.waitForFunction(() => document.activeElement.id === 'event-link')
+    await page.keyboard.press('Escape')
+    await heard(page, 'close')
+    await gone(page)
+  },
   async 'the published widget shows nothing to press until its page is known, and to a foreign page nothing at all'(page, context) {
     let answer
     const answered = new Promise((resolve) => (answer = resolve))

@@ -72,6 +72,9 @@ texts! {
     close()
         "Close",
         "Schließen";
+    back()
+        "Back",
+        "Zurück";
     name_label()
         "Name",
         "Name";

@@ -101,8 +101,7 @@ async function inWindow(options) {
   const popup = window.open(start, '_blank', 'popup,width=520,height=760') // before the first await
   if (!popup) throw new ConnectError('popup_blocked', 'The browser blocked the window. Allow windows for this page and try again.')
   try {
-    const first = await sessionOf(options)
-    const { attempt, session } = await handOver(popup, start.origin, first, options)
+    const { attempt, session } = await handOver(popup, start.origin, options)
     options.onAttempt?.(attempt)
     return await outcome(base, attempt, session, options.signal, popup)
   } finally {
@@ -114,8 +113,10 @@ async function inWindow(options) {
  * The start page asks, and is answered; then it names the attempt. Where somebody types there for long, it asks for another session.
  * @returns {Promise<{ attempt: string, session: string }>}
  */
-function handOver(popup, origin, session, options) {
+function handOver(popup, origin, options) {
   const { signal, more } = options
+  let session
+  let asked = false
   return new Promise((resolve, reject) => {
     const done = (settle, value) => {
       window.removeEventListener('message', hear)
@@ -124,7 +125,7 @@ function handOver(popup, origin, session, options) {
       settle(value)
     }
     const abort = () => done(reject, new ConnectError('aborted'))
-    const give = () => popup.postMessage({ ...more, type: 'mooring:session', session }, origin)
+    const give = () => asked && session && popup.postMessage({ ...more, type: 'mooring:session', session }, origin)
     const renew = async () => {
       session = await sessionOf(options)
       give()
@@ -132,17 +133,17 @@ function handOver(popup, origin, session, options) {
     const hear = ({ source, origin: from, data }) => {
       // a message is believed only from that window while it shows our start page
       if (source !== popup || from !== origin) return
-      if (data?.type === 'mooring:ready') give()
+      if (data?.type === 'mooring:ready') asked = true, give()
       if (data?.type === 'mooring:renew') renew().catch((error) => done(reject, error))
       if (data?.type === 'mooring:attempt') done(resolve, { attempt: data.attempt, session })
       if (data?.type === 'mooring:error') done(reject, refusal(data))
     }
-    window.addEventListener('message', hear)
-    signal?.addEventListener('abort', abort)
-    if (signal?.aborted) abort()
     const watch = setInterval(() => {
       if (popup.closed) done(reject, new ConnectError('closed', 'The window was closed before anything was connected.'))
     }, 300)
+    window.addEventListener('message', hear)
+    signal?.addEventListener('abort', abort)
+    renew().catch((error) => done(reject, error))
   })
 }
 
@@ -159,6 +160,7 @@ function inFrame(options) {
     let failure = new ConnectError('closed', 'It was closed before anything was connected.')
     const close = (error) => {
       if (!dialog.isConnected) return
+      clearTimeout(late)
       window.removeEventListener('message', hear)
       signal?.removeEventListener('abort', abort)
       dialog.remove()
@@ -166,16 +168,25 @@ function inFrame(options) {
       tell(options.onClose)
     }
     const abort = () => close(new ConnectError('aborted'))
+    // it may be that nothing of ours comes; whatever covers the page has to go then
+    const late = setTimeout(() => close(new ConnectError('unreachable', 'The frame does not answer.')), LOST)
     const say = (message) => frame.contentWindow?.postMessage(message, origin)
     const give = (message) => session.then((value) => say({ ...message, session: value }), close)
-    const open = () => give({ ...pick(options, LOOKS), type: 'mooring:open' })
+    const begin = () => {
+      clearTimeout(late)
+      dialog.style.background = 'transparent'
+      frame.style.visibility = 'visible'
+      frame.focus()
+      session = sessionOf(options)
+      give({ ...pick(options, LOOKS), type: 'mooring:open' })
+    }
     const renew = () => {
       session = sessionOf(options)
       give({ type: 'mooring:session' })
     }
     const hear = ({ source, origin: from, data }) => {
       if (source !== frame.contentWindow || from !== origin) return
-      if (data?.type === 'mooring:ready' && !session) session = sessionOf(options), open()
+      if (data?.type === 'mooring:ready' && !session) begin()
       if (data?.type === 'mooring:renew') renew()
       if (data?.type === 'mooring:connected') resolve(data.connection)
       if (data?.type === 'mooring:failed') failure = refusal(data)
@@ -184,21 +195,25 @@ function inFrame(options) {
     window.addEventListener('message', hear)
     dialog.addEventListener('close', () => close(failure))
     signal?.addEventListener('abort', abort)
-    if (signal?.aborted) abort()
   })
 }
 
-/** Modal, so that nothing behind it is reached by keyboard or by a reader; all that is seen of it is the frame. */
+/**
+ * Modal, so that nothing behind it is reached by keyboard or by a reader. All that is seen of it is the frame; until that has come, the
+ * page is dimmed and Escape gives it back.
+ */
 function overlay(src, title = 'Connect an account') {
   const whole = { position: 'fixed', inset: 0, width: '100%', height: '100%', maxWidth: 'none', maxHeight: 'none', margin: 0, padding: 0, border: 0 }
-  const clear = { background: 'transparent', overflow: 'hidden', colorScheme: 'light' } // a frame of another scheme is not transparent
+  const clear = { background: 'transparent', visibility: 'visible', overflow: 'hidden', colorScheme: 'light' } // a frame of another scheme is not transparent
   const frame = Object.assign(document.createElement('iframe'), { src, title })
   const dialog = document.createElement('dialog')
   for (const element of [dialog, frame]) Object.assign(element.style, whole, clear)
+  frame.style.visibility = 'hidden'
+  Object.assign(dialog.style, { background: 'rgb(16 24 32 / 45%)', cursor: 'progress' })
+  dialog.setAttribute('aria-label', title)
   dialog.append(frame)
   document.body.append(dialog)
   dialog.showModal()
-  frame.focus()
   return { dialog, frame }
 }
 
@@ -212,7 +227,7 @@ export async function outcome(base, attempt, session, signal, popup) {
     if (answer.status === 'connected') return answer.connection
     if (answer.status in ENDINGS) throw new ConnectError(answer.error ?? answer.status, ENDINGS[answer.status])
     // a provider's page may make an open window look closed; who looks at this page again has given the other up
-    alone = popup?.closed && answer.status === 'pending' && document.hasFocus() ? alone + POLL : 0
+    alone = popup?.closed && document.hasFocus() ? alone + POLL : 0
     if (alone >= GIVEN_UP) throw new ConnectError('closed', 'The window was closed before anything was connected.')
     await pause(POLL, signal)
   }

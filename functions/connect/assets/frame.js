@@ -31,16 +31,20 @@ let sending
 /** A page that uses `connect.js`. */
 function ours(origin, asked) {
   let held = hold(asked.session)
+  let renewing
   let renewed
   const say = (message) => window.parent.postMessage(message, origin)
+  /** Asked for once, however many wait for it. */
+  const renew = () => {
+    renewing ??= new Promise((resolve) => (renewed = resolve)).finally(() => (renewing = undefined))
+    say({ type: 'mooring:renew' })
+    return renewing
+  }
   return {
     origin,
     asked: { ...looks(asked), connector: asked.connector, connectors: (all) => all },
     async session(anew) {
-      if (!anew && isFresh(held)) return held.session
-      const answer = new Promise((resolve) => (renewed = resolve))
-      say({ type: 'mooring:renew' })
-      held = hold(await answer)
+      if (anew || !isFresh(held)) held = hold(await renew())
       return held.session
     },
     hears: (data) => data?.type === 'mooring:session' && renewed?.(data.session),
@@ -68,7 +72,8 @@ function published(origin, asked) {
       ...looks(asked),
       selected: asked.selectedConnection,
       check: asked.checkState,
-      sameWindow: asked.capabilities?.oauthRedirect === true,
+      // who came back is not heard any more when they want to leave once more: then it is a window
+      sameWindow: asked.capabilities?.oauthRedirect === true && !asked.checkState,
       connectors: (all) => all.filter(({ id }) => rows.some((row) => row.active !== false && [row.platform, row.key].includes(id))),
     },
     async prepare() {
@@ -107,8 +112,8 @@ const isFresh = (held) => held && Date.now() - held.since < FRESH
  * by stands in the headers. Nothing of ours is asked this way, where a request in our own name means something.
  */
 async function rowsOf({ linkTokenEndpoint, linkHeaders }, origin, number) {
-  const url = new URL(linkTokenEndpoint, origin)
-  if (url.origin === base.origin) throw new Refusal({ error: 'no_session', error_description: 'The session has to come from the app.' })
+  const url = URL.canParse(linkTokenEndpoint, origin) ? new URL(linkTokenEndpoint, origin) : base
+  if (url.origin === base.origin) throw new Refusal({ error: 'no_session', error_description: 'The session has to come from an address of the app.' })
   url.searchParams.set('page', number)
   url.searchParams.set('limit', 100)
   const headers = { ...linkHeaders, 'content-type': 'application/json' }
@@ -282,7 +287,7 @@ function pair(view, { image }) {
   letter.textContent = [...app.name][0] ?? '·'
 }
 
-const nameIn = (form) => (parent.asked.showNameInput === true ? text(form.elements.name.value) : undefined)
+const nameIn = (form) => (parent.asked.showNameInput === true && form.elements.name.value.trim()) || undefined
 
 /** To the server from here: what was typed is connected at once, or this window leaves. Fields come as the server writes them. */
 async function send(connector, form, typed) {

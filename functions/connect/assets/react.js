@@ -20,9 +20,11 @@ export function useConnect(options) {
     const controller = (running.current = new AbortController())
     setState({ pending: true, connection: undefined, error: undefined })
     const tell = (outcome) => controller === running.current && setState({ pending: false, connection: undefined, error: undefined, ...outcome })
-    return connect({ signal: controller.signal, ...latest.current, ...more }).then(
+    const asked = { ...latest.current, ...more }
+    const signal = asked.signal ? AbortSignal.any([asked.signal, controller.signal]) : controller.signal
+    return connect({ ...asked, signal }).then(
       (connection) => (tell({ connection }), connection),
-      (error) => void (error.code !== 'aborted' && tell({ error })),
+      (error) => tell(error.code === 'aborted' ? {} : { error }),
     )
   }, [])
 

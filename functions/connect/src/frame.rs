@@ -32,7 +32,11 @@ struct Shell<'a> {
 pub async fn shell(app: &App, request: &Request) -> Result<Response, Error> {
     app.base_url(app.clock.now()).await?; // known from here on, so that the page finds its script
     let page = page::render(&Shell { frame: &Frame::of(app, request) });
-    Ok(Response::html(page).with("content-security-policy", POLICY))
+    // a page that is isolated (COEP) may have it in a frame too
+    Ok(Response::html(page)
+        .with("content-security-policy", POLICY)
+        .with("cross-origin-embedder-policy", "credentialless")
+        .with("cross-origin-resource-policy", "cross-origin"))
 }
 
 /// `GET /?data=…`: the same, where the published widget is given the bare base URL.

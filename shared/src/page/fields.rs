@@ -9,7 +9,7 @@ use crate::{
     error::{Error, ProviderError},
     flow::connector_in_use::ConnectorInUse,
     protocol::{
-        connector::Input,
+        connector::{Connector, Input},
         template::{self, Fault},
     },
 };
@@ -113,7 +113,7 @@ pub fn markup(frame: &Frame, connector: &ConnectorInUse<'_>, typed: &Typed) -> S
 pub fn fields<'a>(t: Language, connector: &'a ConnectorInUse<'_>, typed: &Typed) -> Vec<Field<'a>> {
     let mut first = true;
     let field = |input: &'a Input| {
-        let fault = typed.problem.as_ref().and_then(|_| fault(t, &connector.data.name, input, &typed.values));
+        let fault = typed.problem.as_ref().and_then(|_| fault(t, &connector.data, input, &typed.values));
         Field {
             input,
             value: before(input, &typed.values),
@@ -133,19 +133,19 @@ fn before(input: &Input, values: &BTreeMap<String, String>) -> String {
 /// Whether every field holds what its input asks for.
 #[must_use]
 pub fn are_whole(connector: &ConnectorInUse<'_>, values: &BTreeMap<String, String>) -> bool {
-    connector.data.inputs.iter().all(|input| template::judge(input, values).is_ok())
+    connector.data.inputs.iter().all(|input| template::judge_in(&connector.data, input, values).is_ok())
 }
 
 /// What a person reads beside a field. A secret that was right has to be typed again all the same.
-fn fault(t: Language, name: &str, input: &Input, values: &BTreeMap<String, String>) -> Option<String> {
-    match template::judge(input, values) {
+fn fault(t: Language, connector: &Connector, input: &Input, values: &BTreeMap<String, String>) -> Option<String> {
+    match template::judge_in(connector, input, values) {
         Ok(_) if input.secret => Some(t.enter_again()),
         Ok(_) => None,
         Err(error) => Some(match error.fault {
             Fault::Missing => t.is_missing(),
             Fault::NotOffered => t.is_not_offered(),
             Fault::Length => t.is_too_long(),
-            Fault::Form => t.is_of_another_form(name),
+            Fault::Form => t.is_of_another_form(&connector.name),
         }),
     }
 }

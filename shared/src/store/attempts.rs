@@ -23,7 +23,7 @@ pub const LIFETIME: Duration = Duration::from_mins(10);
 const REMEMBERED: Duration = Duration::from_hours(1);
 
 /// The longest return address that is remembered, encoded: a longer one is no page's own but carries data.
-const LONGEST_RETURN: usize = 4096;
+const LONGEST_RETURN: usize = 8192;
 
 /// One person's way to one connection: who asked for it, where it leads, and how it may be completed.
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -49,8 +49,9 @@ pub async fn connect_session(State(app): State<Arc<App>>, headers: HeaderMap) ->
 }
 
 /// `POST /api/one-auth`: a page of the widget's list, with the session that the widget works with.
-pub async fn widget_token(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    let answer = app.widget_page(&headers).await.into_response();
+pub async fn widget_token(State(app): State<Arc<App>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
+    let query = Parameters::parse(query.unwrap_or_default().as_bytes());
+    let answer = app.widget_page(&query, &headers).await.into_response();
     app.readable_from_frame(&headers, answer)
 }
 
@@ -66,9 +67,9 @@ pub async fn preflight(State(app): State<Arc<App>>, headers: HeaderMap) -> Respo
 }
 
 impl App {
-    async fn widget_page(&self, headers: &HeaderMap) -> Result<Response, Denial> {
+    async fn widget_page(&self, query: &Parameters, headers: &HeaderMap) -> Result<Response, Denial> {
         let person = self.logged_in_as(headers, text(headers, "x-user-id"))?;
-        let (page, limit) = (number(headers, "page", 1)?, number(headers, "limit", 100)?);
+        let (page, limit) = (number(query, headers, "page", 1)?, number(query, headers, "limit", 100)?);
         Ok(self.mooring.widget_token(person, page, limit).await?.into_response())
     }
 
@@ -108,11 +109,12 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().filter(|text| !text.is_empty())
 }
 
-fn number(headers: &HeaderMap, name: &str, absent: u32) -> Result<u32, Refusal> {
-    match headers.get(name) {
+/// A number of the query; frames of long ago sent it as a header.
+fn number(query: &Parameters, headers: &HeaderMap, name: &str, absent: u32) -> Result<u32, Refusal> {
+    match query.get(name).or_else(|| text(headers, name)) {
         None => Ok(absent),
         Some(value) => {
-            let number = value.to_str().ok().and_then(|value| value.parse().ok()).filter(|number| *number > 0);
+            let number = value.parse().ok().filter(|number| *number > 0);
             number.ok_or(Refusal::invalid_request("page and limit must be positive numbers"))
         }
     }

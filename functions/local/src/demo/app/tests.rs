@@ -258,6 +258,8 @@ async fn the_widget_gets_its_page_for_the_user_who_is_logged_in() {
     for page in ["0", "-1", "x", "99999999999"] {
         let answer = alice.send(&world, ask("alice").header("page", page), "").await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{page}");
+        let asked = Request::post(format!("/api/one-auth?page={page}&limit=50")).header("x-user-id", "alice");
+        assert_eq!(alice.send(&world, asked, "").await.status, StatusCode::BAD_REQUEST, "{page}");
     }
     assert_eq!(world.calls(), 1);
 }

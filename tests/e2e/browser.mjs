@@ -41,14 +41,22 @@ export function launch(off = OFF) {
 /** One without storage partitioning, to show that a check of it tells the two apart. */
 export const launchUnpartitioned = () => launch([...OFF, 'ThirdPartyStoragePartitioning'])
 
-/** One that nobody but us has started, with the switches that it needs here and no others: one person, a new profile. */
-export async function plain() {
+/**
+ * One that nobody but us has started, with the switches that it needs here and no others: one person, a new profile. While it is
+ * still opening its first page it may miss who connects; then another is started.
+ */
+export async function plain(tries = 3) {
   const profile = await mkdtemp(join(tmpdir(), 'mooring-chromium-'))
-  const switches = ['--headless=new', '--no-sandbox', '--no-first-run', '--remote-debugging-port=0', `--user-data-dir=${profile}`]
+  const switches = ['--headless=new', '--no-sandbox', '--no-first-run', '--remote-debugging-port=0', `--user-data-dir=${profile}`, 'about:blank']
   const child = spawn(executablePath, switches, { stdio: 'ignore' })
   process.once('exit', () => child.kill()) // also where the test has failed
   const port = await debuggingPort(join(profile, 'DevToolsActivePort'), child)
-  const browser = await chromium.connectOverCDP(`http://127.0.0.1:${port}`)
+  const browser = await chromium.connectOverCDP(`http://127.0.0.1:${port}`, { timeout: 10_000 }).catch((error) => error)
+  if (browser instanceof Error) {
+    child.kill()
+    if (tries === 1) throw browser
+    return plain(tries - 1)
+  }
   return {
     browser,
     context: browser.contexts()[0],

@@ -158,8 +158,11 @@ function inFrame(options) {
   return new Promise((resolve, reject) => {
     let session
     let failure = new ConnectError('closed', 'It was closed before anything was connected.')
+    let closed = false
     const close = (error) => {
-      if (!dialog.isConnected) return
+      if (closed) return
+      closed = true
+      clearInterval(watch)
       clearTimeout(late)
       window.removeEventListener('message', hear)
       signal?.removeEventListener('abort', abort)
@@ -169,6 +172,7 @@ function inFrame(options) {
     }
     const abort = () => close(new ConnectError('aborted'))
     // it may be that nothing of ours comes; whatever covers the page has to go then
+    const watch = setInterval(() => dialog.isConnected || close(failure), 500) // the page may put another in its place
     const late = setTimeout(() => close(new ConnectError('unreachable', 'The frame does not answer.')), LOST)
     const say = (message) => frame.contentWindow?.postMessage(message, origin)
     const give = (message) => session.then((value) => say({ ...message, session: value }), close)
@@ -236,21 +240,29 @@ export async function outcome(base, attempt, session, signal, popup) {
 /** Waits, and looks again when a sleeping laptop wakes: a lost answer is asked for once more, and so is one that came too soon. */
 async function status(base, attempt, session, signal) {
   for (let tries = 0; ; tries++) {
-    const response = await fetch(`${base}/v1/connect/attempts/${encodeURIComponent(attempt)}`, {
-      headers: { authorization: `Bearer ${session}` },
-      signal: within(LOST, signal),
-    }).catch(() => undefined)
-    const answer = await response?.json().catch(() => undefined)
-    if (response?.ok && answer) return answer
-    if (response?.status >= 400 && response.status < 500 && !AGAIN.includes(response.status)) throw refusal(answer)
+    const { ok, code, answer } = await look(`${base}/v1/connect/attempts/${encodeURIComponent(attempt)}`, session, signal)
+    if (ok && answer) return answer
+    if (code >= 400 && code < 500 && !AGAIN.includes(code)) throw refusal(answer)
     if (tries === 20) throw new ConnectError('unreachable', 'The server does not answer.')
     await pause(POLL, signal)
   }
 }
 
-function within(time, signal) {
-  const late = AbortSignal.timeout(time)
-  return signal ? AbortSignal.any([signal, late]) : late
+/** One question, which is given up after a while, or with everything else. What was lost has no code. */
+async function look(url, session, signal) {
+  const controller = new AbortController()
+  const stop = () => controller.abort()
+  const late = setTimeout(stop, LOST)
+  signal?.addEventListener('abort', stop)
+  try {
+    const response = await fetch(url, { headers: { authorization: `Bearer ${session}` }, signal: controller.signal })
+    return { ok: response.ok, code: response.status, answer: await response.json() }
+  } catch {
+    return {}
+  } finally {
+    clearTimeout(late)
+    signal?.removeEventListener('abort', stop)
+  }
 }
 
 function pause(time, signal) {

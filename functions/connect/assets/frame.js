@@ -12,6 +12,8 @@ const base = new URL('..', import.meta.url)
 const FRESH = 4 * 60_000
 /** What the published widget is told sooner after the load than this, it does not hear. */
 const EARLY = 300
+/** Longer than the server takes for anything. */
+const LATE = 40_000
 /** Of an app's list, a hundred connectors each. */
 const PAGES = 50
 
@@ -27,6 +29,7 @@ let shown
 let running
 /** What was typed and is being tried: it may be connected by the time that somebody closes this. */
 let sending
+let closing
 
 /** A page that uses `connect.js`. */
 function ours(origin, asked) {
@@ -98,7 +101,7 @@ function published(origin, asked) {
 /** What the server or the app's back end says instead of an answer. */
 class Refusal extends ConnectError {
   constructor({ error, error_description: description, form, requestId }, status) {
-    super(error ?? 'failed', description)
+    super(error === 'invalid_client' ? 'session_expired' : (error ?? 'failed'), description)
     Object.assign(this, { form, requestId, status })
   }
 }
@@ -113,7 +116,7 @@ const isFresh = (held) => held && Date.now() - held.since < FRESH
  */
 async function rowsOf({ linkTokenEndpoint, linkHeaders }, origin, number) {
   const url = URL.canParse(linkTokenEndpoint, origin) ? new URL(linkTokenEndpoint, origin) : base
-  if (url.origin === base.origin) throw new Refusal({ error: 'no_session', error_description: 'The session has to come from an address of the app.' })
+  if (url.href.startsWith(base.href)) throw new Refusal({ error: 'no_session', error_description: 'The session has to come from an address of the app.' })
   url.searchParams.set('page', number)
   url.searchParams.set('limit', 100)
   const headers = { ...linkHeaders, 'content-type': 'application/json' }
@@ -127,7 +130,8 @@ async function rowsOf({ linkTokenEndpoint, linkHeaders }, origin, number) {
 async function ask(path, body) {
   const once = async (session) => {
     const headers = { authorization: `Bearer ${session}`, 'content-type': 'application/json' }
-    const response = await fetch(new URL(path, base), { method: 'POST', headers, body: JSON.stringify(body) }).catch(() => undefined)
+    const signal = AbortSignal.timeout(LATE)
+    const response = await fetch(new URL(path, base), { method: 'POST', headers, body: JSON.stringify(body), signal }).catch(() => undefined)
     const answer = (await response?.json().catch(() => undefined)) ?? { error: 'unreachable', error_description: 'The server does not answer.' }
     if (!response?.ok) throw new Refusal(answer, response?.status)
     return answer
@@ -299,13 +303,26 @@ async function send(connector, form, typed) {
     if (answer.connection) return done(connector, answer.connection, answer.attempt) // also where somebody went back meanwhile
     if (!form.isConnected) return
     show('leaving')
+    stayOut()
     parent.leave(answer.url, answer.state)
   } catch (error) {
     if (!form.isConnected) return
+    const lost = error.code === 'unreachable' || error.status >= 500 || error.status === 429
+    form.querySelector('[data-silent]').hidden = !lost || Boolean(error.form) || fields.childElementCount === 0
     if (error.form) put(fields, error.form)
+    else if (lost && fields.childElementCount > 0) return // what was typed stays, to be sent again
     else if (asks) failed(error.code ?? 'failed', error.message, () => offer(connector))
     else stopped(error)
   }
+}
+
+/**
+ * The page is left, and its listener is gone. If a browser keeps it whole and shows it again, nothing here would be heard: what holds a
+ * lock is not kept; and where it is kept all the same, a person is told what to do.
+ */
+function stayOut() {
+  navigator.locks?.request('mooring-left', { mode: 'shared' }, () => new Promise(() => {}))
+  window.addEventListener('pageshow', ({ persisted }) => persisted && stopped({ code: 'left', status: 401 }))
 }
 
 /** To the provider in a window of its own, which is opened before anything is waited for, or the browser blocks it. */
@@ -380,7 +397,7 @@ function stopped({ code = 'failed', message, status, requestId }) {
 /** Before the parent has spoken it is told as the question is: there is nothing in it that anybody may not know. */
 function close() {
   running?.abort()
-  if (sending) return void sending.finally(() => parent.close())
+  if (sending && !closing) return void (closing = sending.finally(() => parent.close()))
   if (parent) return parent.close()
   window.parent.postMessage({ type: 'mooring:close' }, '*')
   loaded.then(() => window.parent.postMessage({ messageType: 'EXIT_EVENT_LINK' }, '*'))

@@ -21,8 +21,8 @@ export function useConnect(options) {
     setState({ pending: true, connection: undefined, error: undefined })
     const tell = (outcome) => controller === running.current && setState({ pending: false, connection: undefined, error: undefined, ...outcome })
     const asked = { ...latest.current, ...more }
-    const signal = asked.signal ? AbortSignal.any([asked.signal, controller.signal]) : controller.signal
-    return connect({ ...asked, signal }).then(
+    asked.signal?.addEventListener('abort', () => controller.abort(), { once: true })
+    return connect({ ...asked, signal: controller.signal }).then(
       (connection) => (tell({ connection }), connection),
       (error) => tell(error.code === 'aborted' ? {} : { error }),
     )

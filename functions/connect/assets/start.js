@@ -43,7 +43,7 @@ async function firstSession() {
 /** Another one, when the first has ended while somebody typed. */
 function renewed({ origin }) {
   opener.postMessage({ type: 'mooring:renew' }, origin)
-  const late = new Promise((_, reject) => setTimeout(reject, 20_000, { error: 'no_session' }))
+  const late = new Promise((_, reject) => setTimeout(reject, 20_000, { error: 'session_expired', status: 401 }))
   return Promise.race([handedOver(), late])
 }
 
@@ -73,9 +73,10 @@ function ask(handed, { connector_name: name, app_name: app, for_whom: whom, form
   const place = form.querySelector('[data-fields]')
   const silent = document.getElementById('silent')
   const again = (error) => {
-    silent.hidden = Boolean(error.form) || error.status < 500
+    const lost = !error.status || error.status === 429 || error.status >= 500
+    silent.hidden = Boolean(error.form) || !lost
     if (error.form) put(place, error.form)
-    else if (error.status < 500) fail(error, handed.origin) // else what was typed stays, to be sent again
+    else if (!lost) fail(error, handed.origin) // else what was typed stays, to be sent again
   }
   fill(document.getElementById('asking'), { connector: name, app, whom })
   document.querySelector('#asking img').src = new URL(`v1/connectors/${encodeURIComponent(connector)}/image`, base)

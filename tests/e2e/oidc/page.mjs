@@ -1,5 +1,5 @@
 // A page with connect.js and a provider that is not ours: a person of a shop connects an account at oidc-provider, on its own pages
-// for login and consent, in a window and in the same one. Shop, Mooring and provider are three sites.
+// for login and consent: in a window, in the same one and in a frame. Shop, Mooring and provider are three sites.
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
@@ -18,6 +18,7 @@ const PAGE = `<!doctype html>
 <html lang="en"><title>Shop</title>
 <button id="popup">Connect</button>
 <button id="redirect">Connect here</button>
+<button id="frame">Connect over it</button>
 <output></output>
 <script type="module">
   import { connect, resume } from '${base}/connect.js'
@@ -94,6 +95,16 @@ const modes = {
     await atProvider(page, certified.issuer, 'bob')
     await page.waitForURL((url) => url.href.startsWith(address))
     await connected(page, 'bob@oidc.example')
+  },
+  async frame(page) {
+    await page.click('#frame')
+    const frame = page.frameLocator('dialog iframe')
+    const go = frame.getByRole('button', { name: 'Continue to Certified' })
+    const [popup] = await Promise.all([page.waitForEvent('popup'), go.click()])
+    await atProvider(popup, certified.issuer, 'carol')
+    await connected(page, 'carol@oidc.example')
+    await frame.getByRole('button', { name: 'Done' }).click()
+    await page.waitForSelector('dialog', { state: 'detached' })
   },
   async 'popup, cancelled at the provider'(page) {
     const [popup] = await Promise.all([page.waitForEvent('popup'), page.click('#popup')])

@@ -123,6 +123,26 @@ await play(process.argv[2], {
     await frame.getByRole('button', { name: 'Done' }).click()
     await gone(page)
   },
+  async 'a key that is being tried when somebody goes is told as it ended'(page, context) {
+    const slowly = async (route) => {
+      await new Promise((resolve) => setTimeout(resolve, 1500))
+      await route.continue()
+    }
+    for (const leave of [(frame) => frame.getByRole('button', { name: 'Back' }).click(), () => page.keyboard.press('Escape')]) {
+      await page.evaluate(() => (globalThis.ended = undefined))
+      const frame = await open(page, {})
+      await frame.getByRole('button', { name: /Ledgerly/ }).click()
+      await frame.getByLabel('Workspace').fill('side')
+      await frame.getByLabel('API key', { exact: true }).fill('good-key')
+      await context.route('**/v1/connect/attempts', slowly)
+      await frame.getByRole('button', { name: 'Connect', exact: true }).click()
+      await leave(frame)
+      assert.equal((await ended(page)).connection?.platform, 'ledgerly')
+      await context.unroute('**/v1/connect/attempts')
+      if (await page.locator('dialog').count()) await frame.getByRole('button', { name: 'Done' }).click()
+      await gone(page)
+    }
+  },
   async 'a window that asks for a key on its way, and is cancelled'(page) {
     await page.evaluate(async () => {
       const { connect } = await import(`${document.querySelector('.ways').dataset.mooring}/connect.js`)

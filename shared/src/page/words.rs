@@ -54,11 +54,11 @@ texts! {
         "This window can't go on",
         "Dieses Fenster kann nicht weiter";
     start_failed_text()
-        "It has to be opened by the app that you want to connect. Close it, go back to the app and try again.",
-        "Es muss von der Anwendung geöffnet werden, die Sie verbinden möchten. Schließen Sie es, gehen Sie zurück zur Anwendung und versuchen Sie es noch einmal.";
+        "It has to be opened from the app. Close it, go back to the app and try again.",
+        "Es muss aus der App geöffnet werden. Schließen Sie es, gehen Sie zurück zur App und versuchen Sie es noch einmal.";
     start_without_script()
         "This window needs JavaScript to go on. Close it and go back to the app.",
-        "Dieses Fenster braucht JavaScript. Schließen Sie es und gehen Sie zurück zur Anwendung.";
+        "Dieses Fenster braucht JavaScript. Schließen Sie es und gehen Sie zurück zur App.";
     start_form_text()
         "This is needed to connect your account.",
         "Das wird gebraucht, um Ihr Konto zu verbinden.";
@@ -113,16 +113,16 @@ texts! {
         "Hier lässt sich gerade nichts verbinden";
     stopped_not_framed()
         "This page is a part of an app. Open the app and connect from there.",
-        "Diese Seite ist Teil einer Anwendung. Öffnen Sie die Anwendung und verbinden Sie von dort.";
+        "Diese Seite ist Teil einer App. Öffnen Sie die App und verbinden Sie von dort.";
     stopped_origin(origin)
         "Pages of {origin} may not open this. Its developers have to add that origin to the project's allowed origins.",
         "Seiten von {origin} dürfen das nicht öffnen. Wer sie entwickelt, muss diesen Ursprung bei den erlaubten des Projekts eintragen.";
     stopped_session()
         "The session has ended. Close this, reload the app's page and try again.",
-        "Die Sitzung ist abgelaufen. Schließen Sie das, laden Sie die Seite der Anwendung neu und versuchen Sie es noch einmal.";
+        "Die Sitzung ist abgelaufen. Schließen Sie das, laden Sie die Seite der App neu und versuchen Sie es noch einmal.";
     stopped_no_session()
         "The app did not hand over a session. Log in there and try again; if it stays so, tell its developers.",
-        "Die Anwendung hat keine Sitzung übergeben. Melden Sie sich dort an und versuchen Sie es noch einmal; wenn es so bleibt, sagen Sie es denen, die sie entwickeln.";
+        "Die App hat keine Sitzung übergeben. Melden Sie sich dort an und versuchen Sie es noch einmal; wenn es so bleibt, sagen Sie es denen, die sie entwickeln.";
     stopped_unreachable()
         "The server does not answer. Check that you are online and try again.",
         "Der Server antwortet nicht. Prüfen Sie, ob Sie online sind, und versuchen Sie es noch einmal.";
@@ -343,8 +343,8 @@ texts! {
         "{app} can now work with your account at {connector}. You can close this window.",
         "{app} kann jetzt mit Ihrem Konto bei {connector} arbeiten. Sie können dieses Fenster schließen.";
     outcome_scopes(app, connector)
-        "{app} asked {connector} for more than was granted. What needs the following will not work until you connect again and allow it:",
-        "{app} hat {connector} um mehr gebeten, als gewährt wurde. Was Folgendes braucht, geht erst, wenn Sie sich neu verbinden und es erlauben:";
+        "{app} asked for more than {connector} granted. Until you connect again and allow it, what needs these will not work:",
+        "{app} hat um mehr gebeten, als {connector} gewährt hat. Bis Sie neu verbinden und es erlauben, geht nicht, was Folgendes braucht:";
     outcome_not_connected()
         "Not connected",
         "Nicht verbunden";
@@ -367,8 +367,8 @@ texts! {
         "The provider does not answer",
         "Der Anbieter antwortet nicht";
     outcome_down_text(app, connector)
-        "{connector} can't be reached at the moment, so nothing was connected. Wait a few minutes, then start again from {app}.",
-        "{connector} ist gerade nicht erreichbar, also wurde nichts verbunden. Warten Sie einige Minuten und beginnen Sie dann in {app} neu.";
+        "{connector} can't be reached at the moment, so nothing was connected to {app}. Wait a few minutes, then try again.",
+        "{connector} ist gerade nicht erreichbar, also wurde nichts mit {app} verbunden. Versuchen Sie es in einigen Minuten noch einmal.";
     outcome_unconfigured_text(app, connector)
         "{app} is not registered at {connector} any more. Please tell its developers; there is nothing you can do here.",
         "{app} ist bei {connector} nicht mehr registriert. Bitte sagen Sie es denen, die es entwickeln; hier können Sie nichts tun.";

@@ -292,7 +292,7 @@ export async function overlay({ context, look, here, assert }) {
     await key.locator('#input_workspace').fill('side')
     await key.locator('#input_api_key').fill('bad-key')
     await key.locator('[type=submit]').click()
-    await key.locator('.problem').waitFor()
+    await key.locator('[data-fields] .problem').waitFor()
     assert.equal(await page.frames()[1].evaluate(() => document.activeElement.name), 'input_api_key')
     await seen('key-refused')
     await (await open({ connector: 'nobody' })).locator('.mark.bad').waitFor()

@@ -106,6 +106,7 @@ async function inWindow(options) {
     return await outcome(base, attempt, session, options.signal, popup)
   } finally {
     popup.close()
+    setTimeout(() => popup.close(), POLL) // one that was only just being opened may have missed it
   }
 }
 

@@ -230,6 +230,7 @@ async fn a_connector_that_asks_for_a_subdomain_is_left_for_from_its_page() {
     acme["inputs"] = json!([{ "name": "shop", "label": "Shop", "pattern": "[a-z]{3,40}" }]);
     acme["oauth2"]["authorization_params"] = json!({ "shop": "{shop}" });
     world.custom("shop", &acme, true).await;
+    world.custom("unready", &acme, false).await;
     let (browser, session, app) = (world.browser(), session(&world).await, world.app_origin());
 
     let fields = [("session", session.as_str()), ("connector", "shop"), ("return_to", app.as_str())];
@@ -250,6 +251,9 @@ async fn a_connector_that_asks_for_a_subdomain_is_left_for_from_its_page() {
         browser.send(call.header(OUR_PAGE[0].0, OUR_PAGE[0].1))
     };
     assert_eq!(asking(&body).await.refusal(), (422, "inputs_required".to_owned()));
+    // nobody is asked for what can't be connected
+    let unready = asking(&json!({ "connector": "unready", "opener": app })).await;
+    assert_eq!(unready.refusal(), (409, "client_not_configured".to_owned()));
     let begun = asking(&json!({ "connector": "shop", "opener": app, "inputs": { "shop": "orbit" } })).await;
     assert_eq!(query(&begun.member("url"), "shop").as_deref(), Some("orbit"));
 }

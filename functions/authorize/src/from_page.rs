@@ -164,7 +164,7 @@ impl<'a> Page<'a> {
         keys.extend([Key::Project(project.clone()), Key::Deployment].into_iter().chain(user));
         let read = app.settings.read(&keys, app.clock.now()).await?;
         let connector = app.connector_from(&read, project, environment, &id)?;
-        connector.must_be_enabled()?;
+        connector.must_be_ready()?;
         app.must_not_be_deleted(project, environment, content.identity.as_ref()).await?;
         let project = read.project(project)?.ok_or(Error::NotFound(Missing::Project))?;
         Ok(Self { session, project, connector })

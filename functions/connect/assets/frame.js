@@ -321,7 +321,7 @@ async function send(connector, form, typed) {
  * lock is not kept; and where it is kept all the same, a person is told what to do.
  */
 function stayOut() {
-  navigator.locks?.request('mooring-left', { mode: 'shared' }, () => new Promise(() => {}))
+  navigator.locks?.request('mooring-left', { mode: 'shared' }, () => new Promise(() => {})).catch(() => {})
   window.addEventListener('pageshow', ({ persisted }) => persisted && stopped({ code: 'left', status: 401 }))
 }
 

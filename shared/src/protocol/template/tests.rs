@@ -1,0 +1,279 @@
+use serde_json::json;
+
+use super::*;
+
+fn values(pairs: &[(&str, &str)]) -> Values {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn vendor() -> Connector {
+    serde_json::from_value(json!({"name": "Vendor", "api": {"base_url": "https://api.vendor.com"}})).unwrap()
+}
+
+fn input(extra: Value) -> Input {
+    let mut input = json!({"name": "shop", "label": "Shop"});
+    let Value::Object(extra) = extra else { panic!("an object") };
+    input.as_object_mut().unwrap().extend(extra);
+    serde_json::from_value(input).unwrap()
+}
+
+#[test]
+fn a_value_stays_in_its_component() {
+    let table = [
+        ("a label", "https://{x}.vendor.com/a", "acme", "https://acme.vendor.com/a"),
+        ("a label's part", "https://eu-{x}.vendor.com/", "1", "https://eu-1.vendor.com/"),
+        ("a whole host", "https://{x}/oauth", "login.vendor.com", "https://login.vendor.com/oauth"),
+        ("a segment", "https://v.com/a/{x}/b", "c", "https://v.com/a/c/b"),
+        ("a slash", "https://v.com/a/{x}/b", "../c", "https://v.com/a/..%2Fc/b"),
+        ("a backslash", "https://v.com/{x}", r"\\evil", "https://v.com/%5C%5Cevil"),
+        ("an escape", "https://v.com/{x}/b", "%2e%2e", "https://v.com/%252e%252e/b"),
+        ("a question mark", "https://v.com/{x}", "a?b#c", "https://v.com/a%3Fb%23c"),
+        ("a query value", "https://v.com/?q={x}&r=1", "a&b=c d+é", "https://v.com/?q=a%26b%3Dc%20d%2B%C3%A9&r=1"),
+        ("dots in a query", "https://v.com/?q={x}", "..", "https://v.com/?q=.."),
+        ("at once after the host", "https://v.com?q={x}", "@evil", "https://v.com/?q=%40evil"),
+        ("a whole address", "{x}/services", "https://a.vendor.com", "https://a.vendor.com/services"),
+        ("one with a slash", "{x}/services", "https://a.vendor.com/", "https://a.vendor.com/services"),
+        ("one with a path", "{x}", "https://a.vendor.com/base", "https://a.vendor.com/base"),
+        ("loopback", "http://127.0.0.1:9000/{x}", "a", "http://127.0.0.1:9000/a"),
+    ];
+    for (case, template, value, expected) in table {
+        assert_eq!(url(template, &values(&[("x", value)])).unwrap().as_str(), expected, "{case}");
+    }
+}
+
+#[test]
+fn a_hostile_value_never_changes_the_host() {
+    let hostile = [
+        "evil.example/",
+        "evil.example/.vendor.com",
+        "vendor.com@evil",
+        "vendor.com@evil.example",
+        "a:1",
+        "a:b@evil",
+        "ACME",
+        "acmé",
+        "аcme",
+        "a.",
+        ".a",
+        "a..b",
+        "",
+        " ",
+        "a b",
+        "-a",
+        "a-",
+        "a_b",
+        "a\\b",
+        "a\\@evil",
+        "a%2eb",
+        "%61",
+        "a%00",
+        "a\0b",
+        "a\nb",
+        "a\tb",
+        "a\r\nHost: evil",
+        "a?b",
+        "a#b",
+        "a/b",
+        "//evil",
+        "[::1]",
+        "::1",
+        "{x}",
+        "*",
+        "a,b",
+        "a;b",
+        "a'b",
+        "a\u{200b}b",
+        "a\u{3002}b",
+        "a\u{ff0f}b",
+        "evil.example?.vendor.com",
+        "evil.example#.vendor.com",
+    ];
+    for value in hostile {
+        for template in ["https://{x}.vendor.com/a", "https://{x}/a", "https://eu-{x}.vendor.com/a", "{x}/a"] {
+            let refused = url(template, &values(&[("x", value)]));
+            assert!(matches!(refused, Err(TemplateError::Unfit { .. })), "{template} {value:?} {refused:?}");
+        }
+    }
+    for value in ["evil.example", "vendor.com.evil.example", "127.0.0.1"] {
+        assert!(url("https://{x}.vendor.com/a", &values(&[("x", value)])).is_err(), "{value}");
+    }
+    for value in ["localhost", "127.0.0.1", "2130706433", "0x7f.1", "a.1"] {
+        assert!(url("https://{x}/a", &values(&[("x", value)])).is_err(), "{value}");
+    }
+}
+
+#[test]
+fn a_whole_address_is_written_as_it_is_understood() {
+    let table = [
+        "https://a.vendor.com@evil.example",
+        "https://user:pass@a.vendor.com",
+        "https:a.vendor.com",
+        "https:/a.vendor.com",
+        r"https:\\a.vendor.com",
+        r"https://a.vendor.com\@evil.example",
+        "https://A.vendor.com",
+        "HTTPS://a.vendor.com",
+        "https://a.vendor.com.",
+        "https://a%2evendor.com",
+        "https://ä.vendor.com",
+        "https://a.vendor.com?x",
+        "https://a.vendor.com#x",
+        "https://a.vendor.com/../x",
+        "https://a.vendor.com//",
+        "https://[::1]",
+        "ftp://a.vendor.com",
+        "javascript:alert(1)",
+        "//a.vendor.com",
+        "a.vendor.com",
+        "https://",
+        "https://a.ven\tdor.com",
+        " https://a.vendor.com",
+        "https://a.vendor.com:443",
+    ];
+    for value in table {
+        assert!(url("{x}/a", &values(&[("x", value)])).is_err(), "{value}");
+    }
+    assert!(url("{x}.vendor.com/a", &values(&[("x", "https://evil.example")])).is_err());
+}
+
+#[test]
+fn dot_segments_are_refused() {
+    for (template, value) in [("https://v.com/a/{x}/b", ".."), ("https://v.com/{x}", "."), ("https://v.com/{x}/b", "")]
+    {
+        assert!(
+            matches!(url(template, &values(&[("x", value)])), Err(TemplateError::Unfit { .. })),
+            "{template} {value:?}"
+        );
+    }
+}
+
+#[test]
+fn a_broken_template_is_named() {
+    for template in [
+        "{x",
+        "x}",
+        "https://v.com/{}",
+        "https://v.com/{X}",
+        "https://v.com/{a{b}}",
+        "v.com",
+        "ftp://v.com/",
+        "https://",
+    ] {
+        assert_eq!(url(template, &values(&[("x", "https://v.com")])), Err(TemplateError::Broken(template.to_owned())));
+    }
+    assert_eq!(url("https://v.com/{y}", &Values::default()), Err(TemplateError::Missing("y".to_owned())));
+}
+
+#[test]
+fn a_header_value_has_one_line() {
+    let token = |value| text("Bearer {t}", &values(&[("t", value)]));
+    assert_eq!(token("a b/ç"), Ok("Bearer a b/ç".to_owned()));
+    for value in ["a\r\nb", "a\nb", "a\0b", "a\u{7f}"] {
+        assert!(token(value).is_err(), "{value:?}");
+    }
+}
+
+#[test]
+fn inputs_are_checked_and_completed() {
+    let table = [
+        ("given", json!({}), Some("acme"), "acme"),
+        ("a default", json!({"default": "acme"}), None, "acme"),
+        ("an untouched field", json!({"default": "acme"}), Some(""), "acme"),
+        ("nothing", json!({}), None, "Shop (shop) is missing"),
+        ("a listed value", json!({"values": ["a", "b"]}), Some("b"), "b"),
+        ("another value", json!({"values": ["a", "b"]}), Some("c"), "Shop (shop) has to be one of: a, b"),
+        ("a match", json!({"pattern": "[a-z]+"}), Some("acme"), "acme"),
+        ("a match of a part", json!({"pattern": "[a-z]+"}), Some("acme1"), "Shop (shop) has to be of the form [a-z]+"),
+        ("alternatives", json!({"pattern": "a|b"}), Some("ax"), "Shop (shop) has to be of the form a|b"),
+        (
+            "a second line",
+            json!({"pattern": "a"}),
+            Some("a\n"),
+            "Shop (shop) has to be one line of 1 to 2048 characters",
+        ),
+    ];
+    for (case, extra, given, expected) in table {
+        let given = given.map(|value| ("shop".to_owned(), value.to_owned())).into_iter().collect();
+        let outcome = inputs(&vendor(), &[input(extra)], &given);
+        let outcome = outcome.map_or_else(|error| error.to_string(), |values| values.get("shop").unwrap().to_owned());
+        assert_eq!(outcome, expected, "{case}");
+    }
+}
+
+#[test]
+fn an_input_that_is_not_asked_for_is_refused() {
+    let given = BTreeMap::from([("other".to_owned(), "x".to_owned())]);
+    assert_eq!(inputs(&vendor(), &[], &given).unwrap_err().to_string(), "`other` is not asked for");
+}
+
+#[test]
+fn a_refused_secret_is_not_repeated() {
+    let given = BTreeMap::from([("shop".to_owned(), "hunter2 hunter2".to_owned())]);
+    let error = inputs(&vendor(), &[input(json!({"secret": true, "pattern": "[0-9]+"}))], &given).unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("hunter2"));
+}
+
+#[test]
+fn what_a_provider_says_is_believed_within_the_data() {
+    let connector: Connector = serde_json::from_value(json!({
+        "name": "Vendor",
+        "settings": [{"name": "region", "label": "Region", "values": ["eu", "us"]}],
+        "captures": {
+            "authorization_response": {"realm_id": "realmId"},
+            "token_response": {"instance_url": "instance_url", "team": "team.id"},
+            "patterns": {"realm_id": "[0-9]+"}
+        },
+        "lookups": [{"name": "site", "url": "https://api.vendor.com/sites", "path": "0.id", "pattern": "[a-f]+"}],
+        "api": {"base_url": "{instance_url}", "base_url_patterns": ["https://*.vendor.com"]}
+    }))
+    .unwrap();
+    let table = [
+        ("region", "eu", true),
+        ("region", "evil", false),
+        ("realm_id", "123", true),
+        ("realm_id", "123/../456", false),
+        ("team", "anything at all", true),
+        ("team", "", false),
+        ("team", "a\nb", false),
+        ("site", "abc", true),
+        ("site", "xyz", false),
+        ("instance_url", "https://eu.vendor.com", true),
+        ("instance_url", "https://vendor.com", false),
+        ("instance_url", "https://evil.example", false),
+        ("instance_url", "http://eu.vendor.com", false),
+        ("instance_url", "eu.vendor.com", false),
+        ("nobody", "x", false),
+    ];
+    for (name, value, expected) in table {
+        assert_eq!(believe(&connector, name, value).is_ok(), expected, "{name} {value:?}");
+    }
+    assert!(base_url(&connector, &values(&[("instance_url", "https://eu.vendor.com")])).is_ok());
+    assert!(base_url(&connector, &values(&[("instance_url", "https://evil.example")])).is_err());
+}
+
+#[test]
+fn debug_shows_names_only() {
+    assert_eq!(format!("{:?}", values(&[("api_key", "hunter2")])), r#"{"api_key"}"#);
+}
+
+#[test]
+fn members_are_found_by_path() {
+    let answer = json!({"a": {"b": [{"c": "x"}, {"c": 7}]}, "ok": false, "0": "zero", "none": null});
+    let table = [
+        ("a.b.0.c", Some("x")),
+        ("a.b.1.c", Some("7")),
+        ("ok", Some("false")),
+        ("0", Some("zero")),
+        ("a.b.2.c", None),
+        ("a.b.x", None),
+        ("a", None),
+        ("none", None),
+        ("", None),
+        ("ok.x", None),
+    ];
+    for (path, expected) in table {
+        assert_eq!(pluck_text(&answer, path).as_deref(), expected, "{path}");
+    }
+    assert_eq!(find("{realm_id}", &answer, &values(&[("realm_id", "9")])).as_deref(), Some("9"));
+    assert_eq!(find("a.b.0.c", &answer, &Values::default()).as_deref(), Some("x"));
+}

@@ -100,6 +100,12 @@ impl Random {
         Self(SystemRandom::new())
     }
 
+    /// The generator itself, for the signatures of `ring` that need one.
+    #[must_use]
+    pub fn source(&self) -> &dyn SecureRandom {
+        &self.0
+    }
+
     /// This many random bytes.
     ///
     /// # Panics

@@ -54,6 +54,10 @@ secret! {
     AuthorizationCode
     /// The secret behind a code challenge (RFC 7636 §4.1).
     CodeVerifier
+    /// The secret that belongs to an OAuth 1.0 token (RFC 5849 §1.1).
+    TokenSecret
+    /// A JWT that a client signed (RFC 7523): whoever has it may use it until it expires.
+    Assertion
     /// An app client's own secret, the last part of a secret key.
     AppSecret
     /// A 256-bit value of ours that authorises whoever bears it: one-time token, session, completion code, cookie, state.

@@ -8,6 +8,7 @@ pub mod authorization;
 pub mod connector;
 pub mod credentials;
 pub mod jwt;
+pub mod oauth1;
 pub mod origins;
 mod place;
 pub mod return_address;

@@ -4,6 +4,7 @@
 //! ([`crate::egress`]), **judge** the `http::Response`.
 
 pub mod account;
+pub mod assertion;
 pub mod authorization;
 pub mod connector;
 pub mod credentials;

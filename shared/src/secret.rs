@@ -58,6 +58,8 @@ secret! {
     TokenSecret
     /// A JWT that a client signed (RFC 7523): whoever has it may use it until it expires.
     Assertion
+    /// The key that proofs of possession are signed with (RFC 9449): PKCS#8, base64url.
+    ProofKey
     /// An app client's own secret, the last part of a secret key.
     AppSecret
     /// A 256-bit value of ours that authorises whoever bears it: one-time token, session, completion code, cookie, state.

@@ -8,6 +8,7 @@ pub mod assertion;
 pub mod authorization;
 pub mod connector;
 pub mod credentials;
+pub mod dpop;
 pub mod jwt;
 pub mod oauth1;
 pub mod origins;

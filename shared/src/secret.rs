@@ -60,6 +60,8 @@ secret! {
     Assertion
     /// The key that proofs of possession are signed with (RFC 9449): PKCS#8, base64url.
     ProofKey
+    /// What a provider exchanges for tokens once the person has typed the other code (RFC 8628 §3.2).
+    DeviceCode
     /// An app client's own secret, the last part of a secret key.
     AppSecret
     /// A 256-bit value of ours that authorises whoever bears it: one-time token, session, completion code, cookie, state.

@@ -4,15 +4,18 @@
 //! ([`crate::egress`]), **judge** the `http::Response`.
 
 pub mod account;
+mod answer;
 pub mod assertion;
 pub mod authorization;
 pub mod connector;
 pub mod credentials;
+pub mod device;
 pub mod dpop;
 pub mod jwt;
 pub mod oauth1;
 pub mod origins;
 mod place;
+pub mod pushed;
 pub mod return_address;
 pub mod revocation;
 pub mod scope;

@@ -1,4 +1,5 @@
-//! Compiles `catalog/*.toml` into one sorted static table, so that nothing is parsed when a function starts.
+//! Compiles `catalog/*.toml` into bytes that the program reads one connector of at a time, so that nothing is parsed when a
+//! function starts.
 
 use std::{error::Error, fmt, fs, path::Path};
 
@@ -7,13 +8,17 @@ mod compile;
 #[path = "src/protocol/connector.rs"]
 #[expect(dead_code, reason = "here the schema is only read and written out")]
 mod connector;
+#[path = "src/catalog/packed.rs"]
+#[expect(dead_code, reason = "here the bytes are only written")]
+mod packed;
 
 fn main() -> Result<(), Failure> {
     println!("cargo:rerun-if-changed=catalog"); // a folder: its files, and files added to it
-    let table = compile::folder(Path::new("catalog"))?;
+    let connectors = compile::folder(Path::new("catalog"))?;
     #[expect(clippy::disallowed_methods, reason = "cargo tells a build script by variables where to write")]
     let out = std::env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?;
-    fs::write(Path::new(&out).join("connectors.rs"), compile::table(&table))?;
+    fs::write(Path::new(&out).join("connectors.bin"), packed::pack(&connectors))?;
+    fs::write(Path::new(&out).join("count.rs"), format!("{}", connectors.len()))?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::{
     clock::Timestamp,
     id::{ConnectionKey, ConnectorId, Environment, IdentityType},
-    protocol::connector::{Connector, Placement},
+    protocol::connector::{Connector, Consent, Placement},
     store::connections::{Account, Connection, Health},
 };
 
@@ -144,13 +144,23 @@ pub fn definition_id(connector: &ConnectorId) -> u64 {
     (hash >> 48) ^ (hash & 0xffff_ffff_ffff)
 }
 
-/// What a connector is connected with: `oauth2`, `basic` or `apiKey`.
+/// What a connector is connected with: `oauth2`, `oauth1`, `basic` or `apiKey`. A client or a private key that the person types
+/// counts as a key: nobody is sent anywhere.
 #[must_use]
 pub fn credential_type(connector: &Connector) -> &'static str {
-    match (&connector.oauth2, &connector.api.credential) {
-        (Some(_), _) => "oauth2",
+    match (connector.consent(), &connector.api.credential) {
+        (Some(Consent::OAuth2), _) => "oauth2",
+        (Some(Consent::OAuth1), _) => "oauth1",
         (None, Placement::Basic { .. }) => "basic",
-        (None, Placement::Header { .. } | Placement::Query { .. }) => "apiKey",
+        (
+            None,
+            Placement::Header { .. }
+            | Placement::Query { .. }
+            | Placement::Path
+            | Placement::Oauth1
+            | Placement::AwsSigv4 { .. }
+            | Placement::SignedParameters { .. },
+        ) => "apiKey",
     }
 }
 

@@ -58,7 +58,7 @@ async fn a_key_that_the_app_brings_for_a_deleted_user_is_not_stored() {
     let world = World::new().await;
     let keyed = json!({
         "id": "keyed", "name": "Keyed", "inputs": [{ "name": "api_key", "label": "API key", "secret": true }],
-        "api": { "base_url": "https://keyed.example", "credential": { "in": "header", "name": "X-API-Key", "prefix": "", "value": "api_key" } },
+        "api": { "base_url": "https://keyed.example", "credential": { "in": "header", "name": "X-API-Key", "value": "{api_key}" } },
     });
     world.app.settings.put_custom(&world.project, &serde_json::from_value(keyed).unwrap()).await.unwrap();
     let app = late_process(&world).await;

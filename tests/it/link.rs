@@ -307,7 +307,7 @@ async fn a_link_to_a_connector_without_a_client_is_refused_when_it_is_made() {
     let world = World::new().await;
     let keyed = json!({
         "name": "Keyed", "inputs": [{ "name": "api_key", "label": "API key", "secret": true }],
-        "api": { "base_url": "https://api.keyed.example", "credential": { "in": "header", "value": "api_key" } },
+        "api": { "base_url": "https://api.keyed.example", "credential": { "in": "header", "value": "Bearer {api_key}" } },
     });
     world.custom("keyed", &keyed, false).await;
     let token = format!("/org/{}/generateOneTimeConnectorToken", world.project());

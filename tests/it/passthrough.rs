@@ -20,7 +20,7 @@ impl Scene {
         let (world, provider) = (World::new().await, Fake::start(say).await);
         let definition = json!({
             "name": "Fake", "inputs": [{ "name": "api_key", "label": "API key", "secret": true }],
-            "api": { "base_url": format!("{}/v2", provider.url), "headers": { "X-Version": "7" }, "credential": { "in": "header", "name": "X-API-Key", "prefix": "", "value": "api_key" } },
+            "api": { "base_url": format!("{}/v2", provider.url), "headers": { "X-Version": "7" }, "credential": { "in": "header", "name": "X-API-Key", "value": "{api_key}" } },
         });
         world.custom("fake", &definition, false).await;
         let body = json!({ "credentialType": "apiKey", "credentials": { "api_key": "the-key" } });
@@ -218,7 +218,7 @@ async fn our_own_failures_are_marked_as_ours() {
     // as if the provider had gone: with connections there, the admin API would not let it move
     let gone = json!({
         "id": "fake", "name": "Fake", "inputs": [{ "name": "api_key", "label": "API key", "secret": true }],
-        "api": { "base_url": "http://127.0.0.1:1", "credential": { "in": "header", "name": "X-API-Key", "prefix": "", "value": "api_key" } },
+        "api": { "base_url": "http://127.0.0.1:1", "credential": { "in": "header", "name": "X-API-Key", "value": "{api_key}" } },
     });
     let (server, gone) = (&scene.world.server, serde_json::from_value(gone).unwrap());
     server.app.settings.put_custom(&server.demo.project, &gone).await.unwrap();

@@ -124,7 +124,7 @@ fn keyed(url: &str) -> Value {
     json!({
         "name": "Own key",
         "inputs": [{ "name": "api_key", "label": "API key", "secret": true }],
-        "api": { "base_url": url, "credential": { "in": "header", "name": "X-API-Key", "prefix": "", "value": "api_key" } },
+        "api": { "base_url": url, "credential": { "in": "header", "name": "X-API-Key", "value": "{api_key}" } },
     })
 }
 

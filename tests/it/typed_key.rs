@@ -23,7 +23,7 @@ pub fn definition(url: &str, profile: &str) -> Value {
             { "name": "api_key", "label": "API key", "secret": true, "pattern": "[a-z-]{3,40}" },
             { "name": "workspace", "label": "Workspace", "pattern": "[a-z]{1,20}", "default": "main" },
         ],
-        "api": { "base_url": format!("{url}/v1"), "credential": { "in": "header", "name": "X-API-Key", "prefix": "", "value": "api_key" } },
+        "api": { "base_url": format!("{url}/v1"), "credential": { "in": "header", "name": "X-API-Key", "value": "{api_key}" } },
         "profile": { "url": format!("{url}/v1/{profile}"), "account_id": "id", "email": "mail" },
     })
 }
@@ -90,7 +90,7 @@ async fn a_value_that_can_not_stand_in_its_address_is_refused_by_its_label() {
         .push(json!({ "name": "api_key", "label": "API key", "secret": true, "default": "k" }));
     let by_key = json!({
         "name": "Keyed", "inputs": keyed,
-        "api": { "base_url": "https://eu-{shop}.vendor.example/{branch}", "credential": { "in": "header", "value": "api_key" } },
+        "api": { "base_url": "https://eu-{shop}.vendor.example/{branch}", "credential": { "in": "header", "value": "Bearer {api_key}" } },
         "profile": { "url": "https://eu-{shop}.vendor.example/me", "account_id": "id" },
     });
     let mut by_consent = world.acme();

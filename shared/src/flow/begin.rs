@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
 use super::{connector_in_use::ConnectorInUse, unusable};
 use crate::{
     app::App,
@@ -105,6 +107,7 @@ impl App {
             second_scopes: &second_scopes,
             extra: &connector.settings().authorization_params,
             verifier: &verifier,
+            random: &URL_SAFE_NO_PAD.encode(self.random.bytes::<16>()),
         };
         let authorization_url = request.url(oauth2, &values).map_err(unusable(&connector.id))?;
 

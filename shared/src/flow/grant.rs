@@ -17,7 +17,7 @@ use crate::{
         credentials::Credentials,
         origins::Origins,
         template::{self, Values},
-        token::{self, Tokens},
+        token::{self, TokenRequest, Tokens},
     },
     secret::CodeVerifier,
     secrets::ClientsSecret,
@@ -72,8 +72,8 @@ impl App {
         capture(&connector, &attempt.connector, &connector.captures.authorization_response, &mut values, |from| {
             response.one(from).ok().flatten().map(str::to_owned)
         })?;
-        let request = token::code_request(oauth2, &client, code, &verifier, &attempt.redirect_uri, &values)
-            .map_err(unusable(&attempt.connector))?;
+        let asking = TokenRequest { oauth2, client: &client, values: &values, now, random: &self.random };
+        let request = asking.code(code, &verifier, &attempt.redirect_uri).map_err(unusable(&attempt.connector))?;
         let origins = Origins::of(&connector, &values).map_err(no_origin(&attempt.connector))?;
         let response = self.egress.send(request, &origins).await.map_err(|cause| cause.of(&attempt.connector))?;
         let tokens = token::read(oauth2, &response, now).map_err(|cause| cause.of(&attempt.connector))?;
@@ -148,9 +148,12 @@ impl App {
             let (request, origins) =
                 with_credential(connector, id, values, credentials, |all| lookup_request(connector, lookup, all))?;
             let response = self.egress.send(request, &origins).await.map_err(|cause| cause.of(id))?;
-            let (value, label) = read_lookup(lookup, &response).map_err(|cause| cause.of(id))?;
-            keep(connector, id, values, &lookup.name, &value)?;
-            site = site.or(label);
+            let found = read_lookup(lookup, &response).map_err(|cause| cause.of(id))?;
+            let Some(first) = found.into_iter().next() else { continue };
+            for (name, value) in &first.values {
+                keep(connector, id, values, name, value)?;
+            }
+            site = site.or(first.label);
         }
         Ok(site)
     }

@@ -31,7 +31,7 @@ use crate::{
         credentials::Credentials,
         origins::Origins,
         template::Values,
-        token,
+        token::{self, TokenRequest},
     },
     secret::Bearer,
     secrets::{ClientsSecret, ProviderClient},
@@ -216,7 +216,8 @@ impl App {
             return Err(Error::NeedsReauth);
         };
         let values = self.values_of(open);
-        let request = token::refresh_request(oauth2, client, refresh_token, &values).map_err(unusable(id))?;
+        let asking = TokenRequest { oauth2, client, values: &values, now: self.clock.now(), random: &self.random };
+        let request = asking.refresh(refresh_token).map_err(unusable(id))?;
         let origins = Origins::of(connector, &values).map_err(no_origin(id))?;
         let response = self.egress.send(request, &origins).await.map_err(|cause| cause.of(id))?;
         let tokens = token::read(oauth2, &response, self.clock.now()).map_err(|cause| cause.of(id))?;

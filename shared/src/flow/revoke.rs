@@ -214,8 +214,8 @@ impl App {
             }
             None => None,
         };
-        let request =
-            revocation::request(&connector, revoke, client.as_ref(), &values).map_err(unusable(&job.connector))?;
+        let request = revocation::request(&connector, revoke, client.as_ref(), &values, self.clock.now(), &self.random)
+            .map_err(unusable(&job.connector))?;
         let origins = Origins::of(&connector, &values).map_err(no_origin(&job.connector))?;
         let response = self.egress.send(request, &origins).await.map_err(|cause| cause.of(&job.connector))?;
         revocation::read(revoke, &response).map_err(|cause| cause.of(&job.connector))?;

@@ -30,6 +30,8 @@ pub struct AuthorizationRequest<'a> {
     pub extra: &'a BTreeMap<String, String>,
     /// What ties the code to the attempt (RFC 7636).
     pub verifier: &'a CodeVerifier,
+    /// Random text for a connector whose provider wants a `nonce`.
+    pub random: &'a str,
 }
 
 /// Parameters that carry the flow: neither a connector's data nor an operator's setting may set them.
@@ -50,41 +52,55 @@ impl AuthorizationRequest<'_> {
     /// The address that the browser is sent to, but for the `state`: that is kept as a digest, and comes with the browser
     /// ([`with_state`]).
     pub fn url(&self, oauth2: &OAuth2, values: &Values) -> Result<Url, TemplateError> {
-        let mut url = template::url(&oauth2.authorization_endpoint, values)?;
-        let fixed: Vec<(&str, String)> = oauth2
-            .authorization_params
-            .iter()
-            .map(|(name, value)| Ok((name, template::text(value, values)?)))
-            .collect::<Result<_, _>>()?;
-        {
-            let mut query = url.query_pairs_mut();
-            query.append_pair("response_type", "code");
-            query.append_pair("client_id", self.client_id);
-            query.append_pair("redirect_uri", self.redirect_uri);
-            if !oauth2.scope_parameter.is_empty() && !self.scopes.is_empty() {
-                query.append_pair(&oauth2.scope_parameter, &self.scopes.join(&oauth2.scope_separator));
-            }
-            if let Some(name) = oauth2.second_scope_parameter.as_ref().filter(|_| !self.second_scopes.is_empty()) {
-                query.append_pair(name, &self.second_scopes.join(&oauth2.scope_separator));
-            }
-            if let Some(mode) = oauth2.response_mode {
-                query.append_pair("response_mode", mode.as_str());
-            }
-            match oauth2.pkce {
-                Pkce::S256 => {
-                    query.append_pair("code_challenge", &self.verifier.challenge());
-                    query.append_pair("code_challenge_method", "S256");
-                }
-                Pkce::None => {}
-            }
-            for (name, value) in fixed.iter().filter(|(name, _)| !self.extra.contains_key(*name)) {
-                query.append_pair(name, value);
-            }
-            for (name, value) in self.extra.iter().filter(|(name, _)| !RESERVED_PARAMS.contains(&name.as_str())) {
-                query.append_pair(name, value);
-            }
-        }
+        let endpoint = oauth2.authorization_endpoint.as_deref();
+        let endpoint = endpoint.ok_or_else(|| TemplateError::Broken("no authorization endpoint".to_owned()))?;
+        let mut url = template::url(endpoint, values)?;
+        url.query_pairs_mut().extend_pairs(self.params(oauth2, values)?);
+        url.set_fragment(oauth2.authorization_fragment.as_deref());
         Ok(url)
+    }
+
+    /// The parameters but for the `state`, in their order.
+    pub fn params(&self, oauth2: &OAuth2, values: &Values) -> Result<Vec<(String, String)>, TemplateError> {
+        let mut values = values.clone();
+        values.insert("random", self.random);
+        let redirect_uri = match &oauth2.redirect_uri {
+            Some(name) => template::text(name, &values)?,
+            None => self.redirect_uri.to_owned(),
+        };
+        let own = |name: &str| oauth2.parameter_names.authorization_request.value(name).unwrap_or(name).to_owned();
+        let mut params = vec![
+            (own("response_type"), "code".to_owned()),
+            (own("client_id"), self.client_id.to_owned()),
+            (own("redirect_uri"), redirect_uri),
+        ];
+        if !oauth2.scope_parameter.is_empty() && !self.scopes.is_empty() {
+            params.push((oauth2.scope_parameter.to_string(), self.scopes.join(&oauth2.scope_separator)));
+        }
+        if let Some(name) = oauth2.second_scope_parameter.as_ref().filter(|_| !self.second_scopes.is_empty()) {
+            params.push((name.to_string(), self.second_scopes.join(&oauth2.scope_separator)));
+        }
+        if let Some(mode) = oauth2.response_mode {
+            params.push((own("response_mode"), mode.as_str().to_owned()));
+        }
+        let challenge = match oauth2.pkce {
+            Pkce::S256 => Some((self.verifier.challenge(), "S256")),
+            Pkce::Plain => Some((self.verifier.expose().to_owned(), "plain")),
+            Pkce::None => None,
+        };
+        if let Some((challenge, method)) = challenge {
+            params.push(("code_challenge".to_owned(), challenge));
+            params.push(("code_challenge_method".to_owned(), method.to_owned()));
+        }
+        if let Some(resource) = &oauth2.resource {
+            params.push(("resource".to_owned(), template::text(resource, &values)?));
+        }
+        let fixed = template::pairs(&oauth2.authorization_params, &values)?;
+        let fixed = fixed.into_iter().filter(|(name, _)| !self.extra.contains_key(*name));
+        params.extend(fixed.map(|(name, value)| (name.to_owned(), value)));
+        let extra = self.extra.iter().filter(|(name, _)| !RESERVED_PARAMS.contains(&name.as_str()));
+        params.extend(extra.map(|(name, value)| (name.clone(), value.clone())));
+        Ok(params)
     }
 }
 
@@ -206,6 +222,7 @@ mod tests {
                 second_scopes: &[],
                 extra: &BTreeMap::new(),
                 verifier: &verifier,
+                random: "r",
             };
             let url = request.url(&oauth2(data.clone()), &Values::default()).unwrap();
             let expected = format!(
@@ -238,6 +255,7 @@ mod tests {
             second_scopes: &[],
             extra: &extra,
             verifier: &verifier,
+            random: "r",
         };
         let url = request.url(&data, &Values::default()).unwrap();
         let pairs: Vec<_> = url.query_pairs().into_owned().collect();

@@ -31,20 +31,17 @@ pub enum OriginError {
 }
 
 impl Origins {
-    /// Everything that may be called for a connection: the OAuth endpoints, the base URL, its patterns and
+    /// Everything that may be called for a connection: the endpoints of its grant, the base URL, its patterns and
     /// `api.origins`. An address whose values are not known yet contributes nothing.
     pub fn of(connector: &Connector, values: &Values) -> Result<Self, OriginError> {
-        let endpoints = connector.oauth2.iter().flat_map(|oauth2| {
-            [Some(&oauth2.authorization_endpoint), Some(&oauth2.token_endpoint), oauth2.refresh_endpoint.as_ref()]
-        });
         let mut origins = Self::of_api(connector, values)?;
-        for endpoint in endpoints.flatten() {
+        for (_, endpoint) in template::endpoints(connector) {
             origins.0.extend(origin(connector, endpoint, values)?);
         }
         Ok(origins)
     }
 
-    /// What a call may name in full: the API without the OAuth endpoints.
+    /// What a call may name in full: the API without the endpoints of the grant.
     pub fn of_api(connector: &Connector, values: &Values) -> Result<Self, OriginError> {
         let api = &connector.api;
         let mut origins = Self::patterns(&api.base_url_patterns)?;

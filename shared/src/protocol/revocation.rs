@@ -1,14 +1,20 @@
 //! Withdrawing consent at the provider (RFC 7009 and what providers have in its place).
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, header};
+use http::header;
 
 use super::{
-    connector::{BodyFormat, Connector, Revoke, RevokeAuthentication, RevokeMethod},
+    account,
+    connector::{BodyFormat, Connector, Revoke, RevokeAuthentication},
     template::{self, TemplateError, Values},
-    token::{USER_AGENT, answer, authenticate, basic, body, content_type, sensitive, set_headers, signalled, uri},
+    token::{TokenRequest, answer, basic, call, sensitive, set_headers, signalled},
 };
-use crate::{error::ProviderError, secret::ClientSecret, secrets::ProviderClient};
+use crate::{
+    clock::{Random, Timestamp},
+    error::ProviderError,
+    secret::ClientSecret,
+    secrets::ProviderClient,
+};
 
 /// The request that withdraws consent. A parameter whose placeholder is not there falls back to the access token.
 pub fn request(
@@ -16,6 +22,8 @@ pub fn request(
     revoke: &Revoke,
     client: Option<&ProviderClient>,
     values: &Values,
+    now: Timestamp,
+    random: &Random,
 ) -> Result<http::Request<Bytes>, TemplateError> {
     let mut values = values.clone();
     if values.get("refresh_token").is_none()
@@ -26,41 +34,39 @@ pub fn request(
     if let Some(client) = client {
         values.insert("client_id", client.client_id.clone());
     }
-    let mut params = Vec::new();
-    for (name, value) in revoke.params.iter() {
-        params.push((name, template::text(value, &values)?));
-    }
-    let authorization = match (revoke.authentication, client) {
-        (RevokeAuthentication::Client, Some(client)) => {
-            let method = connector.oauth2.as_ref().map(|oauth2| oauth2.token_endpoint_auth_method).unwrap_or_default();
-            authenticate(method, client, &mut params)
+    let mut params = template::pairs(&revoke.params, &values)?;
+    let mut url = template::url(&revoke.url, &values)?;
+    let mut authorization = http::HeaderMap::new();
+    let bare = params.is_empty();
+    match (revoke.authentication, client, &connector.oauth2) {
+        (RevokeAuthentication::Client, Some(client), Some(oauth2)) => {
+            let asking = TokenRequest { oauth2, client, values: &values, now, random };
+            let basic = asking.authenticate(oauth2.token_endpoint_auth_method, &mut params)?;
+            authorization.extend(basic.map(|basic| (header::AUTHORIZATION, basic)));
         }
-        (RevokeAuthentication::ClientSecretBasic, Some(client)) => {
-            Some(basic(&client.client_id, client.client_secret.as_ref().map(ClientSecret::expose).unwrap_or_default()))
+        (RevokeAuthentication::ClientSecretBasic, Some(client), _) => {
+            let secret = client.client_secret.as_ref().map(ClientSecret::expose).unwrap_or_default();
+            authorization.insert(header::AUTHORIZATION, basic(&client.client_id, secret));
         }
-        (RevokeAuthentication::Token, _) => {
-            values.get("access_token").map(|token| sensitive(&format!("Bearer {token}")))
+        (RevokeAuthentication::Token, ..) => {
+            let token = values.get("access_token").map(|token| sensitive(&format!("Bearer {token}")));
+            authorization.extend(token.map(|token| (header::AUTHORIZATION, token)));
         }
-        (RevokeAuthentication::Client | RevokeAuthentication::ClientSecretBasic, None)
-        | (RevokeAuthentication::None, _) => None,
-    };
-    let mut request = http::Request::new(if params.is_empty() { Bytes::new() } else { body(revoke.body, &params) });
-    *request.method_mut() = match revoke.method {
-        RevokeMethod::Post => Method::POST,
-        RevokeMethod::Delete => Method::DELETE,
-        RevokeMethod::Get => Method::GET,
-    };
-    *request.uri_mut() = uri(&template::url(&revoke.url, &values)?)?;
-    let headers = request.headers_mut();
-    if !params.is_empty() || revoke.body == BodyFormat::Json {
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(revoke.body)));
+        (RevokeAuthentication::Api, ..) => {
+            account::place(&connector.api.credential, &values, &mut url, &mut authorization)?
+        }
+        (RevokeAuthentication::Client, ..)
+        | (RevokeAuthentication::ClientSecretBasic, None, _)
+        | (RevokeAuthentication::None, ..) => {}
     }
-    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-    headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
-    if let Some(authorization) = authorization {
-        headers.insert(header::AUTHORIZATION, authorization);
+    // a DELETE has a body where the provider wants one (GitHub's names the token so), and JSON is sent even when it is empty
+    let silent = bare && params.is_empty() && revoke.body != BodyFormat::Json;
+    let mut request = call(revoke.method, revoke.body, url, &params, false)?;
+    if silent {
+        request.headers_mut().remove(header::CONTENT_TYPE);
     }
-    set_headers(headers, &revoke.headers, &values)?;
+    request.headers_mut().extend(authorization);
+    set_headers(request.headers_mut(), &revoke.headers, &values)?;
     Ok(request)
 }
 
@@ -104,10 +110,15 @@ mod tests {
         let mut values = Values::default();
         values.insert("access_token", "at");
         let revoke = connector.revoke.as_ref().unwrap();
-        let built = request(&connector, revoke, Some(&client), &values).unwrap();
-        assert_eq!((built.method(), &built.body()[..]), (&Method::POST, &b"token=at&client_id=id&client_secret=s"[..]));
+        let built =
+            request(&connector, revoke, Some(&client), &values, Timestamp::default(), &Random::system()).unwrap();
+        assert_eq!(
+            (built.method(), &built.body()[..]),
+            (&http::Method::POST, &b"token=at&client_id=id&client_secret=s"[..])
+        );
         values.insert("refresh_token", "rt");
-        let built = request(&connector, revoke, Some(&client), &values).unwrap();
+        let built =
+            request(&connector, revoke, Some(&client), &values, Timestamp::default(), &Random::system()).unwrap();
         assert_eq!(&built.body()[..], b"token=rt&client_id=id&client_secret=s");
     }
 

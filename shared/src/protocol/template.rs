@@ -12,7 +12,8 @@ use serde_json::Value;
 use url::Url;
 
 use super::{
-    connector::{Captures, Connector, Input},
+    assertion::{KeyError, SignatureError},
+    connector::{Captures, Connector, Input, Pairs},
     origins::Origins,
     place::misfit,
 };
@@ -78,6 +79,12 @@ pub enum TemplateError {
         /// What it would have to be.
         expected: &'static str,
     },
+    /// A key that signs nothing.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A signature that could not be made.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
 }
 
 impl TemplateError {
@@ -123,6 +130,13 @@ pub fn text(template: &str, values: &Values) -> Result<String, TemplateError> {
                 Part::Placeholder(name) => printable(name, values)?,
             })
     })
+}
+
+/// Fills names with values, as headers or parameters. What names an optional input that was not given is left out.
+pub fn pairs<'a>(pairs: &'a Pairs, values: &Values) -> Result<Vec<(&'a str, String)>, TemplateError> {
+    let given = |template: &str| placeholders(template).all(|name| values.get(name) != Some(""));
+    let given = pairs.iter().filter(|(_, template)| given(template));
+    given.map(|(name, template)| Ok((name, text(template, values)?))).collect()
 }
 
 /// A piece of a template.
@@ -311,8 +325,8 @@ fn called(name: &str, label: Option<&str>) -> String {
     }
 }
 
-/// Checks what a person or an operator gave for these inputs of a connector, and fills in the defaults. Every input is wanted; an
-/// empty text counts as not given, since that is what an untouched form field sends.
+/// Checks what a person or an operator gave for these inputs of a connector, and fills in the defaults. An empty text counts as
+/// not given, since that is what an untouched form field sends; it stands for an optional input that was not given.
 pub fn inputs(
     connector: &Connector,
     declared: &[Input],
@@ -328,6 +342,9 @@ pub fn inputs(
 /// The value that an input takes from what was given, or its default, if it can stand where the connector has it.
 pub fn judge_in(connector: &Connector, input: &Input, given: &BTreeMap<String, String>) -> Result<String, InputError> {
     let value = judge(input, given)?;
+    if value.is_empty() {
+        return Ok(value);
+    }
     match misfit(connector, &input.name, &value) {
         Some(expected) => Err(InputError::of(input, Fault::Form, expected)),
         None => Ok(value),
@@ -337,10 +354,11 @@ pub fn judge_in(connector: &Connector, input: &Input, given: &BTreeMap<String, S
 /// The value that an input takes from what was given, or its default.
 pub fn judge(input: &Input, given: &BTreeMap<String, String>) -> Result<String, InputError> {
     let given = given.get(input.name.as_ref()).map(String::as_str).filter(|value| !value.is_empty());
-    let value =
-        given.or(input.default.as_deref()).ok_or_else(|| InputError::of(input, Fault::Missing, "is missing"))?;
-    accept(input, value)?;
-    Ok(value.to_owned())
+    match given.or(input.default.as_deref()) {
+        Some(value) => accept(input, value).map(|()| value.to_owned()),
+        None if input.optional => Ok(String::new()),
+        None => Err(InputError::of(input, Fault::Missing, "is missing")),
+    }
 }
 
 /// Whether a value is what an input asks for.
@@ -349,7 +367,7 @@ pub(crate) fn accept(input: &Input, value: &str) -> Result<(), InputError> {
     if !input.values.is_empty() && input.values.iter().all(|allowed| allowed != value) {
         return Err(InputError::of(input, Fault::NotOffered, format!("has to be one of: {}", input.values.join(", "))));
     }
-    check(&input.name, value, longest, input.pattern.as_deref())
+    check(&input.name, value, longest, input.multiline, input.pattern.as_deref())
         .map_err(|error| InputError { label: Some(input.label.to_string()), ..error })
 }
 
@@ -359,13 +377,17 @@ pub(crate) fn accept(input: &Input, value: &str) -> Result<(), InputError> {
 pub fn believe(connector: &Connector, name: &str, value: &str) -> Result<(), InputError> {
     if let Some(input) = connector.inputs.iter().chain(connector.settings.iter()).find(|input| input.name == name) {
         accept(input, value)?;
-    } else if let Some(lookup) = connector.lookups.iter().find(|lookup| lookup.name == name) {
-        check(name, value, LONGEST.0, lookup.pattern.as_deref())?;
+    } else if let Some(lookup) =
+        connector.lookups.iter().find(|lookup| lookup.name == name || lookup.also.value(name).is_some())
+    {
+        check(name, value, LONGEST.0, false, lookup.patterns.value(name))?;
     } else {
-        let Captures { authorization_response, token_response, patterns } = &connector.captures;
-        let captured = authorization_response.value(name).or(token_response.value(name));
+        let Captures { authorization_response, token_response, id_token, login_response, patterns, defaults: _ } =
+            &connector.captures;
+        let sources = [authorization_response, token_response, id_token, login_response];
+        let captured = sources.into_iter().find_map(|pairs| pairs.value(name));
         captured.ok_or_else(|| InputError::new(name, Fault::Form, "is not declared"))?;
-        check(name, value, LONGEST.0, patterns.value(name))?;
+        check(name, value, LONGEST.0, false, patterns.value(name))?;
     }
     let address = urls(connector).any(|template| leading(template) == Some(name));
     let within = || Url::parse(value).is_ok_and(|url| Origins::within(&connector.api.base_url_patterns, &url));
@@ -375,8 +397,12 @@ pub fn believe(connector: &Connector, name: &str, value: &str) -> Result<(), Inp
     Ok(())
 }
 
-fn check(name: &str, value: &str, longest: usize, pattern: Option<&str>) -> Result<(), InputError> {
-    if value.is_empty() || value.len() > longest || value.contains(char::is_control) {
+fn check(name: &str, value: &str, longest: usize, multiline: bool, pattern: Option<&str>) -> Result<(), InputError> {
+    let unprintable = |c: char| c.is_control() && !(multiline && matches!(c, '\n' | '\r' | '\t'));
+    if multiline && (value.is_empty() || value.len() > longest || value.contains(unprintable)) {
+        return Err(InputError::new(name, Fault::Length, format!("has to be text of 1 to {longest} characters")));
+    }
+    if value.is_empty() || value.len() > longest || value.contains(unprintable) {
         return Err(InputError::new(name, Fault::Length, format!("has to be one line of 1 to {longest} characters")));
     }
     match pattern {
@@ -395,12 +421,34 @@ pub(crate) fn whole(pattern: &str) -> Result<Regex, regex_lite::Error> {
 
 /// Every address in a connector.
 pub(crate) fn urls(connector: &Connector) -> impl Iterator<Item = &str> {
-    let oauth2 = connector.oauth2.iter().flat_map(|oauth2| {
-        [Some(&oauth2.authorization_endpoint), Some(&oauth2.token_endpoint), oauth2.refresh_endpoint.as_ref()]
-    });
     let calls = [connector.profile.as_ref().map(|call| &call.url), connector.revoke.as_ref().map(|call| &call.url)];
     let lookups = connector.lookups.iter().map(|lookup| Some(&lookup.url));
-    oauth2.chain([Some(&connector.api.base_url)]).chain(lookups).chain(calls).flatten().map(AsRef::as_ref)
+    let all = [Some(&connector.api.base_url)].into_iter().chain(lookups).chain(calls).flatten();
+    endpoints(connector).map(|(_, endpoint)| endpoint).chain(all.map(AsRef::as_ref))
+}
+
+/// The addresses by which a connection comes to be and lives on, each with its field: all but the API's.
+pub(crate) fn endpoints(connector: &Connector) -> impl Iterator<Item = (&'static str, &str)> {
+    let oauth2 = connector.oauth2.iter().flat_map(|oauth2| {
+        [
+            ("oauth2.authorization_endpoint", oauth2.authorization_endpoint.as_ref()),
+            ("oauth2.token_endpoint", Some(&oauth2.token_endpoint)),
+            ("oauth2.device_authorization_endpoint", oauth2.device_authorization_endpoint.as_ref()),
+            ("oauth2.pushed_authorization_request_endpoint", oauth2.pushed_authorization_request_endpoint.as_ref()),
+            ("oauth2.registration.endpoint", oauth2.registration.as_ref().map(|registration| &registration.endpoint)),
+            ("oauth2.exchange.endpoint", oauth2.exchange.as_ref().map(|exchange| &exchange.endpoint)),
+            ("oauth2.refresh_endpoint", oauth2.refresh_endpoint.as_ref()),
+        ]
+    });
+    let oauth1 = connector.oauth1.iter().flat_map(|oauth1| {
+        [
+            ("oauth1.temporary_credential_endpoint", Some(&oauth1.temporary_credential_endpoint)),
+            ("oauth1.authorization_endpoint", Some(&oauth1.authorization_endpoint)),
+            ("oauth1.token_endpoint", Some(&oauth1.token_endpoint)),
+        ]
+    });
+    let login = connector.login.iter().map(|login| ("login.url", Some(&login.url)));
+    oauth2.chain(oauth1).chain(login).filter_map(|(field, endpoint)| Some((field, endpoint?.as_ref())))
 }
 
 /// The member at a dotted path; a number is an index.

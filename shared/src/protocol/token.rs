@@ -1,21 +1,30 @@
 //! The token request (RFC 6749 §4.1.3, §6) and its response (§5).
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use aws_smithy_types::{DateTime, date_time::Format};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, header};
 use serde_json::Value;
+use url::Url;
 
 use super::{
+    assertion::{self, Algorithm, Claims, Key, SecretEncoding},
     authorization::ClaimedCode,
-    connector::{BodyFormat, ClientAuthentication, ErrorSignal, OAuth2, Pairs, Pkce},
+    connector::{
+        self, BodyFormat, ClientAuthentication, ErrorSignal, Expiry, JwtAlgorithm, OAuth2, Pairs, Pkce, ResponseFormat,
+        TokenSlot,
+    },
     template::{self, TemplateError, Values},
 };
 use crate::{
-    clock::Timestamp,
+    clock::{Random, Timestamp},
     error::ProviderError,
-    secret::{AccessToken, ClientSecret, CodeVerifier, RefreshToken},
+    secret::{AccessToken, Assertion, CodeVerifier, RefreshToken},
     secrets::ProviderClient,
 };
 
@@ -33,88 +42,310 @@ pub struct Tokens {
     pub expires_at: Option<Timestamp>,
     /// The scopes granted, where the answer says (RFC 6749 §5.1: absent means as asked).
     pub scopes: Option<Vec<String>>,
+    /// Further tokens, by the name of their slot.
+    pub slots: BTreeMap<String, Slot>,
     /// The whole answer, for the captures.
     pub answer: Value,
 }
 
-/// The request that redeems a code.
-pub fn code_request(
-    oauth2: &OAuth2,
-    client: &ProviderClient,
-    code: &ClaimedCode,
-    verifier: &CodeVerifier,
-    redirect_uri: &str,
-    values: &Values,
-) -> Result<http::Request<Bytes>, TemplateError> {
-    let mut params = vec![
-        ("grant_type", "authorization_code".to_owned()),
-        ("code", code.expose().to_owned()),
-        ("redirect_uri", redirect_uri.to_owned()),
-    ];
-    if oauth2.pkce != Pkce::None {
-        params.push(("code_verifier", verifier.expose().to_owned()));
-    }
-    request(oauth2, &oauth2.token_endpoint, client, params, &oauth2.token_params, values)
+/// A further token of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// The access token.
+    pub access_token: AccessToken,
+    /// Its refresh token.
+    pub refresh_token: Option<RefreshToken>,
+    /// When the access token expires.
+    pub expires_at: Option<Timestamp>,
+    /// Its scopes, where the answer says.
+    pub scopes: Option<Vec<String>>,
 }
 
-/// The request that redeems a refresh token.
-pub fn refresh_request(
-    oauth2: &OAuth2,
-    client: &ProviderClient,
-    refresh_token: &RefreshToken,
-    values: &Values,
-) -> Result<http::Request<Bytes>, TemplateError> {
-    let params = vec![("grant_type", "refresh_token".to_owned()), ("refresh_token", refresh_token.expose().to_owned())];
-    let endpoint = oauth2.refresh_endpoint.as_ref().unwrap_or(&oauth2.token_endpoint);
-    request(oauth2, endpoint, client, params, &oauth2.refresh_params, values)
+/// A request to the token endpoint, or to one of those that stand beside it, in the making.
+#[derive(Clone, Copy)]
+pub struct TokenRequest<'a> {
+    /// How this provider wants it.
+    pub oauth2: &'a OAuth2,
+    /// Who asks: the operator's client, or the person's own.
+    pub client: &'a ProviderClient,
+    /// What fills the templates.
+    pub values: &'a Values,
+    /// When a JWT is made.
+    pub now: Timestamp,
+    /// What a JWT takes its id and signature from.
+    pub random: &'a Random,
 }
 
-fn request<'a>(
-    oauth2: &'a OAuth2,
-    endpoint: &str,
-    client: &ProviderClient,
-    mut params: Vec<(&'a str, String)>,
-    extra: &'a Pairs,
-    values: &Values,
-) -> Result<http::Request<Bytes>, TemplateError> {
-    for (name, value) in extra.iter() {
-        params.push((name, template::text(value, values)?));
+/// Where and how a request is sent.
+struct Route<'a> {
+    endpoint: &'a str,
+    method: connector::Method,
+    body: BodyFormat,
+    authentication: ClientAuthentication,
+}
+
+impl<'a> TokenRequest<'a> {
+    /// Redeems a code (RFC 6749 §4.1.3).
+    pub fn code(
+        &self,
+        code: &ClaimedCode,
+        verifier: &CodeVerifier,
+        redirect_uri: &str,
+    ) -> Result<http::Request<Bytes>, TemplateError> {
+        let oauth2 = self.oauth2;
+        let suffix = oauth2.code_suffix.as_deref().unwrap_or_default();
+        let code = code.expose().strip_suffix(suffix).unwrap_or(code.expose());
+        let redirect_uri = match &oauth2.redirect_uri {
+            Some(name) => template::text(name, self.values)?,
+            None => redirect_uri.to_owned(),
+        };
+        let mut params =
+            vec![self.grant_type("authorization_code"), ("code", code.to_owned()), ("redirect_uri", redirect_uri)];
+        if oauth2.pkce != Pkce::None {
+            params.push(("code_verifier", verifier.expose().to_owned()));
+        }
+        self.request(self.token_route(), params, &oauth2.token_params)
     }
-    let basic = authenticate(oauth2.token_endpoint_auth_method, client, &mut params);
-    let mut request = http::Request::new(body(oauth2.token_request_body, &params));
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = uri(&template::url(endpoint, values)?)?;
+
+    /// Asks for a token as the client itself (RFC 6749 §4.4.2).
+    pub fn client_credentials(&self, scopes: &[String]) -> Result<http::Request<Bytes>, TemplateError> {
+        let mut params = vec![self.grant_type("client_credentials")];
+        params.extend(self.scope(scopes));
+        self.request(self.token_route(), params, &self.oauth2.token_params)
+    }
+
+    /// Asks for a token with an assertion (RFC 7523 §2.1).
+    pub fn jwt_bearer(&self, scopes: &[String]) -> Result<http::Request<Bytes>, TemplateError> {
+        let assertion = self.oauth2.assertion.as_ref();
+        let assertion = assertion.ok_or_else(|| TemplateError::Broken("no assertion is described".to_owned()))?;
+        let jwt = self.sign(assertion)?;
+        let mut params = vec![
+            self.grant_type("urn:ietf:params:oauth:grant-type:jwt-bearer"),
+            ("assertion", jwt.expose().to_owned()),
+        ];
+        params.extend(self.scope(scopes).filter(|_| assertion.claims.value("scope").is_none()));
+        self.request(self.token_route(), params, &self.oauth2.token_params)
+    }
+
+    /// Asks whether the person has allowed the device (RFC 8628 §3.4).
+    pub fn device_code(&self, device_code: &str) -> Result<http::Request<Bytes>, TemplateError> {
+        let grant_type = ("grant_type", "urn:ietf:params:oauth:grant-type:device_code".to_owned());
+        let params = vec![grant_type, ("device_code", device_code.to_owned())];
+        self.request(self.token_route(), params, &self.oauth2.token_params)
+    }
+
+    /// Redeems a refresh token (RFC 6749 §6).
+    pub fn refresh(&self, refresh_token: &RefreshToken) -> Result<http::Request<Bytes>, TemplateError> {
+        let own = self.oauth2.refresh_params.value("grant_type").is_some();
+        let mut params = vec![("refresh_token", refresh_token.expose().to_owned())];
+        if !own {
+            params.insert(0, ("grant_type", "refresh_token".to_owned()));
+        }
+        self.request(self.refresh_route(), params, &self.oauth2.refresh_params)
+    }
+
+    /// Renews an access token by itself: as the refresh parameters say, else by the exchange once more. `values` has it.
+    pub fn renew(&self) -> Result<http::Request<Bytes>, TemplateError> {
+        if self.oauth2.refresh_params.0.is_empty() {
+            return self.exchange();
+        }
+        self.request(self.refresh_route(), Vec::new(), &self.oauth2.refresh_params)
+    }
+
+    /// Changes an access token, which `values` has, into one that lives longer.
+    pub fn exchange(&self) -> Result<http::Request<Bytes>, TemplateError> {
+        let exchange = self.oauth2.exchange.as_ref();
+        let exchange = exchange.ok_or_else(|| TemplateError::Broken("no exchange is described".to_owned()))?;
+        let route = Route {
+            endpoint: &exchange.endpoint,
+            method: exchange.method,
+            body: exchange.body,
+            authentication: exchange.authentication,
+        };
+        self.request(route, Vec::new(), &exchange.params)
+    }
+
+    /// A further request of the client's to an endpoint of this authorization server, authenticated as at the token endpoint: a
+    /// device authorization (RFC 8628 §3.1), a pushed authorization request (RFC 9126 §2.1).
+    pub fn beside(
+        &self,
+        endpoint: &str,
+        params: Vec<(&'a str, String)>,
+    ) -> Result<http::Request<Bytes>, TemplateError> {
+        let authentication = self.oauth2.token_endpoint_auth_method;
+        let route = Route { endpoint, method: connector::Method::Post, body: BodyFormat::Form, authentication };
+        self.request(route, params, &Pairs::default())
+    }
+
+    fn grant_type(&self, standard: &str) -> (&'a str, String) {
+        ("grant_type", self.oauth2.grant_type.as_deref().unwrap_or(standard).to_owned())
+    }
+
+    fn scope(&self, scopes: &[String]) -> impl Iterator<Item = (&'a str, String)> {
+        let OAuth2 { scope_parameter, scope_separator, .. } = self.oauth2;
+        let asked = !scope_parameter.is_empty() && !scopes.is_empty();
+        asked.then(|| (scope_parameter.as_ref(), scopes.join(scope_separator))).into_iter()
+    }
+
+    fn token_route(&self) -> Route<'a> {
+        let OAuth2 { token_endpoint, token_request_method, token_request_body, token_endpoint_auth_method, .. } =
+            self.oauth2;
+        Route {
+            endpoint: token_endpoint,
+            method: *token_request_method,
+            body: *token_request_body,
+            authentication: *token_endpoint_auth_method,
+        }
+    }
+
+    fn refresh_route(&self) -> Route<'a> {
+        let OAuth2 { refresh_endpoint, refresh_method, refresh_endpoint_auth_method, .. } = self.oauth2;
+        let token = self.token_route();
+        Route {
+            endpoint: refresh_endpoint.as_deref().unwrap_or(token.endpoint),
+            method: refresh_method.unwrap_or(token.method),
+            body: token.body,
+            authentication: refresh_endpoint_auth_method.unwrap_or(token.authentication),
+        }
+    }
+
+    fn request(
+        &self,
+        route: Route<'_>,
+        mut params: Vec<(&'a str, String)>,
+        extra: &'a Pairs,
+    ) -> Result<http::Request<Bytes>, TemplateError> {
+        let oauth2 = self.oauth2;
+        if let Some(resource) = &oauth2.resource {
+            params.push(("resource", template::text(resource, self.values)?));
+        }
+        params.extend(template::pairs(extra, self.values)?);
+        let authorization = self.authenticate(route.authentication, &mut params)?;
+        for (name, _) in &mut params {
+            *name = oauth2.parameter_names.token_request.value(name).unwrap_or(name);
+        }
+        let url = template::url(route.endpoint, self.values)?;
+        let in_query = route.authentication == ClientAuthentication::ClientSecretQuery;
+        let mut request = call(route.method, route.body, url, &params, in_query)?;
+        let headers = request.headers_mut();
+        if let Some(authorization) = authorization {
+            headers.insert(header::AUTHORIZATION, authorization);
+        }
+        set_headers(headers, &oauth2.token_headers, self.values)?;
+        Ok(request)
+    }
+
+    /// How the client proves itself: the Basic header, or parameters that are added.
+    pub(super) fn authenticate(
+        &self,
+        method: ClientAuthentication,
+        params: &mut Vec<(&'a str, String)>,
+    ) -> Result<Option<HeaderValue>, TemplateError> {
+        let id = self.client.client_id.clone();
+        let secret = self.client.client_secret.as_ref().map(|secret| secret.expose().to_owned());
+        match method {
+            ClientAuthentication::ClientSecretBasic => return Ok(Some(basic(&id, &secret.unwrap_or_default()))),
+            ClientAuthentication::ClientSecretPost | ClientAuthentication::ClientSecretQuery => {
+                params.push(("client_id", id));
+                params.extend(secret.map(|secret| ("client_secret", secret)));
+            }
+            ClientAuthentication::PrivateKeyJwt => {
+                params.push(("client_id", id));
+                params.push(("client_assertion_type", CLIENT_ASSERTION.to_owned()));
+                params.push(("client_assertion", self.client_assertion()?));
+            }
+            ClientAuthentication::SignedClientSecret => {
+                params.push(("client_id", id));
+                params.push(("client_secret", self.client_assertion()?));
+            }
+            ClientAuthentication::None => params.push(("client_id", id)),
+        }
+        Ok(None)
+    }
+
+    fn client_assertion(&self) -> Result<String, TemplateError> {
+        let assertion = self.oauth2.client_assertion.as_ref();
+        let assertion =
+            assertion.ok_or_else(|| TemplateError::Broken("no client assertion is described".to_owned()))?;
+        self.sign(assertion).map(|signed| signed.expose().to_owned())
+    }
+
+    /// The JWT that a connector's data describes, for this client.
+    pub fn sign(&self, described: &connector::Assertion) -> Result<Assertion, TemplateError> {
+        let mut values = self.values.clone();
+        values.insert("client_id", self.client.client_id.clone());
+        if let Some(secret) = &self.client.client_secret {
+            values.insert("client_secret", secret.expose());
+        }
+        sign(described, &values, self.now, self.random)
+    }
+}
+
+/// RFC 7523 §2.2.
+const CLIENT_ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// The JWT that a connector's data describes.
+pub fn sign(
+    described: &connector::Assertion,
+    values: &Values,
+    now: Timestamp,
+    random: &Random,
+) -> Result<Assertion, TemplateError> {
+    let key = template::leading(&described.key).and_then(|name| values.get(name));
+    let key = key.ok_or_else(|| TemplateError::Missing(described.key.to_string()))?;
+    let key = match described.algorithm {
+        JwtAlgorithm::Rs256 => Key::parse(Algorithm::Rs256, key, random)?,
+        JwtAlgorithm::Es256 => Key::parse(Algorithm::Es256, key, random)?,
+        JwtAlgorithm::Hs256 => Key::shared(key, SecretEncoding::Text)?,
+    };
+    let key_id = described.key_id.as_ref().map(|id| template::text(id, values)).transpose()?;
+    let claims = template::pairs(&described.claims, values)?;
+    let claims = claims.into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
+    let jti = URL_SAFE_NO_PAD.encode(random.bytes::<16>());
+    let claims = Claims {
+        members: &claims,
+        issued_at: now,
+        expires_at: now.after(Duration::from_secs(described.expires_in)),
+        jti: Some(&jti),
+    };
+    let header = key_id.map(|id| ("kid".to_owned(), Value::from(id))).into_iter().collect();
+    Ok(assertion::sign(&key, &header, &claims, random)?)
+}
+
+/// A request with parameters, written as the provider wants them. `in_query` puts them there whatever the body's form.
+pub(super) fn call(
+    method: connector::Method,
+    format: BodyFormat,
+    mut url: Url,
+    params: &[(&str, String)],
+    in_query: bool,
+) -> Result<http::Request<Bytes>, TemplateError> {
+    let in_query = in_query || format == BodyFormat::Query || method == connector::Method::Get;
+    let mut request = http::Request::new(Bytes::new());
     let headers = request.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(oauth2.token_request_body)));
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
-    if let Some(basic) = basic {
-        headers.insert(header::AUTHORIZATION, basic);
+    if in_query {
+        url.query_pairs_mut().extend_pairs(params);
+    } else {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(format)));
+        *request.body_mut() = body(format, params);
     }
-    set_headers(headers, &oauth2.token_headers, values)?;
+    *request.method_mut() = method_of(method);
+    *request.uri_mut() = uri(&url)?;
     Ok(request)
+}
+
+pub(super) fn method_of(method: connector::Method) -> Method {
+    match method {
+        connector::Method::Get => Method::GET,
+        connector::Method::Post => Method::POST,
+        connector::Method::Delete => Method::DELETE,
+    }
 }
 
 /// What providers see of us; several refuse a request without one.
 pub const USER_AGENT: &str = concat!("mooring/", env!("CARGO_PKG_VERSION"));
-
-/// How the client proves itself: the Basic header, or parameters added to the body.
-pub(super) fn authenticate(
-    method: ClientAuthentication,
-    client: &ProviderClient,
-    params: &mut Vec<(&str, String)>,
-) -> Option<HeaderValue> {
-    let secret = client.client_secret.as_ref().map(ClientSecret::expose);
-    match method {
-        ClientAuthentication::ClientSecretBasic => return Some(basic(&client.client_id, secret.unwrap_or_default())),
-        ClientAuthentication::ClientSecretPost => {
-            params.push(("client_id", client.client_id.clone()));
-            params.extend(secret.map(|secret| ("client_secret", secret.to_owned())));
-        }
-        ClientAuthentication::None => params.push(("client_id", client.client_id.clone())),
-    }
-    None
-}
 
 /// HTTP Basic with both halves form-encoded first (RFC 6749 §2.3.1).
 pub(super) fn basic(user: &str, password: &str) -> HeaderValue {
@@ -131,7 +362,9 @@ pub(super) fn sensitive(text: &str) -> HeaderValue {
 
 pub(super) fn body(format: BodyFormat, params: &[(&str, String)]) -> Bytes {
     match format {
-        BodyFormat::Form => url::form_urlencoded::Serializer::new(String::new()).extend_pairs(params).finish().into(),
+        BodyFormat::Form | BodyFormat::Query => {
+            url::form_urlencoded::Serializer::new(String::new()).extend_pairs(params).finish().into()
+        }
         BodyFormat::Json => {
             let object: serde_json::Map<String, Value> =
                 params.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into())).collect();
@@ -142,7 +375,7 @@ pub(super) fn body(format: BodyFormat, params: &[(&str, String)]) -> Bytes {
 
 pub(super) fn content_type(format: BodyFormat) -> &'static str {
     match format {
-        BodyFormat::Form => "application/x-www-form-urlencoded",
+        BodyFormat::Form | BodyFormat::Query => "application/x-www-form-urlencoded",
         BodyFormat::Json => "application/json",
     }
 }
@@ -153,17 +386,17 @@ pub(super) fn uri(url: &url::Url) -> Result<http::Uri, TemplateError> {
 
 /// Sets fixed headers, in place of any that is there.
 pub(super) fn set_headers(headers: &mut http::HeaderMap, fixed: &Pairs, values: &Values) -> Result<(), TemplateError> {
-    for (name, value) in fixed.iter() {
+    for (name, value) in template::pairs(fixed, values)? {
         let header = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| TemplateError::Broken(format!("the header {name} has no valid name")))?;
-        headers.insert(header, sensitive(&template::text(value, values)?));
+        headers.insert(header, sensitive(&value));
     }
     Ok(())
 }
 
 /// Reads a token response. A refusal is told apart from a failure: the first is the provider's word, the second is not.
 pub fn read(oauth2: &OAuth2, response: &http::Response<Bytes>, now: Timestamp) -> Result<Tokens, ProviderError> {
-    let answer = answer(response)?;
+    let answer = formatted(oauth2.token_response.format, response)?;
     if let Some(error) = signalled(oauth2.error_signal.as_ref(), &answer) {
         return Err(ProviderError::Refused(error));
     }
@@ -175,18 +408,51 @@ pub fn read(oauth2: &OAuth2, response: &http::Response<Bytes>, now: Timestamp) -
             .map_or(ProviderError::InvalidResponse("no access token"), |error| ProviderError::Refused(code(&error))));
     };
     let refresh_token = text(&paths.refresh_token);
-    if [Some(&access_token), refresh_token.as_ref()].into_iter().flatten().any(|token| !is_token(token)) {
+    let slots = slots(oauth2, &answer, now);
+    let further = slots.values().flat_map(|slot| {
+        std::iter::once(slot.access_token.expose()).chain(slot.refresh_token.as_ref().map(RefreshToken::expose))
+    });
+    let all = std::iter::once(access_token.as_str()).chain(refresh_token.as_deref()).chain(further);
+    if all.into_iter().any(|token| !is_token(token)) {
         return Err(ProviderError::InvalidResponse(
             "a token is longer than 16 KiB or holds other than printable ASCII",
         ));
     }
+    let expires_at = ends(&answer, &paths.expires_in, paths.expiry, now)
+        .or(oauth2.default_expires_in.map(|seconds| now.after(Duration::from_secs(seconds).min(LONGEST))));
     Ok(Tokens {
         access_token: AccessToken::from(access_token),
         refresh_token: refresh_token.map(RefreshToken::from),
-        expires_at: lifetime(oauth2, &answer).map(|lifetime| now.after(lifetime)),
-        scopes: scopes(oauth2, &answer),
+        expires_at,
+        scopes: scopes(oauth2, &paths.scope, &answer),
+        slots,
         answer,
     })
+}
+
+/// The further tokens that an answer carries; a slot without a token is none.
+fn slots(oauth2: &OAuth2, answer: &Value, now: Timestamp) -> BTreeMap<String, Slot> {
+    let text = |path: &str| template::pluck_text(answer, path).filter(|text| !text.is_empty());
+    let slot = |slot: &TokenSlot| {
+        let found = Slot {
+            access_token: AccessToken::from(text(&slot.access_token)?),
+            refresh_token: slot.refresh_token.as_deref().and_then(text).map(RefreshToken::from),
+            expires_at: slot.expires_in.as_deref().and_then(|path| ends(answer, path, Expiry::Seconds, now)),
+            scopes: slot.scope.as_deref().and_then(|path| scopes(oauth2, path, answer)),
+        };
+        Some((slot.name.to_string(), found))
+    };
+    oauth2.token_slots.iter().filter_map(slot).collect()
+}
+
+/// An answer in the form that the data names. One that is refused is JSON everywhere, or has no form to speak of.
+fn formatted(format: ResponseFormat, response: &http::Response<Bytes>) -> Result<Value, ProviderError> {
+    let pairs = match format {
+        ResponseFormat::Form if response.status().is_success() => url::form_urlencoded::parse(response.body()),
+        ResponseFormat::Form | ResponseFormat::Json => return answer(response),
+    };
+    let members = pairs.map(|(name, value)| (name.into_owned(), Value::from(value.into_owned())));
+    Ok(Value::Object(members.collect()))
 }
 
 /// Printable ASCII (RFC 6749 Appendix A.12 and A.17), and not more than can be kept and sent in a header.
@@ -194,14 +460,22 @@ fn is_token(text: &str) -> bool {
     text.len() <= 16 * 1024 && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
-/// Seconds as a number or as digits; nothing is an expiry that never comes, and zero is one that has.
-fn lifetime(oauth2: &OAuth2, answer: &Value) -> Option<Duration> {
-    let said = template::pluck_text(answer, &oauth2.token_response.expires_in);
-    let seconds =
-        said.and_then(|text| text.parse::<f64>().ok()).filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
-    let lifetime =
-        seconds.map(Duration::from_secs_f64_saturating).or(oauth2.default_expires_in.map(Duration::from_secs));
-    lifetime.map(|lifetime| lifetime.min(LONGEST))
+/// When what an answer tells of ends. Nothing is an end that never comes, and zero is one that has.
+pub(super) fn ends(answer: &Value, path: &str, expiry: Expiry, now: Timestamp) -> Option<Timestamp> {
+    let said = template::pluck_text(answer, path)?;
+    let number = || said.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
+    let since_the_epoch = |length: Duration| Timestamp::default().after(length);
+    let ends = match expiry {
+        Expiry::Seconds => now.after(Duration::from_secs_f64_saturating(number()?).min(LONGEST)),
+        Expiry::Milliseconds => now.after(Duration::from_secs_f64_saturating(number()? / 1000.0).min(LONGEST)),
+        Expiry::UnixSeconds => since_the_epoch(Duration::try_from_secs_f64(number()?).ok()?),
+        Expiry::UnixMilliseconds => since_the_epoch(Duration::try_from_secs_f64(number()? / 1000.0).ok()?),
+        Expiry::Rfc3339 => {
+            let at = DateTime::from_str(&said, Format::DateTimeWithOffset).ok()?;
+            since_the_epoch(Duration::from_secs(u64::try_from(at.secs()).ok()?))
+        }
+    };
+    Some(ends.min(now.after(LONGEST)))
 }
 
 /// `Duration::from_secs_f64` panics on a number too large; this one does not.
@@ -216,9 +490,9 @@ impl Saturating for Duration {
 }
 
 /// The scopes as one text with separators, or as a list.
-fn scopes(oauth2: &OAuth2, answer: &Value) -> Option<Vec<String>> {
+fn scopes(oauth2: &OAuth2, path: &str, answer: &Value) -> Option<Vec<String>> {
     let separator = oauth2.response_scope_separator.as_deref().unwrap_or(&oauth2.scope_separator);
-    let parts: Vec<&str> = match template::pluck(answer, &oauth2.token_response.scope)? {
+    let parts: Vec<&str> = match template::pluck(answer, path)? {
         Value::String(text) => text.split(separator).collect(),
         Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
         _ => return None,
@@ -253,7 +527,8 @@ pub(super) fn answer(response: &http::Response<Bytes>) -> Result<Value, Provider
 pub(super) fn signalled(signal: Option<&ErrorSignal>, answer: &Value) -> Option<String> {
     let signal = signal?;
     let found = template::pluck_text(answer, &signal.path)?;
-    let refused = signal.equals.as_ref().is_none_or(|refusal| *refusal == found);
+    let refused = signal.equals.as_ref().is_none_or(|refusal| *refusal == found)
+        && signal.not_equals.as_ref().is_none_or(|success| *success != found);
     refused.then(|| code(&template::pluck_text(answer, &signal.code).unwrap_or_else(|| "refused".to_owned())))
 }
 
@@ -274,6 +549,7 @@ pub fn ends_the_grant(error: &ProviderError) -> bool {
 #[expect(clippy::needless_pass_by_value, reason = "`json!` at the call reads better than a reference to it")]
 mod tests {
     use super::*;
+    use crate::secret::ClientSecret;
 
     fn oauth2(json: serde_json::Value) -> OAuth2 {
         let mut all = serde_json::json!({"authorization_endpoint": "https://auth.acme.example/authorize", "token_endpoint": "https://auth.acme.example/token"});
@@ -286,7 +562,14 @@ mod tests {
     }
 
     fn refresh(data: serde_json::Value) -> http::Request<Bytes> {
-        refresh_request(&oauth2(data), &client(), &RefreshToken::from("r".to_owned()), &Values::default()).unwrap()
+        let asking = TokenRequest {
+            oauth2: &oauth2(data),
+            client: &client(),
+            values: &Values::default(),
+            now: Timestamp::from_secs(1),
+            random: &Random::system(),
+        };
+        asking.refresh(&RefreshToken::from("r".to_owned())).unwrap()
     }
 
     #[test]

@@ -51,7 +51,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "id": "bench",
         "name": "Bench",
         "inputs": [{ "name": "api_key", "label": "API key", "secret": true }],
-        "api": { "base_url": provider, "credential": { "in": "header", "value": "api_key" } },
+        "api": { "base_url": provider, "credential": { "in": "header", "value": "Bearer {api_key}" } },
     }))?;
     app.settings.put_custom(&project.id, &connector).await?;
     let connection = Connection {

@@ -162,7 +162,7 @@ impl Invented {
     async fn plant_connections(&self) {
         let notes: Connector = serde_json::from_value(json!({
             "id": "notes", "name": "Notes", "inputs": [{ "name": "api_key", "label": "API key", "secret": true }],
-            "api": { "base_url": format!("{}/v1", self.provider.url), "credential": { "in": "header", "name": "X-API-Key", "prefix": "", "value": "api_key" } },
+            "api": { "base_url": format!("{}/v1", self.provider.url), "credential": { "in": "header", "name": "X-API-Key", "value": "{api_key}" } },
         }))
         .unwrap();
         self.app.settings.put_custom(&project(), &notes).await.unwrap();

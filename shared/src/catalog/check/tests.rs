@@ -24,7 +24,7 @@ fn connector(member: &str, value: Value) -> Connector {
             "token_response": {"instance_url": "instance_url"},
             "patterns": {"company": "[0-9]+"},
         },
-        "lookups": [{"name": "site", "url": "https://api.vendor.com/sites", "path": "0.id", "pattern": "[a-z]+"}],
+        "lookups": [{"name": "site", "url": "https://api.vendor.com/sites", "path": "0.id", "patterns": {"site": "[a-z]+"}}],
         "api": {
             "base_url": "https://{shop}.vendor.com/v1/{company}",
             "base_url_patterns": ["https://*.vendor.com"],
@@ -107,7 +107,52 @@ fn what_is_not_is_named_with_its_field() {
             json!("https://login.vendor.com/{company}"),
             "oauth2.authorization_endpoint",
         ),
-        ("/settings", json!([{"name": "app_key", "label": "Key", "secret": true}]), "settings"),
+        ("/settings", json!([{"name": "app_key", "label": "Key", "secret": true, "default": "x"}]), "settings.app_key"),
+        (
+            "/settings",
+            json!([{"name": "app_key", "label": "Key", "optional": true, "default": "x"}]),
+            "settings.app_key",
+        ),
+        (
+            "/oauth1",
+            json!({"temporary_credential_endpoint": "https://login.vendor.com/r", "authorization_endpoint": "https://login.vendor.com/a", "token_endpoint": "https://login.vendor.com/t"}),
+            "oauth1",
+        ),
+        ("/oauth2/grant", json!("client_credentials"), "captures"),
+        ("/oauth2/grant", json!("device_code"), "oauth2.device_authorization_endpoint"),
+        ("/oauth2/authorization_endpoint", json!(null), "oauth2.authorization_endpoint"),
+        ("/oauth2/refresh", json!("remint"), "oauth2.refresh"),
+        ("/oauth2/token_endpoint_auth_method", json!("private_key_jwt"), "oauth2.client_assertion"),
+        ("/oauth2/client_assertion", json!({"algorithm": "ES256", "key": "{shop}"}), "oauth2.client_assertion.key"),
+        (
+            "/oauth2/client_assertion",
+            json!({"algorithm": "ES256", "key": "{client_secret}", "claims": {"exp": "1"}}),
+            "oauth2.client_assertion.claims",
+        ),
+        (
+            "/oauth2/client_assertion",
+            json!({"algorithm": "ES256", "key": "{client_secret}", "expires_in": 86400}),
+            "oauth2.client_assertion.expires_in",
+        ),
+        ("/oauth2/parameter_names", json!({"token_request": {"token": "t"}}), "oauth2.parameter_names.token_request"),
+        ("/oauth2/authorization_fragment", json!("a b"), "oauth2.authorization_fragment"),
+        ("/oauth2/token_slots", json!([{"name": "User", "access_token": "a"}]), "oauth2.token_slots"),
+        (
+            "/oauth2/exchange",
+            json!({"endpoint": "https://login.vendor.com/x", "params": {"t": "{site}"}}),
+            "oauth2.exchange.params",
+        ),
+        ("/login", json!({"url": "https://login.vendor.com/login", "token": "a..b"}), "login.token"),
+        ("/login", json!({"url": "https://login.vendor.com/login", "token": "t"}), "api.credential"),
+        ("/captures/login_response", json!({"base": "base"}), "captures.login_response"),
+        ("/captures/defaults", json!({"company": "a"}), "captures.defaults.company"),
+        ("/captures/defaults", json!({"nothing": "a"}), "captures.defaults"),
+        ("/lookups/0/list", json!("a..b"), "lookups.site.list"),
+        ("/lookups/0/only", json!({"type": "x"}), "lookups.site.only"),
+        ("/lookups/0/body", json!("{"), "lookups.site.body"),
+        ("/api/query", json!({"": "x"}), "api.query"),
+        ("/api/credential", json!({"in": "path"}), "api.credential"),
+        ("/api/credential", json!({"in": "oauth1"}), "api.credential"),
         ("/oauth2/authorization_params", json!({"state": "mine"}), "oauth2.authorization_params"),
         ("/oauth2/authorization_params", json!({"response_mode": "form_post"}), "oauth2.authorization_params"),
         ("/oauth2/token_params", json!({"secret": "{client_secret}"}), "oauth2.token_params"),
@@ -150,12 +195,11 @@ fn what_is_not_is_named_with_its_field() {
         ("/api/headers", json!({"Authorization": "Bearer x"}), "api.headers"),
         ("/api/headers", json!({"X Y": "1"}), "api.headers"),
         ("/api/headers", json!({"X": "1\r\nY: 2"}), "api.headers"),
-        ("/api/headers", json!({"X": "{client_secret}"}), "api.headers"),
         ("/api/headers", json!({"X-A": "1", "x-a": "2"}), "api.headers"),
-        ("/api/credential", json!({"in": "header", "value": "token"}), "api.credential"),
-        ("/api/credential", json!({"in": "header", "value": "shop"}), "api.credential"),
+        ("/api/credential", json!({"in": "header", "value": "{token}"}), "api.credential"),
+        ("/api/credential", json!({"in": "header", "value": "{shop}"}), "api.credential"),
         ("/api/credential", json!({"in": "header", "name": "Host"}), "api.credential"),
-        ("/api/credential", json!({"in": "header", "prefix": "Bearer\n"}), "api.credential"),
+        ("/api/credential", json!({"in": "header", "value": "Bearer\n{access_token}"}), "api.credential"),
         (
             "/lookups",
             json!(
@@ -168,7 +212,7 @@ fn what_is_not_is_named_with_its_field() {
         ("/lookups/0/url", json!("https://api.vendor.com/{site}"), "lookups.site.url"),
         ("/lookups/0/url", json!("https://api.vendor.com/?t={access_token}"), "lookups.site.url"),
         ("/lookups/0/path", json!("0..id"), "lookups.site"),
-        ("/lookups/0/pattern", json!("["), "lookups.site.pattern"),
+        ("/lookups/0/patterns", json!({"site": "["}), "lookups.site.patterns.site"),
         ("/profile/url", json!("https://evil.example/me"), "profile.url"),
         ("/profile/url", json!("https://vendor.com.evil.example/me"), "profile.url"),
         ("/profile/account_id", json!("{access_token}"), "profile.account_id"),
@@ -188,7 +232,8 @@ fn what_is_not_is_named_with_its_field() {
 fn a_free_host_is_refused_in_words() {
     assert_eq!(
         outcome("/oauth2/token_endpoint", json!("https://{shop}/token"), false),
-        "oauth2.token_endpoint: `{shop}` would be a free host, which is not supported: list its `values`"
+        "oauth2.token_endpoint: `{shop}` would be a free host, to which the client's secret would be sent: list its `values`, \
+         make it one of the settings, or register a client for each host"
     );
 }
 
@@ -222,10 +267,10 @@ fn a_key_has_to_be_an_input() {
         serde_json::from_value::<Connector>(connector).unwrap().check(false).map_err(|error| error.field)
     };
     let refused = Err("api.credential".to_owned());
-    assert_eq!(keyed(json!({"in": "header", "value": "api_key"})), Ok(()));
-    assert_eq!(keyed(json!({"in": "query", "name": "key", "value": "api_key"})), Ok(()));
-    assert_eq!(keyed(json!({"in": "basic", "username": "user", "password": "api_key"})), Ok(()));
-    assert_eq!(keyed(json!({"in": "basic", "username": "user"})), refused);
+    assert_eq!(keyed(json!({"in": "header", "value": "Key {api_key}"})), Ok(()));
+    assert_eq!(keyed(json!({"in": "query", "name": "key", "value": "{api_key}"})), Ok(()));
+    assert_eq!(keyed(json!({"in": "basic", "username": "{user}/token", "password": "{api_key}"})), Ok(()));
+    assert_eq!(keyed(json!({"in": "basic", "username": "{user}"})), refused);
     assert_eq!(keyed(json!({"in": "header"})), refused, "there is no access token without oauth2");
 }
 

@@ -223,7 +223,7 @@ fn what_a_provider_says_is_believed_within_the_data() {
             "token_response": {"instance_url": "instance_url", "team": "team.id"},
             "patterns": {"realm_id": "[0-9]+"}
         },
-        "lookups": [{"name": "site", "url": "https://api.vendor.com/sites", "path": "0.id", "pattern": "[a-f]+"}],
+        "lookups": [{"name": "site", "url": "https://api.vendor.com/sites", "path": "0.id", "patterns": {"site": "[a-f]+"}}],
         "api": {"base_url": "{instance_url}", "base_url_patterns": ["https://*.vendor.com"]}
     }))
     .unwrap();

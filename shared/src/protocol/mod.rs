@@ -19,5 +19,6 @@ pub mod pushed;
 pub mod return_address;
 pub mod revocation;
 pub mod scope;
+pub mod signing;
 pub mod template;
 pub mod token;

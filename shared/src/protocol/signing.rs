@@ -1,0 +1,3 @@
+//! Requests that carry a signature in place of a token, or beside one.
+
+pub mod aws;

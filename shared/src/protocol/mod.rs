@@ -7,6 +7,7 @@ pub mod account;
 mod answer;
 pub mod assertion;
 pub mod authorization;
+pub mod callback_signature;
 pub mod connector;
 pub mod credentials;
 pub mod device;

@@ -14,7 +14,7 @@ const LIMIT: usize = 64 * 1024;
 /// The members of an answer whose status says that there are some. A refusal and a failure are told apart as in
 /// [`token`]; a name that stands twice could be read either way, so such an answer is not read.
 pub(super) fn members(response: &http::Response<Bytes>) -> Result<Map<String, Value>, ProviderError> {
-    if response.body().len() > LIMIT {
+    if response.status().is_success() && response.body().len() > LIMIT {
         return Err(ProviderError::InvalidResponse("the answer is longer than 64 KiB"));
     }
     let Value::Object(members) = token::answer(response)? else {

@@ -1,6 +1,7 @@
 //! Demonstrating proof of possession (RFC 9449): each request carries a proof by a key that the token is bound to.
 //!
-//! The key is made for one connection and sealed with its tokens. Proofs are ES256, which every server that knows DPoP takes.
+//! The key is made for one connection and sealed with its tokens. Proofs are ES256, which every server takes that asks
+//! for proofs.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -199,6 +200,23 @@ mod tests {
         let point = [vec![4], coordinate("x"), coordinate("y")].concat();
         UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(signed.as_bytes(), &decode(signature)).unwrap();
         (header.clone(), serde_json::from_slice(&decode(claims)).unwrap())
+    }
+
+    /// So what is read of our own proofs below is read as it should be.
+    #[test]
+    fn the_proof_of_rfc_9449_section_4_1_verifies() {
+        let mut proof = HeaderValue::from_static(
+            "eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6IkVDIiwieCI6Imw4dEZyaHgtMzR0VjNoUklDUkRZOXpDa0RscEJoRjQyVVFV\
+             ZldWQVdCRnMiLCJ5IjoiOVZFNGpmX09rX282NHpiVFRsY3VOSmFqSG10NnY5VERWclUwQ2R2R1JEQSIsImNydiI6IlAtMjU2In19.eyJqdGkiOiItQndDM0VT\
+             YzZhY2MybFRjIiwiaHRtIjoiUE9TVCIsImh0dSI6Imh0dHBzOi8vc2VydmVyLmV4YW1wbGUuY29tL3Rva2VuIiwiaWF0IjoxNTYyMjYyNjE2fQ.2-GxA6T8lP4\
+             vfrg8v-FdWP0A0zdrj8igiMLvqRMUvwnQg4PtFLbdLXiOSsX0x7NVY-FNyJK70nfbV37xRZT3Lg",
+        );
+        proof.set_sensitive(true);
+        let (_, claims) = verified(&proof);
+        assert_eq!(
+            claims,
+            json!({"jti": "-BwC3ESc6acc2lTc", "htm": "POST", "htu": "https://server.example.com/token", "iat": 1_562_262_616})
+        );
     }
 
     #[test]

@@ -102,6 +102,7 @@ mod tests {
             (302, "", "invalid a redirect where none is documented"),
             (400, r#"{"error":"invalid_request","error_description":"x"}"#, "refused invalid_request"),
             (413, "", "refused status 413"),
+            (503, &huge, "failed 503"),
             (429, "", "failed 429"),
             (500, r#"{"error":"server_error"}"#, "failed 500"),
         ];
@@ -114,7 +115,7 @@ mod tests {
     fn the_browser_carries_the_reference_alone() {
         let pushed = Pushed {
             request_uri: "urn:ietf:params:oauth:request_uri:a&b".to_owned(),
-            expires_in: Duration::from_secs(60),
+            expires_in: Duration::from_mins(1),
         };
         let url = pushed.authorization_url(&Url::parse("https://as.example/authorize?tenant=1").unwrap(), "s6BhdRkqt3");
         assert_eq!(

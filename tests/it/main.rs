@@ -16,6 +16,7 @@ mod data_folder;
 mod deleted_user;
 mod emulator;
 mod events;
+mod five_quirks;
 mod five_ways;
 mod frame;
 mod from_page;

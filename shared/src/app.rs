@@ -117,6 +117,13 @@ impl App {
         })
     }
 
+    /// With another way to the providers.
+    #[cfg(feature = "zoo")]
+    #[must_use]
+    pub fn with_egress(self, egress: Egress) -> Self {
+        Self { egress, ..self }
+    }
+
     /// Connects and fetches what every request needs, so that the first one meets no TLS handshake: at most a second, and
     /// a failure is only logged, since each is tried again at first use.
     pub async fn prefetch(&self, ahead: &[Ahead]) {

@@ -25,7 +25,12 @@ use crate::{config::Aws, error::StoreError};
 /// Never: the provider that is compiled in speaks both versions.
 #[must_use]
 pub fn tls() -> rustls::ClientConfig {
-    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    tls_under(rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
+}
+
+/// The same for certificates under these roots.
+#[must_use]
+pub fn tls_under(roots: rustls::RootCertStore) -> rustls::ClientConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     #[expect(clippy::expect_used, reason = "ring has the safe default versions; a failure would be one of the build")]
     let versions = rustls::ClientConfig::builder_with_provider(provider)

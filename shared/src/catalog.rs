@@ -3,6 +3,7 @@
 mod check;
 #[cfg(test)]
 mod compile;
+#[cfg_attr(not(test), expect(dead_code, reason = "the build script and the tests write the bytes"))]
 mod packed;
 
 use std::sync::{LazyLock, OnceLock};

@@ -36,9 +36,20 @@ pub struct Egress {
 impl Egress {
     /// A way out over this TLS configuration. `loopback` opens it to this machine: local mode alone.
     pub fn new(tls: rustls::ClientConfig, loopback: bool) -> Result<Self, reqwest::Error> {
+        Self::by(tls, PublicResolver { loopback }, loopback)
+    }
+
+    /// A way out on which every name leads to one server on this machine, which plays the providers. All else is as in a
+    /// deployment: the allow-list, https, the names in the addresses and in the certificates.
+    #[cfg(feature = "zoo")]
+    pub fn to_zoo(tls: rustls::ClientConfig, zoo: SocketAddr) -> Result<Self, reqwest::Error> {
+        Self::by(tls, ZooResolver(zoo), true)
+    }
+
+    fn by(tls: rustls::ClientConfig, resolver: impl Resolve + 'static, loopback: bool) -> Result<Self, reqwest::Error> {
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
-            .dns_resolver(std::sync::Arc::new(PublicResolver { loopback }))
+            .dns_resolver(std::sync::Arc::new(resolver))
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(Duration::from_secs(5))
@@ -145,6 +156,18 @@ impl Resolve for PublicResolver {
             }
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
+    }
+}
+
+/// Resolves every name to the zoo, but those that are this machine's anyway.
+#[cfg(feature = "zoo")]
+struct ZooResolver(SocketAddr);
+
+#[cfg(feature = "zoo")]
+impl Resolve for ZooResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let addresses = if is_this_machine(name.as_str()) { THIS_MACHINE.to_vec() } else { vec![self.0] };
+        Box::pin(async move { Ok(Box::new(addresses.into_iter()) as Addrs) })
     }
 }
 

@@ -21,6 +21,8 @@ mod tasks;
 use std::{io, path::Path, sync::Arc, time::Duration};
 
 use axum::Router;
+#[cfg(feature = "zoo")]
+use shared::egress::Egress;
 use shared::{
     app::App,
     aws,
@@ -160,7 +162,13 @@ impl Server {
 /// What the handlers have at hand: the deployed thing, but for its settings.
 fn mooring(options: &Options, addresses: &Addresses, aws: Aws) -> Result<App, StartError> {
     let catalog = Catalog::builtin().with(acme(&addresses.provider_url)?);
-    App::new(config(&addresses.base_url, aws)?, catalog, options.clock.clone()).map_err(other)
+    let app = App::new(config(&addresses.base_url, aws)?, catalog, options.clock.clone()).map_err(other)?;
+    #[cfg(feature = "zoo")]
+    if let Some((zoo, tls)) = &options.zoo {
+        let egress = Egress::to_zoo(tls.clone(), *zoo).map_err(other)?;
+        return Ok(app.with_egress(egress));
+    }
+    Ok(app)
 }
 
 fn config(base_url: &Url, aws: Aws) -> Result<Config, StartError> {

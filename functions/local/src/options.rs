@@ -26,6 +26,9 @@ pub struct Options {
     pub clock: Clock,
     /// Whether the keeper runs by itself, every minute.
     pub keeper: bool,
+    /// The server that plays all providers, and what its certificates are trusted by.
+    #[cfg(feature = "zoo")]
+    pub zoo: Option<(SocketAddr, rustls::ClientConfig)>,
 }
 
 /// Where the state lives.
@@ -50,6 +53,8 @@ impl Options {
             data: Data::Memory,
             clock,
             keeper: false,
+            #[cfg(feature = "zoo")]
+            zoo: None,
         }
     }
 
@@ -75,6 +80,8 @@ impl Options {
             data,
             clock: Clock::system(),
             keeper: true,
+            #[cfg(feature = "zoo")]
+            zoo: None,
         })
     }
 }

@@ -322,7 +322,7 @@ def main():
             elif start["instructions"] > before * RISE:
                 failed.append(f"{name}: {start['instructions']:,} instructions, {start['instructions'] / before - 1:.1%} above the baseline's {before:,}")
     if arguments.update:
-        baseline = {
+        baseline |= {
             "machine": here,
             "init": baseline["init"] | {name: start["instructions"] for name, start in starts.items()},
             "requests": baseline.get("requests", {}) | {n: {"first": r["first"], "warm": r["warm"]} for n, r in requests.items()},

@@ -158,7 +158,8 @@ fn by_signed_secret(exchange: &Exchange<'_>, state: &State, id: &str, secret: &s
         now: exchange.now,
         longest: LONGEST_SECRET,
     };
-    jwt::check(secret, &client.public_keys, &expected).map_err(|words| wrong(format!("the client's secret {words}")))?;
+    jwt::check(secret, &client.public_keys, &expected)
+        .map_err(|words| wrong(format!("the client's secret {words}")))?;
     Ok(client)
 }
 

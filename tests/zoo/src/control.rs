@@ -28,9 +28,8 @@ pub fn answer(engine: &Engine, request: &Request) -> Option<Reply> {
             Ok(json!({}))
         }
         ("GET", "calls") => Ok(calls(engine)),
-        ("POST", "faults") => read(request).and_then(|asked: AskedFault| {
-            fault(engine, &asked.provider, &asked.endpoint, asked.calls, asked.fault)
-        }),
+        ("POST", "faults") => read(request)
+            .and_then(|asked: AskedFault| fault(engine, &asked.provider, &asked.endpoint, asked.calls, asked.fault)),
         ("DELETE", "faults") => {
             for provider in &engine.providers {
                 if let Some((_, mut state)) = provider.ids.first().and_then(|id| engine.state(id)) {

@@ -146,11 +146,14 @@ impl Engine {
             Err((index, refused)) => {
                 let provider = index.map(|index| &self.providers[index]);
                 self.record(provider, None, request, &refused);
-                let Some(provider) = provider else { return Reply::new(421, "text/plain", "no provider has this host name") };
+                let Some(provider) = provider else {
+                    return Reply::new(421, "text/plain", "no provider has this host name");
+                };
                 return write_refusal(provider, None, request, &refused, None);
             }
         };
-        let (provider, endpoint) = (&self.providers[found.provider], &self.providers[found.provider].endpoints[found.endpoint]);
+        let (provider, endpoint) =
+            (&self.providers[found.provider], &self.providers[found.provider].endpoints[found.endpoint]);
         let mut state = self.lock(found.provider);
         *state.calls.entry(endpoint.name.clone()).or_default() += 1;
         let faults = state.faults(&endpoint.name);
@@ -183,7 +186,7 @@ impl Engine {
             log.pop_front();
         }
         // A path may hold a token; where the endpoint is known its pattern says enough.
-        let path = endpoint.map_or(request.path.as_str(), |endpoint| endpoint.path.as_str());
+        let path = endpoint.map_or_else(|| without_long_pieces(&request.path), |e| e.path.as_str().to_owned());
         log.push_back(Refusal {
             provider: provider.and_then(|provider| provider.ids.first()).cloned().unwrap_or_default(),
             endpoint: endpoint.map(|endpoint| endpoint.name.clone()).unwrap_or_default(),
@@ -221,11 +224,18 @@ impl Engine {
             }
         }
         best.map(|(_, found)| found).ok_or_else(|| match (path_of, host_of) {
-            (Some(index), _) => (Some(index), Refused::new("method", format!("{} is not a method of this path", request.method))),
+            (Some(index), _) => {
+                (Some(index), Refused::new("method", format!("{} is not a method of this path", request.method)))
+            }
             (None, Some(index)) => (Some(index), Refused::new("not_found", "nothing is documented at this path")),
             (None, None) => (None, Refused::new("not_found", "no provider has this host name")),
         })
     }
+}
+
+fn without_long_pieces(path: &str) -> String {
+    let short = |piece: &str| if piece.len() > 24 { "…".to_owned() } else { piece.to_owned() };
+    path.split('/').map(short).collect::<Vec<_>>().join("/")
 }
 
 struct Found {
@@ -235,7 +245,11 @@ struct Found {
 }
 
 fn first_host(patterns: &[crate::pattern::Pattern], host: &str) -> Option<Map<String, Value>> {
-    patterns.iter().filter_map(|pattern| Some((pattern.weight(), pattern.host(host)?))).max_by_key(|(w, _)| *w).map(|(_, taken)| taken)
+    patterns
+        .iter()
+        .filter_map(|pattern| Some((pattern.weight(), pattern.host(host)?)))
+        .max_by_key(|(w, _)| *w)
+        .map(|(_, taken)| taken)
 }
 
 /// The methods that an endpoint takes.
@@ -389,7 +403,8 @@ impl Exchange<'_> {
     /// The registered key of which all claims are fields.
     pub fn key(&self, state: &State, claims: &[Claim]) -> Result<Value, Refused> {
         let Some(first) = claims.first() else { return Ok(json!({})) };
-        let fits = |key: &&BTreeMap<String, String>| claims.iter().all(|claim| key.get(&claim.field) == Some(&claim.value));
+        let fits =
+            |key: &&BTreeMap<String, String>| claims.iter().all(|claim| key.get(&claim.field) == Some(&claim.value));
         let key = state.keys.iter().find(fits).ok_or_else(|| {
             let fields: Vec<&str> = claims.iter().map(|claim| claim.field.as_str()).collect();
             let case = if first.case == "parameter" { "key_unknown" } else { &first.case };
@@ -430,7 +445,9 @@ impl Exchange<'_> {
 
 fn write(exchange: &Exchange<'_>, done: Done) -> Reply {
     match done {
-        Done::Say(answer, variables) => write_answer(Some(exchange), exchange.endpoint, exchange.request, &answer, &variables),
+        Done::Say(answer, variables) => {
+            write_answer(Some(exchange), exchange.endpoint, exchange.request, &answer, &variables)
+        }
         Done::Redirect(url) => {
             let mut reply = Reply::new(302, "text/html", "");
             reply.headers.push(("location".to_owned(), url));

@@ -152,8 +152,7 @@ mod tests {
             (with("exp", 5000.into()), "may be valid for 300 seconds at most"),
         ];
         let audiences = ["https://a.example/token".to_owned()];
-        let expected =
-            Expected { issuer: "c", subject: Some("c"), audiences: &audiences, now: 50, longest: 300 };
+        let expected = Expected { issuer: "c", subject: Some("c"), audiences: &audiences, now: 50, longest: 300 };
         for (token, said) in table {
             let result = check(&token, &keys, &expected).err().unwrap_or("fine".to_owned());
             assert_eq!(result, said);

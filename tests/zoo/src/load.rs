@@ -170,7 +170,10 @@ mod tests {
             (format!("{head}{api}"), "endpoint me: an API call needs a credential"),
             (format!("{head}[api]\ncredential = [{{ header = ['A', '${{access_token}}'] }}]\n{api}"), "fine"),
             (format!("{head}[[endpoints]]\nname = 'x'\npath = '/'\n"), "endpoint x: it has to have exactly one role"),
-            (format!("{head}[refusals.oops]\n[[endpoints]]\nname = 'x'\npath = '/'\njwks = true\n"), "refusals.oops is no case"),
+            (
+                format!("{head}[refusals.oops]\n[[endpoints]]\nname = 'x'\npath = '/'\njwks = true\n"),
+                "refusals.oops is no case",
+            ),
             (format!("{head}surprise = 1\n"), "unknown field `surprise`"),
         ];
         for (text, expected) in table {

@@ -106,8 +106,15 @@ fn access_token(exchange: &Exchange<'_>, state: &mut State, data: &Oauth1) -> Re
 
     let account_data = account(exchange, state);
     let host = exchange.captures["host"].clone();
-    let granted =
-        Granted { client_id, account: name, account_data: account_data.clone(), scopes, host, key: json!({}), ended: false };
+    let granted = Granted {
+        client_id,
+        account: name,
+        account_data: account_data.clone(),
+        scopes,
+        host,
+        key: json!({}),
+        ended: false,
+    };
     let grant = state.grant(granted);
     let (token, secret) = (random::text(), random::text());
     let ttl = exchange.provider.tokens.access_ttl;
@@ -213,8 +220,7 @@ impl Signed {
         if method == "PLAINTEXT" {
             return Ok(client_id); // §3.3: neither timestamp nor nonce are needed
         }
-        let timestamp: i64 =
-            need("oauth_timestamp")?.parse().map_err(|_| wrong("oauth_timestamp is not a number"))?;
+        let timestamp: i64 = need("oauth_timestamp")?.parse().map_err(|_| wrong("oauth_timestamp is not a number"))?;
         if (timestamp - exchange.now).abs() > TOLERANCE {
             return Err(wrong("oauth_timestamp is too far from the provider's time"));
         }

@@ -103,9 +103,10 @@ fn not(what: &str) -> Refused {
 
 /// RFC 6749 §3.1 and §3.2: no parameter stands twice.
 fn once(pairs: Pairs) -> Result<Pairs, Refused> {
-    let twice = pairs.iter().enumerate().find(|(i, (name, _))| {
-        !name.ends_with("[]") && pairs.iter().take(*i).any(|(earlier, _)| earlier == name)
-    });
+    let twice = pairs
+        .iter()
+        .enumerate()
+        .find(|(i, (name, _))| !name.ends_with("[]") && pairs.iter().take(*i).any(|(earlier, _)| earlier == name));
     match twice {
         Some((_, (name, _))) => Err(Refused::new("parameter", format!("parameter {name} stands twice"))),
         None => Ok(pairs),

@@ -119,7 +119,11 @@ mod tests {
             ("a = { optional = true, one_of = ['x'] }", None, "fine"),
             ("a = { optional = true, one_of = ['x'] }", Some("y"), "parameter: parameter a has to be one of x"),
             ("a = { forbidden = true }", Some("y"), "parameter: parameter a is not taken here"),
-            ("a = { pattern = '^[0-9]+$', refusal = 'version' }", Some("y"), "version: parameter a has to match ^[0-9]+$"),
+            (
+                "a = { pattern = '^[0-9]+$', refusal = 'version' }",
+                Some("y"),
+                "version: parameter a has to match ^[0-9]+$",
+            ),
             ("a = { contains = 'x' }", Some("y"), "parameter: parameter a has to contain x"),
             ("a = { key = 'api_key' }", Some("y"), "key api_key = y"),
         ];

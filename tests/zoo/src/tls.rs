@@ -69,8 +69,7 @@ impl Authority {
     /// What a listener serves with.
     pub fn config(self: Arc<Self>) -> Result<ServerConfig, TlsError> {
         let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()));
-        let mut config =
-            builder.with_safe_default_protocol_versions()?.with_no_client_auth().with_cert_resolver(self);
+        let mut config = builder.with_safe_default_protocol_versions()?.with_no_client_auth().with_cert_resolver(self);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(config)
     }

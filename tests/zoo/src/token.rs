@@ -71,7 +71,11 @@ fn choose<'e>(exchange: &Exchange<'e>, parameters: &Pairs) -> Result<&'e Grant, 
             None => vec![grant.kind.grant_type()],
         })
         .collect();
-    let words = format!("grant_type has to be {}, was {}", known.join(" or "), if named.is_empty() { "absent" } else { "something else" });
+    let words = format!(
+        "grant_type has to be {}, was {}",
+        known.join(" or "),
+        if named.is_empty() { "absent" } else { "something else" }
+    );
     Err(Refused::new("unsupported_grant_type", words))
 }
 
@@ -138,8 +142,10 @@ impl Call<'_> {
     fn wishes(&self, scopes: &[String]) -> bool {
         let settings = self.client.map(|client| &client.settings[..]).unwrap_or_default();
         let wishes = &self.exchange.provider.tokens.refresh_if;
-        let by_parameter: Vec<&str> =
-            wishes.iter().filter_map(|wish| if let Wish::Parameter(name, _) = wish { Some(name.as_str()) } else { None }).collect();
+        let by_parameter: Vec<&str> = wishes
+            .iter()
+            .filter_map(|wish| if let Wish::Parameter(name, _) = wish { Some(name.as_str()) } else { None })
+            .collect();
         // what the authorization request decides is decided; only this request's own parameters are new
         by_parameter.iter().any(|name| get(self.parameters, name).is_some())
             && wished(wishes, scopes, self.parameters, settings)
@@ -151,9 +157,10 @@ impl Call<'_> {
         match (self.grant.redirect_uri, named) {
             (Need::Ignored, _) | (Need::Optional, None) => Ok(()),
             (Need::Required, None) if asked.is_none() => Ok(()),
-            (Need::Required, None) => {
-                Err(Refused::new("redirect_uri", format!("parameter {} is missing", self.exchange.name("redirect_uri"))))
-            }
+            (Need::Required, None) => Err(Refused::new(
+                "redirect_uri",
+                format!("parameter {} is missing", self.exchange.name("redirect_uri")),
+            )),
             (Need::Required | Need::Optional, Some(named)) if asked.is_none_or(|asked| asked == named) => Ok(()),
             (Need::Required | Need::Optional, Some(_)) => {
                 Err(Refused::new("redirect_uri", "redirect_uri is another than that of the authorization request"))
@@ -298,7 +305,11 @@ impl Call<'_> {
             return wrong("is unknown, has expired or was revoked".to_owned());
         };
         if !accepts.contains(&access.kind) {
-            return wrong(format!("has to be a token of the kind {}, was of the kind {}", accepts.join(" or "), access.kind));
+            return wrong(format!(
+                "has to be a token of the kind {}, was of the kind {}",
+                accepts.join(" or "),
+                access.kind
+            ));
         }
         if now - access.issued_at < *min_age {
             return wrong(format!("has to be {min_age} seconds old"));
@@ -328,10 +339,8 @@ impl Call<'_> {
         let formats = &self.exchange.provider.tokens;
         let mint = |format: &str| interpolate(format, &json!({ "random": random::text(), "uuid": random::uuid() }));
         let access = mint(&formats.access);
-        let usual = matches!(
-            self.grant.kind,
-            GrantKind::AuthorizationCode | GrantKind::RefreshToken | GrantKind::DeviceCode
-        );
+        let usual =
+            matches!(self.grant.kind, GrantKind::AuthorizationCode | GrantKind::RefreshToken | GrantKind::DeviceCode);
         let refresh = match renewal {
             Renewal::Same(token) => Some(token),
             Renewal::New if self.grant.refresh.unwrap_or(usual) => formats.refresh.as_deref().map(mint),

@@ -12,6 +12,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut list = String::from("&[");
     for file in &files {
         let name = file.file_stem().and_then(|stem| stem.to_str()).ok_or("a file's name is not text")?;
+        let file = file.to_str().ok_or("a file's path is not text")?;
         write!(list, "({name:?}, include_str!({file:?})),")?;
     }
     list.push(']');

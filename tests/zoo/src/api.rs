@@ -44,7 +44,7 @@ pub fn call(exchange: &Exchange<'_>, state: &mut State, data: &Api) -> Result<Do
         first => first?,
     };
     let general = exchange.rules(&defaults.headers, &defaults.parameters, &parameters)?;
-    let key = if general.is_empty() { holder.key.clone() } else { exchange.key(state, &general)? };
+    let key = if general.is_empty() { holder.key.clone() } else { state.key(&general)? };
 
     let account = match &holder.granted {
         Some(granted) => granted.account_data.clone(),
@@ -89,9 +89,8 @@ fn presented(exchange: &Exchange<'_>, parameters: &Pairs, place: &Place) -> Resu
     let missing = |what: &str, name: &str| Refused::new("token_missing", format!("{what} {name} is missing"));
     let taken = |what: &str, name: &str, template: &str, text: Option<&str>| {
         let text = text.filter(|text| !text.is_empty()).ok_or_else(|| missing(what, name))?;
-        let bound = capture(template, text)
-            .ok_or_else(|| Refused::new("token_invalid", format!("{what} {name} has to be {template}")))?;
-        Ok(bound.map(|(name, value)| (name.to_owned(), value)).into_iter().collect::<Pairs>())
+        let wrong = || Refused::new("token_invalid", format!("{what} {name} has to be {template}"));
+        capture(template, text).ok_or_else(wrong)
     };
     match place {
         Place::Header(name, template) => taken("header", name, template, exchange.request.header(name)),
@@ -149,7 +148,7 @@ fn holder(
     {
         return Err(Refused::new("token_invalid", "the token was issued to another client than the call names"));
     }
-    let key = exchange.key(state, &claims)?;
+    let key = state.key(&claims)?;
     Ok(Holder { granted, key })
 }
 

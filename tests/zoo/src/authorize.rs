@@ -293,10 +293,10 @@ impl Back<'_> {
     /// OAuth 2.0 Form Post Response Mode §2.
     fn page(&self, answer: &Pairs) -> String {
         let escape = |text: &str| text.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
-        let inputs: String = answer
-            .iter()
-            .map(|(name, value)| format!(r#"<input type="hidden" name="{}" value="{}">"#, escape(name), escape(value)))
-            .collect();
+        let input = |(name, value): &(String, String)| {
+            format!(r#"<input type="hidden" name="{}" value="{}">"#, escape(name), escape(value))
+        };
+        let inputs = answer.iter().map(input).collect::<Vec<_>>().concat();
         let action = escape(self.redirect_uri);
         format!(
             "<!doctype html><title>Working…</title><body onload=\"document.forms[0].submit()\">\

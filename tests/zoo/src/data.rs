@@ -267,6 +267,7 @@ pub enum Place {
 /// The authorization endpoint.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact that a page states or does not")]
 pub struct Authorize {
     /// Whether the provider wants, takes, ignores or refuses PKCE (RFC 7636).
     pub pkce: Pkce,

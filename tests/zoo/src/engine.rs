@@ -345,7 +345,7 @@ fn act(exchange: &Exchange<'_>, state: &mut State) -> Result<Done, Refused> {
     }
     if let Some(answer) = &endpoint.answer {
         let (_, claims) = exchange.gate(&[])?;
-        exchange.key(state, &claims)?;
+        state.key(&claims)?;
         return Ok(Done::Say(answer.clone(), exchange.variables(&[], json!({}))));
     }
     token::token(exchange, state)
@@ -398,19 +398,6 @@ impl Exchange<'_> {
         let mut claims = rule::check(headers, "header", "header", |name| self.request.header(name))?;
         claims.extend(rule::check(rules, "parameter", "parameter", |name| get(parameters, name))?);
         Ok(claims)
-    }
-
-    /// The registered key of which all claims are fields.
-    pub fn key(&self, state: &State, claims: &[Claim]) -> Result<Value, Refused> {
-        let Some(first) = claims.first() else { return Ok(json!({})) };
-        let fits =
-            |key: &&BTreeMap<String, String>| claims.iter().all(|claim| key.get(&claim.field) == Some(&claim.value));
-        let key = state.keys.iter().find(fits).ok_or_else(|| {
-            let fields: Vec<&str> = claims.iter().map(|claim| claim.field.as_str()).collect();
-            let case = if first.case == "parameter" { "key_unknown" } else { &first.case };
-            Refused::new(case, format!("no registered key has this {}", fields.join(" and ")))
-        })?;
-        Ok(json!(key))
     }
 
     /// What answers may be filled with: what every call knows, and `more`.

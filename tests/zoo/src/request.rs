@@ -85,7 +85,7 @@ impl Request {
     }
 }
 
-fn wrong_type(ways: &[Body], was: Option<&str>) -> String {
+fn wrong_type(ways: &[Body], sent: Option<&str>) -> String {
     let wanted: Vec<&str> = ways
         .iter()
         .map(|way| match way {
@@ -94,7 +94,7 @@ fn wrong_type(ways: &[Body], was: Option<&str>) -> String {
             Body::Query => "absent, with the parameters in the query",
         })
         .collect();
-    format!("Content-Type has to be {}, was {}", wanted.join(" or "), was.unwrap_or("absent"))
+    format!("Content-Type has to be {}, was {}", wanted.join(" or "), sent.unwrap_or("absent"))
 }
 
 fn not(what: &str) -> Refused {

@@ -97,7 +97,7 @@ async fn exchange(
 ) -> Result<Response<Body>, io::Error> {
     let (head, body) = incoming.into_parts();
     let Ok(body) = Limited::new(body, BODY_LIMIT).collect().await else {
-        return Ok(written(Reply::new(413, "text/plain", "the body is too long")));
+        return Ok(written(&Reply::new(413, "text/plain", "the body is too long")));
     };
     let named = head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let host = head.uri.host().unwrap_or_else(|| named.rsplit_once(':').map_or(named, |(host, _)| host));
@@ -111,7 +111,7 @@ async fn exchange(
     };
     if is_plain {
         if let Some(reply) = control::answer(engine, &request) {
-            return Ok(written(reply));
+            return Ok(written(&reply));
         }
         prefixed(engine, &mut request);
     }
@@ -123,7 +123,7 @@ async fn exchange(
     if reply.lost {
         return Err(io::Error::other("the answer is lost"));
     }
-    Ok(written(reply))
+    Ok(written(&reply))
 }
 
 /// `/slack.com/api/auth.test` is `/api/auth.test` of slack.com.
@@ -136,8 +136,8 @@ fn prefixed(engine: &Engine, request: &mut Request) {
     }
 }
 
-fn written(reply: Reply) -> Response<Body> {
-    let mut response = Response::new(body(&reply));
+fn written(reply: &Reply) -> Response<Body> {
+    let mut response = Response::new(body(reply));
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in &reply.headers {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
@@ -156,12 +156,12 @@ fn body(reply: &Reply) -> Body {
         return whole.map_err(|never: Infallible| match never {}).boxed_unsync();
     }
     let half = Bytes::copy_from_slice(&reply.body[..reply.body.len() / 2]);
-    let pieces = stream::unfold(Some(half), async |half| match half {
-        Some(half) => Some((Ok(Frame::data(half)), None)),
-        None => {
-            tokio::time::sleep(Duration::from_millis(20)).await; // so that the half is sent before the end
-            Some((Err(io::Error::other("the connection is cut")), None))
+    let pieces = stream::unfold(Some(half), async |half| {
+        if let Some(half) = half {
+            return Some((Ok(Frame::data(half)), None));
         }
+        tokio::time::sleep(Duration::from_millis(20)).await; // so that the half is sent before the end
+        Some((Err(io::Error::other("the connection is cut")), None))
     });
     StreamBody::new(pieces).boxed_unsync()
 }

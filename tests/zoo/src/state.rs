@@ -5,11 +5,13 @@ use std::{
     hash::Hash,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     fault::{Faults, Planned},
+    refusal::Refused,
     request::Pairs,
+    rule::Claim,
 };
 
 /// How much each shelf holds.
@@ -227,6 +229,19 @@ impl State {
         }
         self.planned.retain(|planned| planned.calls > 0);
         Faults(faults)
+    }
+
+    /// The registered key of which all claims are fields.
+    pub fn key(&self, claims: &[Claim]) -> Result<Value, Refused> {
+        let Some(first) = claims.first() else { return Ok(json!({})) };
+        let fits =
+            |key: &&BTreeMap<String, String>| claims.iter().all(|claim| key.get(&claim.field) == Some(&claim.value));
+        let key = self.keys.iter().find(fits).ok_or_else(|| {
+            let fields: Vec<&str> = claims.iter().map(|claim| claim.field.as_str()).collect();
+            let case = if first.case == "parameter" { "key_unknown" } else { &first.case };
+            Refused::new(case, format!("no registered key has this {}", fields.join(" and ")))
+        })?;
+        Ok(json!(key))
     }
 
     /// Remembers a grant.

@@ -3,6 +3,8 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value};
 
+use crate::request::Pairs;
+
 /// A JSON value with every `${name}` filled in. A text that is one name takes the value with its type, and is left out
 /// where there is none; `:string`, `:number`, `:ms`, `:rfc3339`, `:comma`, `:lower` and `:base64` behind it change it.
 #[must_use]
@@ -39,12 +41,12 @@ pub fn interpolate(text: &str, variables: &Value) -> String {
 }
 
 /// What the one name in a template takes of a text: `Bearer ${access_token}` of `Bearer abc` takes `abc`. A template
-/// without a name has to be the text.
+/// without a name has to be the text, and takes nothing.
 #[must_use]
-pub fn capture<'t>(template: &'t str, text: &str) -> Option<Option<(&'t str, String)>> {
-    let Some((before, (name, after))) = next(template) else { return (template == text).then_some(None) };
+pub fn capture(template: &str, text: &str) -> Option<Pairs> {
+    let Some((before, (name, after))) = next(template) else { return (template == text).then(Pairs::new) };
     let value = text.strip_prefix(before)?.strip_suffix(after)?;
-    (!value.is_empty()).then(|| Some((name, value.to_owned())))
+    (!value.is_empty()).then(|| vec![(name.to_owned(), value.to_owned())])
 }
 
 /// A value as it stands in a form.
@@ -111,12 +113,17 @@ mod tests {
 
     #[test]
     fn a_credential_is_read_by_its_template() {
-        let taken = |template, text| capture(template, text).map(|taken| taken.map(|(_, value)| value));
-        assert_eq!(taken("Bearer ${access_token}", "Bearer abc"), Some(Some("abc".to_owned())));
-        assert_eq!(taken("Bearer ${access_token}", "bearer abc"), None);
-        assert_eq!(taken("Bearer ${access_token}", "Bearer "), None);
-        assert_eq!(taken("${key.email}/token", "a@b/token"), Some(Some("a@b".to_owned())));
-        assert_eq!(taken("api", "api"), Some(None));
-        assert_eq!(taken("api", "key"), None);
+        let access_token = |value: &str| Some(vec![("access_token".to_owned(), value.to_owned())]);
+        let table = [
+            ("Bearer ${access_token}", "Bearer abc", access_token("abc")),
+            ("Bearer ${access_token}", "bearer abc", None),
+            ("Bearer ${access_token}", "Bearer ", None),
+            ("${access_token}/token", "a@b/token", access_token("a@b")),
+            ("api", "api", Some(Vec::new())),
+            ("api", "key", None),
+        ];
+        for (template, text, expected) in table {
+            assert_eq!(capture(template, text), expected, "{template} of {text}");
+        }
     }
 }

@@ -239,7 +239,7 @@ impl Call<'_> {
 
     /// Where the client or the login is all that is needed (RFC 6749 §4.4.2).
     fn at_once(&self, state: &mut State, claims: &[Claim]) -> Result<Issued, Refused> {
-        let key = self.exchange.key(state, claims)?;
+        let key = state.key(claims)?;
         let written = self.exchange.parameter(self.parameters, "scope").unwrap_or_default();
         let scopes = split(written, self.exchange.separator());
         let grant = self.grant_to(state, self.client_id(), scopes, key);
@@ -389,9 +389,9 @@ impl Call<'_> {
     }
 
     /// OpenID Connect Core §2: for those who asked for `openid`.
-    fn id_token(&self, issued: &Issued, granted: Option<&Granted>) -> Option<String> {
+    fn id_token(&self, tokens: &Issued, granted: Option<&Granted>) -> Option<String> {
         let issuer = self.exchange.provider.issuer.as_ref()?;
-        let granted = granted.filter(|_| issued.scopes.iter().any(|scope| scope == "openid"))?;
+        let granted = granted.filter(|_| tokens.scopes.iter().any(|scope| scope == "openid"))?;
         let now = self.exchange.now;
         let mut claims = json!({
             "iss": issuer,
@@ -400,7 +400,7 @@ impl Call<'_> {
             "iat": now,
             "exp": now + 3600,
         });
-        if let (Some(nonce), Some(claims)) = (&issued.nonce, claims.as_object_mut()) {
+        if let (Some(nonce), Some(claims)) = (&tokens.nonce, claims.as_object_mut()) {
             claims.insert("nonce".to_owned(), nonce.clone().into());
         }
         // what the account's data say of its ID token, `sub` included

@@ -158,6 +158,8 @@ enum Moment {
     Token,
     /// At the exchange of a token for another.
     Exchange,
+    /// At a refresh, when all that the token endpoint said is known.
+    Refresh,
     /// At the login.
     Login,
     /// At a look-up, after those before it.
@@ -324,6 +326,7 @@ impl<'a> Check<'a> {
         let moment = |field: &str| match field {
             "oauth2.authorization_endpoint" => Moment::Authorization,
             "oauth2.exchange.endpoint" => Moment::Exchange,
+            "oauth2.refresh_endpoint" => Moment::Refresh,
             _ => Moment::Token,
         };
         for (field, endpoint) in template::endpoints(self.connector).filter(|(field, _)| field.starts_with("oauth2.")) {
@@ -342,7 +345,7 @@ impl<'a> Check<'a> {
         scopes(oauth2)?;
         self.params("oauth2.authorization_params", &oauth2.authorization_params, Moment::Authorization)?;
         self.params("oauth2.token_params", &oauth2.token_params, Moment::Token)?;
-        self.params("oauth2.refresh_params", &oauth2.refresh_params, Moment::Exchange)?;
+        self.params("oauth2.refresh_params", &oauth2.refresh_params, Moment::Refresh)?;
         self.headers("oauth2.token_headers", &oauth2.token_headers, Moment::Token)?;
         let names = &oauth2.parameter_names;
         self.renames("oauth2.parameter_names.authorization_request", &names.authorization_request)?;
@@ -668,6 +671,9 @@ impl<'a> Check<'a> {
             return known;
         }
         known.extend(names(&captures.token_response).chain(names(&captures.id_token)));
+        if moment == Moment::Refresh {
+            return known;
+        }
         if let Some(login) = login {
             known.extend(login.assertion.as_ref().map(|_| "assertion").filter(|_| moment == Moment::Login));
             if moment == Moment::Login {
@@ -718,6 +724,7 @@ impl<'a> Check<'a> {
             "scope" | "state" => moment != Moment::Authorization,
             "nonce" => value == "{random}",
             "grant_type" => field == "oauth2.refresh_params",
+            "request" => !value.contains(['.', '{']), // a word of the provider's, and no request object (RFC 9101)
             _ => !PROTOCOL.contains(&name),
         };
         for (name, value) in params.iter() {

@@ -58,6 +58,9 @@ fn what_is_sound_passes() {
         ("/revoke/url", json!("https://{login_host}/tokens/{refresh_token}")),
         ("/revoke/params", json!({"token": "{access_token}", "key": "{app_key}"})),
         ("/oauth2/authorization_params", json!({"access_type": "offline"})),
+        ("/oauth2/authorization_params", json!({"request": "authorize"})),
+        ("/oauth2/refresh_endpoint", json!("{instance_url}/token")),
+        ("/oauth2/refresh_params", json!({"grant_type": "renew", "at": "{instance_url}", "token": "{access_token}"})),
     ];
     for (member, value) in table {
         assert_eq!(outcome(member, value.clone(), false), "passes", "{member} {value}");
@@ -154,6 +157,8 @@ fn what_is_not_is_named_with_its_field() {
         ("/api/credential", json!({"in": "path"}), "api.credential"),
         ("/api/credential", json!({"in": "oauth1"}), "api.credential"),
         ("/oauth2/authorization_params", json!({"state": "mine"}), "oauth2.authorization_params"),
+        ("/oauth2/authorization_params", json!({"request": "a.b.c"}), "oauth2.authorization_params"),
+        ("/oauth2/authorization_params", json!({"request": "{shop}"}), "oauth2.authorization_params"),
         ("/oauth2/authorization_params", json!({"response_mode": "form_post"}), "oauth2.authorization_params"),
         ("/oauth2/token_params", json!({"secret": "{client_secret}"}), "oauth2.token_params"),
         ("/oauth2/token_params", json!({"grant_type": "password"}), "oauth2.token_params"),

@@ -14,7 +14,7 @@ mod packed;
 
 fn main() -> Result<(), Failure> {
     println!("cargo:rerun-if-changed=catalog"); // a folder: its files, and files added to it
-    let connectors = compile::folder(Path::new("catalog"))?;
+    let connectors = compile::folder(Path::new("catalog")).map_err(|error| format!("shared/{error}"))?;
     #[expect(clippy::disallowed_methods, reason = "cargo tells a build script by variables where to write")]
     let out = std::env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?;
     fs::write(Path::new(&out).join("connectors.bin"), packed::pack(&connectors))?;

@@ -68,13 +68,166 @@ fn an_added_connector_takes_its_place() {
     assert!(catalog.iter().is_sorted_by(|a, b| a.id < b.id));
 }
 
+/// What the compile step says of an entry, `catalog/acme.toml`, whose families are these.
+fn compiled(toml: &str, families: &[(&str, &str)]) -> Result<Connector, String> {
+    let read = |path: &Path| {
+        let name = path.strip_prefix("catalog/families").unwrap().with_extension("");
+        let family = families.iter().find(|(family, _)| Path::new(family) == name);
+        family.map(|(_, toml)| (*toml).to_owned()).ok_or_else(|| std::io::ErrorKind::NotFound.into())
+    };
+    compile::connector(Path::new("catalog/acme.toml"), toml, read).map_err(|error| error.to_string())
+}
+
+const ACME: &str = "\
+name = \"Acme\"
+[oauth2]
+authorization_endpoint = \"https://acme.example/authorize\"
+token_endpoint = \"https://acme.example/token\"
+[api]
+base_url = \"https://api.acme.example\"
+";
+
 #[test]
-fn a_misspelt_field_is_named_with_its_file_and_line() {
-    let toml = "name = \"Acme\"\n\n[api]\nbase_url = \"https://api.acme.example\"\nbase_urls = []\n";
-    let error = compile::connector(Path::new("catalog/acme.toml"), toml).unwrap_err().to_string();
-    for part in ["catalog/acme.toml", "line 5", "base_urls"] {
-        assert!(error.contains(part), "{error}");
+fn what_is_wrong_is_told_with_its_file_its_line_and_its_field() {
+    for (old, new, told) in [
+        ("[api]", "[api", "catalog/acme.toml:5: "),
+        (
+            "token_endpoint",
+            "tokn_endpoint",
+            "catalog/acme.toml:4: oauth2.tokn_endpoint: unknown field, expected one of `grant`, ",
+        ),
+        ("token_endpoint = ", "scopes = [] #", "catalog/acme.toml:2: oauth2.token_endpoint: is missing"),
+        ("[api]", "[[inputs]]\nname = \"a\"\n\n[api]", "catalog/acme.toml:5: inputs.0.label: is missing"),
+        (
+            "[api]",
+            "scopes = [\n  \"a\",\n  1,\n]\n[api]",
+            "catalog/acme.toml:7: oauth2.scopes.1: found integer `1`, expected a string",
+        ),
+        (
+            "[api]",
+            "pkce = \"s256\"\n[api]",
+            "catalog/acme.toml:5: oauth2.pkce: unknown value `s256`, expected one of `S256`, `plain`, `none`",
+        ),
+        ("[api]", "dpop = 1.5\n[api]", "catalog/acme.toml:5: oauth2.dpop: found a fraction, expected a boolean"),
+        (
+            "[api]",
+            "token_params = { a = 1 }\n[api]",
+            "catalog/acme.toml:5: oauth2.token_params.a: found integer `1`, expected a string",
+        ),
+        (
+            "[api]",
+            "[api]\ncredential = { in = \"cookie\" }",
+            "catalog/acme.toml:6: api.credential.in: unknown value `cookie`, expected one of ",
+        ),
+        (
+            "[api]",
+            "[api]\ncredential = { in = \"query\", nam = \"k\" }",
+            "catalog/acme.toml:6: api.credential: unknown field, expected ",
+        ),
+        ("name = \"Acme\"", "id = \"acme\"\nname = \"Acme\"", "catalog/acme.toml: leave `id` out"),
+        ("name = ", "extends = \"none\"\nname = ", "catalog/acme.toml:1: extends: catalog/families/none.toml: "),
+        ("name = ", "extends = \"../x\"\nname = ", "catalog/acme.toml:1: extends: `../x` is no family"),
+        ("name = ", "extends = 1\nname = ", "catalog/acme.toml:1: extends: has to be the name of a family"),
+    ] {
+        let error = compiled(&ACME.replacen(old, new, 1), &[]).unwrap_err();
+        assert!(error.starts_with(told), "{error}\nis not: {told}");
     }
+}
+
+#[test]
+fn what_is_wrong_with_a_family_is_told_with_the_file_of_the_two_where_it_stands() {
+    let entry = "extends = \"family\"\nname = \"Acme\"\n[api]\nbase_url = \"https://api.acme.example\"\n";
+    for (entry, family, told) in [
+        (
+            entry,
+            "# a comment\n[api]\nbase_urls = []\n",
+            "catalog/families/family.toml:3: api.base_urls: unknown field, ",
+        ),
+        (entry, "[oauth2]\npkce = 1\n", "catalog/families/family.toml:2: oauth2.pkce: "),
+        (entry, "[oauth2]\nscopes = []\n", "catalog/families/family.toml:1: oauth2.token_endpoint: is missing"),
+        (entry, "[api]\norigins = 1\n", "catalog/families/family.toml:2: api.origins: "),
+        (&entry.replace("base_url", "origins = 1 #"), "[api]\norigins = []\n", "catalog/acme.toml:4: api.origins: "),
+        (
+            entry,
+            "extends = \"family\"\n",
+            "catalog/families/family.toml:1: extends: `family` is no family, or one that extends itself",
+        ),
+        (entry, "extends = \"other\"\n", "catalog/families/family.toml:1: extends: catalog/families/other.toml: "),
+        (entry, "[api\n", "catalog/families/family.toml:1: "),
+    ] {
+        let error = compiled(entry, &[("family", family)]).unwrap_err();
+        assert!(error.starts_with(told), "{error}\nis not: {told}");
+    }
+}
+
+#[test]
+fn an_entry_is_laid_over_its_family() {
+    let family = "\
+extends = \"root\"
+[oauth2]
+token_endpoint = \"https://acme.example/token\"
+scopes = [\"a\", \"b\"]
+authorization_params = { access_type = \"offline\", prompt = \"consent\" }
+";
+    let root = "docs_url = \"https://acme.example/docs\"\n[oauth2]\nscopes = [\"z\"]\ndpop = true\n";
+    let entry = "\
+extends = \"family\"
+name = \"Acme\"
+[oauth2]
+authorization_endpoint = \"https://acme.example/authorize\"
+scopes = [\"c\"]
+authorization_params = { prompt = \"login\", a = \"1\" }
+[api]
+base_url = \"https://api.acme.example\"
+";
+    let whole = "\
+name = \"Acme\"
+docs_url = \"https://acme.example/docs\"
+[oauth2]
+authorization_endpoint = \"https://acme.example/authorize\"
+token_endpoint = \"https://acme.example/token\"
+dpop = true
+scopes = [\"c\"]
+authorization_params = { a = \"1\", access_type = \"offline\", prompt = \"login\" }
+[api]
+base_url = \"https://api.acme.example\"
+";
+    assert_eq!(compiled(entry, &[("family", family), ("root", root)]), compiled(whole, &[]));
+    assert!(compiled(whole, &[]).is_ok());
+}
+
+/// The files of Rust below a folder that are no tests.
+fn sources(folder: &Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    let named = |path: &Path, name: &str| path.file_stem().is_some_and(|stem| stem == name);
+    let below = folders.iter().filter(|folder| !named(folder, "tests")).flat_map(|folder| sources(folder));
+    let rust = |path: &std::path::PathBuf| path.extension().is_some_and(|extension| extension == "rs");
+    files.iter().filter(|path| rust(path) && !named(path, "tests")).cloned().chain(below).collect()
+}
+
+#[test]
+fn no_code_asks_for_a_connectors_name() {
+    const WORDS: [&str; 2] = ["plain", "x"]; // a method of PKCE, a coordinate of a key: words of the protocols
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let functions = std::fs::read_dir(root.join("functions")).unwrap().map(|entry| entry.unwrap().path().join("src"));
+    let catalog = Catalog::builtin();
+    let (mut seen, mut named) = (0, Vec::new());
+    for file in functions.chain([root.join("shared/src")]).flat_map(|folder| sources(&folder)) {
+        let source = std::fs::read_to_string(&file).unwrap();
+        let code = source.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        for (at, line) in code.lines().enumerate() {
+            let line = line.split("//").next().unwrap(); // also cuts what follows an address: nothing is compared with one
+            for literal in line.split('"').skip(1).step_by(2) {
+                seen += 1;
+                if catalog.connector(literal).is_some() && !WORDS.contains(&literal) {
+                    named.push(format!("{}:{}: {literal}", file.display(), at + 1));
+                }
+            }
+        }
+    }
+    assert!(seen > 1000, "{seen} texts were looked at");
+    assert!(named.is_empty(), "what is special about a provider is a field of its file:\n{}", named.join("\n"));
 }
 
 #[test]

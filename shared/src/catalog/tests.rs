@@ -196,6 +196,34 @@ base_url = \"https://api.acme.example\"
     assert!(compiled(whole, &[]).is_ok());
 }
 
+#[test]
+fn the_catalogue_is_as_large_as_it_is_said_to_be() {
+    assert!(Catalog::builtin().iter().count() >= 640);
+}
+
+#[test]
+fn every_family_has_members() {
+    let extended = |folder: &Path| -> Vec<String> {
+        let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let tomls = files.filter(|file| file.extension().is_some_and(|extension| extension == "toml"));
+        let line = |file| std::fs::read_to_string(file).unwrap();
+        tomls
+            .filter_map(|file| {
+                line(file)
+                    .lines()
+                    .find_map(|line| Some(line.strip_prefix("extends = \"")?.strip_suffix('"')?.to_owned()))
+            })
+            .collect()
+    };
+    let families = folder().join("families");
+    let used = [extended(folder()), extended(&families)].concat();
+    for family in std::fs::read_dir(&families).unwrap() {
+        let family = family.unwrap().path();
+        let name = family.file_stem().unwrap().to_str().unwrap().to_owned();
+        assert!(used.contains(&name), "nothing extends {name}");
+    }
+}
+
 /// The files of Rust below a folder that are no tests.
 fn sources(folder: &Path) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());

@@ -49,3 +49,4 @@ mod store_world;
 mod typed_key;
 mod wire;
 mod world;
+mod zoo;

@@ -627,7 +627,8 @@ impl<'a> Check<'a> {
     }
 
     fn revoke(&self) -> Checked {
-        let Some(Revoke { url, method, body, params, headers, error_signal, .. }) = &self.connector.revoke else {
+        let Some(Revoke { url, method, body, params, credential, headers, error_signal, .. }) = &self.connector.revoke
+        else {
             return Ok(());
         };
         self.address("revoke.url", url, Moment::Revocation)?;
@@ -644,6 +645,9 @@ impl<'a> Check<'a> {
             )?;
         }
         self.headers("revoke.headers", headers, Moment::Revocation)?;
+        if let Some(placement) = credential {
+            self.placement("revoke.credential", placement, Moment::Call)?; // which may name the client's secret
+        }
         signal("revoke.error_signal", error_signal.as_ref())
     }
 

@@ -312,7 +312,7 @@ structs! {
     Lookup { name, title, url, method, headers, body, list, only, path, label, also, patterns }
     Api { base_url, base_url_patterns, origins, credential, headers, query }
     Profile { method, url, headers, body, account_id, tenant, label, email, error_signal }
-    Revoke { url, method, body, params, authentication, headers, error_signal, effect }
+    Revoke { url, method, body, params, authentication, credential, headers, error_signal, effect }
 }
 
 enums! {

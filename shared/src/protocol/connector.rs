@@ -959,6 +959,9 @@ pub struct Revoke {
     /// How the caller proves itself.
     #[serde(default)]
     pub authentication: RevokeAuthentication,
+    /// A proof that is none of those, with `{client_secret}` in a header, say. It takes the place of `authentication`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<Placement>,
     /// Further headers.
     #[serde(default)]
     pub headers: Pairs,

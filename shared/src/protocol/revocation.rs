@@ -38,7 +38,15 @@ pub fn request(
     let mut url = template::url(&revoke.url, &values)?;
     let mut authorization = http::HeaderMap::new();
     let bare = params.is_empty();
-    match (revoke.authentication, client, &connector.oauth2) {
+    let authentication = if revoke.credential.is_some() { RevokeAuthentication::None } else { revoke.authentication };
+    if let Some(placement) = &revoke.credential {
+        let mut values = values.clone();
+        if let Some(secret) = client.and_then(|client| client.client_secret.as_ref()) {
+            values.insert("client_secret", secret.expose());
+        }
+        account::place(placement, &values, &mut url, &mut authorization)?;
+    }
+    match (authentication, client, &connector.oauth2) {
         (RevokeAuthentication::Client, Some(client), Some(oauth2)) => {
             let asking = TokenRequest { oauth2, client, values: &values, now, random };
             let basic = asking.authenticate(oauth2.token_endpoint_auth_method, &mut params)?;

@@ -1,0 +1,229 @@
+//! The catalogue against the zoo: each connector as it ships, through the real handlers, with a server that plays its provider as
+//! the provider's documentation has it. Nothing is mapped but where the hosts' names lead.
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+
+use reqwest::{
+    Client,
+    dns::{Addrs, Name, Resolve, Resolving},
+    redirect::Policy,
+};
+use rustls::{RootCertStore, pki_types::CertificateDer};
+use serde_json::json;
+use shared::{
+    aws,
+    protocol::connector::{Connector, EvidenceLevel},
+};
+use zoo::Zoo;
+
+use crate::world::{Answer, Attempt, World};
+
+/// A connector, what has to be said to connect it, and a call of its API.
+#[derive(Clone, Copy)]
+struct Visit {
+    id: &'static str,
+    /// What the person types; for a key, what the zoo knows.
+    inputs: Pairs,
+    /// What the operator chooses.
+    settings: Pairs,
+    /// The method and path that passthrough is asked for.
+    call: (&'static str, &'static str),
+    /// Whether a token ends within a day, and is renewed.
+    renews: bool,
+}
+
+type Pairs = &'static [(&'static str, &'static str)];
+
+/// A consent whose token ends and is renewed.
+const fn renewed(id: &'static str, call: &'static str) -> Visit {
+    Visit { id, inputs: &[], settings: &[], call: ("GET", call), renews: true }
+}
+
+/// A consent, or a key, that lasts until it is revoked.
+const fn lasting(id: &'static str, call: &'static str) -> Visit {
+    Visit { renews: false, ..renewed(id, call) }
+}
+
+impl Visit {
+    const fn typing(self, inputs: Pairs) -> Self {
+        Self { inputs, ..self }
+    }
+
+    const fn posting(self) -> Self {
+        Self { call: ("POST", self.call.1), ..self }
+    }
+}
+
+const VISITS: &[Visit] = &[
+    renewed("confluence", "wiki/rest/api/content"),
+    renewed("dropbox", "users/get_current_account").posting(),
+    lasting("github", "user"),
+    renewed("gmail", "gmail/v1/users/me/profile"),
+    renewed("google-calendar", "calendar/v3/users/me/calendarList"),
+    renewed("google-drive", "drive/v3/about?fields=user"),
+    renewed("google-sheets", "v4/spreadsheets/zoo"),
+    renewed("hubspot", "account-info/2026-03/details"),
+    renewed("jira", "rest/api/3/project/search"),
+    renewed("microsoft-teams", "v1.0/me/joinedTeams"),
+    lasting("notion", "users/me"),
+    renewed("onedrive", "v1.0/me/drive"),
+    lasting("openai", "models").typing(&[("api_key", "sk-zoo")]),
+    renewed("outlook", "v1.0/me/messages"),
+    renewed("quickbooks", "companyinfo/4620816365000000001"),
+    renewed("salesforce", "services/data/v65.0/limits"),
+    renewed("salesforce-sandbox", "services/data/v65.0/limits"),
+    lasting("sendgrid", "scopes").typing(&[("api_key", "SG.zoo.key")]),
+    lasting("slack", "conversations.list"),
+    lasting("stripe", "balance"),
+    lasting("stripe-api-key", "balance").typing(&[("api_key", "sk_test_zoo")]),
+    lasting("twilio", "Accounts/AC00000000000000000000000000000000.json")
+        .typing(&[("account_sid", "AC00000000000000000000000000000000"), ("auth_token", "zoo-auth-token")]),
+    renewed("zoom", "users/me"),
+];
+
+/// The server that plays the providers, and everything of ours.
+struct Stage {
+    zoo: Zoo,
+    world: World,
+    /// The person's browser at the provider.
+    http: Client,
+}
+
+/// Every name is at the zoo.
+struct Everywhere(SocketAddr);
+
+impl Resolve for Everywhere {
+    fn resolve(&self, _: Name) -> Resolving {
+        let addresses: Addrs = Box::new(std::iter::once(self.0));
+        Box::pin(std::future::ready(Ok(addresses)))
+    }
+}
+
+impl Stage {
+    async fn new() -> Self {
+        let zoo = Zoo::start().await.unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from(zoo.root_certificate_der())).unwrap();
+        let tls = aws::tls_under(roots);
+        let http =
+            Client::builder().tls_backend_preconfigured(tls.clone()).dns_resolver(Arc::new(Everywhere(zoo.address())));
+        let http = http.redirect(Policy::none()).no_proxy().build().unwrap();
+        let at = zoo.address();
+        let world = World::with(|options| options.zoo = Some((at, tls))).await;
+        Self { zoo, world, http }
+    }
+
+    /// Time passes, here and there.
+    fn turn(&self, seconds: u32) {
+        self.world.turn(Duration::from_secs(u64::from(seconds)));
+        self.zoo.advance(i64::from(seconds));
+    }
+
+    /// What the provider has not accepted, in its words.
+    fn refused(&self) -> Vec<String> {
+        self.zoo.refusals().iter().map(|refusal| format!("{}: {}", refusal.endpoint, refusal.words)).collect()
+    }
+}
+
+/// What did not go as documented.
+type Went = Result<(), String>;
+
+fn require(holds: bool, what: impl FnOnce() -> String) -> Went {
+    if holds { Ok(()) } else { Err(what()) }
+}
+
+/// Connects, calls, lets the token end, calls again, deletes.
+async fn pay(visit: &Visit) -> Went {
+    let stage = Stage::new().await;
+    let went = stay(&stage, visit).await;
+    let refused = stage.refused();
+    match (went, refused.is_empty()) {
+        (Ok(()), true) => Ok(()),
+        (went, _) => Err(format!("{}: {} {}", visit.id, went.err().unwrap_or_default(), refused.join("; "))),
+    }
+}
+
+async fn stay(stage: &Stage, visit: &Visit) -> Went {
+    let Stage { world, .. } = stage;
+    let connector = world.server.app.catalog.connector(visit.id).ok_or("is not in the catalogue")?.clone();
+    let settings: BTreeMap<_, _> = visit.settings.iter().copied().collect();
+    let body = json!({ "client_id": "zoo-client", "client_secret": "zoo-secret", "settings": settings });
+    if connector.consent().is_some() {
+        world.root("PUT", &format!("/v1/admin/connectors/{}", visit.id), Some(&body)).await;
+        consent(stage, visit).await?;
+    } else {
+        type_in(stage, visit).await?;
+    }
+    let rows = world.connections().await;
+    let key = rows.first().and_then(|row| row["key"].as_str()).ok_or("there is no connection")?.to_owned();
+
+    call(stage, visit, &key, "a call").await?;
+    let before = stage.zoo.calls(visit.id, "token");
+    stage.turn(DAY);
+    call(stage, visit, &key, "a call a day later").await?;
+    let renewed = stage.zoo.calls(visit.id, "token") > before;
+    require(renewed == visit.renews, || format!("the token was {}renewed", if renewed { "" } else { "not " }))?;
+    let deleted = world.api("DELETE", &format!("/v1/vault/connections/{key}")).send().await;
+    require(deleted.status == 200, || format!("deleting: {} {}", deleted.status, deleted.text()))?;
+    let receipt = deleted.json()["revocation"].clone();
+    let expected = if connector.revoke.is_some() { "revoked" } else { "not_supported" };
+    require(receipt == expected, || format!("deleting says {receipt}, not {expected}"))
+}
+
+/// Longer than most access tokens live, and shorter than any refresh token does.
+const DAY: u32 = 86_400;
+
+async fn call(stage: &Stage, visit: &Visit, key: &str, what: &str) -> Went {
+    let path = format!("/v1/passthrough/{}/{}", visit.id, visit.call.1);
+    let answer = stage.world.api(visit.call.0, &path).header("x-one-connection-key", key).send().await;
+    require(answer.status == 200, || format!("{what}: {} {}", answer.status, answer.text()))
+}
+
+async fn type_in(stage: &Stage, visit: &Visit) -> Went {
+    let credentials: BTreeMap<_, _> = visit.inputs.iter().copied().collect();
+    let body = json!({ "credentialType": "apiKey", "credentials": credentials, "userId": "user-1" });
+    let answer = stage.world.post(&format!("/connectors/{}/credentials", visit.id), &body).await;
+    require(answer.status == 200 || answer.status == 201, || format!("typing: {} {}", answer.status, answer.text()))
+}
+
+/// As a person with a browser: to the provider, back, and confirmed.
+async fn consent(stage: &Stage, visit: &Visit) -> Went {
+    let Stage { world, http, .. } = stage;
+    let browser = world.browser();
+    let inputs: String = visit.inputs.iter().map(|(name, value)| format!("&{name}={value}")).collect();
+    let begun = world.get(&format!("/connectors/{}/oauth/authorize?userId=user-1{inputs}", visit.id)).await;
+    require(begun.status == 200, || format!("beginning: {} {}", begun.status, begun.text()))?;
+    let attempt = Attempt::of(&begun.member("authorizationUrl"));
+    let started = browser.open(&attempt.start_url).await;
+    require(started.status == 302, || format!("starting: {} {}", started.status, started.text()))?;
+    let there = http.get(started.location()).send().await.map_err(|error| format!("at the provider: {error:?}"))?;
+    let status = there.status();
+    let back = there.headers().get("location").and_then(|location| location.to_str().ok()).map(str::to_owned);
+    let Some(back) = back else {
+        return Err(format!("the provider answers {status} {}", there.text().await.unwrap_or_default()));
+    };
+    let landed: Answer = browser.open(&back).await;
+    require(landed.status == 302, || format!("coming back: {} {}", landed.status, landed.text()))?;
+    let confirmed = world.confirm(&browser, &attempt).await;
+    require(confirmed.status == 303, || format!("confirming: {} {}", confirmed.status, confirmed.text()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_connector_that_the_zoo_plays_runs_as_it_ships() {
+    let mut failed = Vec::new();
+    for visit in VISITS {
+        failed.extend(pay(visit).await.err());
+    }
+    assert!(failed.is_empty(), "{}\n{} of {}", failed.join("\n"), failed.len(), VISITS.len());
+}
+
+#[tokio::test]
+async fn verified_means_that_it_runs_here() {
+    let world = World::new().await;
+    let visited: Vec<&str> = VISITS.iter().map(|visit| visit.id).collect();
+    let verified =
+        world.server.app.catalog.iter().filter(|connector| connector.evidence.level == EvidenceLevel::Verified);
+    let strangers: Vec<&str> =
+        verified.map(|connector| connector.id.as_ref()).filter(|id| !visited.contains(id)).collect();
+    assert_eq!(strangers, Vec::<&str>::new());
+}

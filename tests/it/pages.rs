@@ -1,9 +1,10 @@
 //! What a person sees, as a person sees it: languages, the list, forms, outcomes and a project's own dress.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use axum::response::IntoResponse;
 use serde_json::json;
+use shared::{catalog::Catalog, protocol::connector::Connector};
 
 use crate::world::{Attempt, Browser, Form, Shape, USER, World};
 
@@ -46,6 +47,9 @@ async fn every_page_speaks_the_language_that_the_browser_prefers() {
     assert!(outcome.contains("<h1>Verbunden</h1>"), "{outcome}");
 }
 
+/// A few of the connectors that need no client of the project's.
+const FEW: [&str; 5] = ["acme", "openai", "sendgrid", "stripe-api-key", "twilio"];
+
 /// The names on a list's page that are shown, and the whole page.
 async fn listed(browser: &Browser, url: &str) -> (Vec<String>, String) {
     let page = browser.open(url).await.text();
@@ -59,7 +63,7 @@ async fn listed(browser: &Browser, url: &str) -> (Vec<String>, String) {
 async fn the_list_narrows_by_words_and_by_category() {
     let world = World::new().await;
     let browser = world.browser();
-    let link = world.post("/v1/connect/sessions", &json!({ "identity": USER })).await.member("url");
+    let link = world.post("/v1/connect/sessions", &json!({ "identity": USER, "connectors": FEW })).await.member("url");
     let list = browser.open(&link).await.location();
     let table: [(&str, &[&str]); 8] = [
         ("", &["Acme", "OpenAI", "SendGrid", "Stripe (secret key)", "Twilio"]),
@@ -112,9 +116,19 @@ async fn a_list_of_nothing_says_so() {
     let world = World::new().await;
     let project = world.project_beside().await;
     let client = world.client_of(&project, shared::id::Environment::Test, &[shared::id::Role::Connect]).await;
-    for id in ["acme", "openai", "sendgrid", "stripe-api-key", "twilio"] {
+    let catalog = Catalog::builtin();
+    let ready = |connector: &&Connector| {
+        let registers = connector.oauth2.as_ref().is_some_and(|oauth2| oauth2.registration.is_some());
+        connector.consent().is_none() || registers // neither needs a client of the project's
+    };
+    let off = catalog.iter().filter(ready).map(|connector| {
+        let unset = connector.settings.iter().filter(|setting| setting.default.is_none() && !setting.optional);
+        let settings: BTreeMap<&str, &str> = unset.map(|setting| (&*setting.name, "x")).collect();
+        (&*connector.id, json!({ "enabled": false, "settings": settings }))
+    });
+    for (id, body) in off.chain([("acme", json!({ "enabled": false }))]) {
         let path = format!("/v1/admin/projects/{project}/environments/test/connectors/{id}");
-        world.root("PUT", &path, Some(&json!({ "enabled": false }))).await;
+        world.root("PUT", &path, Some(&body)).await;
     }
     let made =
         world.call("POST", "/v1/connect/sessions").bearer(&client.key).json(&json!({ "identity": USER })).send().await;

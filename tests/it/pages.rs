@@ -117,9 +117,10 @@ async fn a_list_of_nothing_says_so() {
     let project = world.project_beside().await;
     let client = world.client_of(&project, shared::id::Environment::Test, &[shared::id::Role::Connect]).await;
     let catalog = Catalog::builtin();
+    // what needs no client of the project's, or registers one by itself
     let ready = |connector: &&Connector| {
-        let registers = connector.oauth2.as_ref().is_some_and(|oauth2| oauth2.registration.is_some());
-        connector.consent().is_none() || registers // neither needs a client of the project's
+        let registers = connector.oauth2.as_ref().is_none_or(|oauth2| oauth2.registration.is_some());
+        connector.consent().is_none() || registers
     };
     let off = catalog.iter().filter(ready).map(|connector| {
         let unset = connector.settings.iter().filter(|setting| setting.default.is_none() && !setting.optional);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::{
     http::Method,
     id::{ConnectorId, Role},
+    protocol::assertion::KeyError,
     store::attempts::State,
 };
 
@@ -85,6 +86,25 @@ pub enum Error {
         "no client is configured for {0}: register one at the provider and store it with PUT /v1/admin/…/connectors/{0}"
     )]
     ClientNotConfigured(ConnectorId),
+    /// The operator has left out what the connector needs besides a client, or in its place.
+    #[error("{connector} lacks {missing}: store it with PUT /v1/admin/…/connectors/{connector}")]
+    SecretNotConfigured {
+        /// Which connector.
+        connector: ConnectorId,
+        /// The names of what is missing: `client_secret`, or settings that are secret.
+        missing: String,
+    },
+    /// What a person typed as a key is none.
+    #[error("{label} ({input}): {cause}")]
+    NoKey {
+        /// The input's name.
+        input: String,
+        /// Its label.
+        label: String,
+        /// What is wrong with it.
+        #[source]
+        cause: KeyError,
+    },
     /// The provider no longer honours the connection; the person has to connect again.
     #[error("the provider no longer honours this connection; let the user connect again")]
     NeedsReauth,

@@ -184,7 +184,10 @@ fn words(t: Language, error: &Error) -> (String, String) {
         }
         Error::Refused { code: Refusal::OriginNotAllowed, .. } => (t.failure_origin(), t.failure_origin_text()),
         Error::InvalidRequest(_) | Error::Refused { .. } => (t.failure_incomplete(), t.failure_incomplete_text()),
-        Error::ClientNotConfigured(_) => (t.failure_unconfigured(), t.failure_unconfigured_text()),
+        Error::NoKey { .. } => (t.failure_credentials(), t.failure_credentials_text()),
+        Error::ClientNotConfigured(_) | Error::SecretNotConfigured { .. } => {
+            (t.failure_unconfigured(), t.failure_unconfigured_text())
+        }
         Error::Provider { connector, .. } => (t.failure_provider(), t.failure_provider_text(connector.as_str())),
         Error::BaseUrlUnknown => (t.failure_not_now(), t.failure_unset_text()),
         Error::RetryLater { .. } => (t.failure_not_now(), t.failure_not_now_text()),

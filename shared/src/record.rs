@@ -51,6 +51,8 @@ pub struct Record<'a> {
     state: &'static str,
     account: AccountRecord<'a>,
     scopes: &'a [String],
+    /// The further tokens that it has: a call chooses one by `x-mooring-token-slot`.
+    token_slots: &'a [String],
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -99,7 +101,7 @@ impl<'a> Record<'a> {
                 parse_webhook_body: false,
                 show_secret: false,
                 allow_custom_events: false,
-                is_oauth: connection.client.is_some(),
+                is_oauth: connection.client_id.is_some(),
             },
             throughput: Throughput { key, limit: 0 },
             created_at: connection.created_at,
@@ -114,6 +116,7 @@ impl<'a> Record<'a> {
             state: health.as_str(),
             account: AccountRecord::of(&connection.account),
             scopes: &connection.scopes,
+            token_slots: &connection.slots,
         }
     }
 }
@@ -189,6 +192,7 @@ mod tests {
             client: Some(ClientSource::Project),
             client_id: Some("client".to_owned()),
             scopes: vec!["email".to_owned()],
+            slots: Vec::new(),
             values: BTreeMap::from([("learnt".to_owned(), "value".to_owned())]),
             tags: vec!["blue".to_owned()],
             active: true,
@@ -210,7 +214,7 @@ mod tests {
             "throughput": { "key": "conn_a1", "limit": 0 },
             "createdAt": 1000, "updatedAt": 2000, "updated": true, "version": "1.0.2", "lastModifiedBy": "system",
             "deleted": false, "tags": ["blue"], "active": true, "deprecated": false, "state": "connected",
-            "account": { "label": null, "email": "ada@example.com" }, "scopes": ["email"],
+            "account": { "label": null, "email": "ada@example.com" }, "scopes": ["email"], "tokenSlots": [],
         });
         assert_eq!(record, expected);
     }

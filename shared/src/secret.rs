@@ -48,6 +48,8 @@ secret! {
     AccessToken
     /// What a provider exchanges for a new access token (RFC 6749 §1.5).
     RefreshToken
+    /// What a login gave, for calls that take neither a token of OAuth's nor what was typed.
+    SessionToken
     /// The provider client's password (RFC 6749 §2.3.1).
     ClientSecret
     /// What a provider gave for one token request (RFC 6749 §4.1.2).

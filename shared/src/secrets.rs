@@ -5,13 +5,13 @@
 //! | ring seed, signing seed | random text | the template, once |
 //! | root key | random text | the template; rotate by changing it there |
 //! | ring versions | `{"versions": {"2": "<random text>"}}`, empty at first | a rotation |
-//! | `{prefix}default` | `{"<connector>": {"client_id", "client_secret"}}` | the admin API |
+//! | `{prefix}default` | `{"<connector>": {"client_id", "client_secret", "secrets": {"<setting>": "<text>"}}}` | the admin API |
 //! | `{prefix}{project}/{environment}` | the same, for overrides | the admin API |
 //!
 //! User tokens are not here: a secret each would cost $0.40 a month per user. They are sealed into the connection.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Mutex, OnceLock},
     time::Duration,
 };
@@ -28,6 +28,7 @@ use crate::{
     config::Aws,
     error::{Error, VaultError},
     id::{ConnectorId, Environment, ProjectId},
+    protocol::template::Values,
     secret::ClientSecret,
 };
 
@@ -75,13 +76,46 @@ impl ClientsSecret {
     }
 }
 
-/// What a provider gave when the client was registered there (RFC 6749 §2.2).
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a provider gave when the client was registered there (RFC 6749 §2.2), and the connector's settings that are secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProviderClient {
-    /// Public.
+    /// Public. Empty where there is no client: a connector that takes keys has secret settings alone.
     pub client_id: String,
     /// Absent for a public client.
     pub client_secret: Option<ClientSecret>,
+    /// Secret settings, by their names.
+    pub secrets: BTreeMap<String, ClientSecret>,
+}
+
+impl ProviderClient {
+    /// As placeholders: `{client_id}`, `{client_secret}` and the secret settings by name.
+    pub fn fill(&self, values: &mut Values) {
+        if !self.client_id.is_empty() {
+            values.insert("client_id", self.client_id.clone());
+        }
+        if let Some(secret) = &self.client_secret {
+            values.insert("client_secret", secret.expose());
+        }
+        for (name, secret) in &self.secrets {
+            values.insert(name.clone(), secret.expose());
+        }
+    }
+
+    /// Whether nothing is left of it.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.client_id.is_empty() && self.client_secret.is_none() && self.secrets.is_empty()
+    }
+
+    fn to_json(&self) -> Value {
+        let secrets: Map<String, Value> =
+            self.secrets.iter().map(|(name, secret)| (name.clone(), secret.expose().into())).collect();
+        json!({
+            "client_id": self.client_id,
+            "client_secret": self.client_secret.as_ref().map(ClientSecret::expose),
+            "secrets": secrets,
+        })
+    }
 }
 
 /// The clients of a secret, and since when they are kept.
@@ -148,8 +182,7 @@ impl Secrets {
         Ok(entry(&clients, connector))
     }
 
-    /// Stores a client of a provider, or takes it away. Two admins who save at once lose nothing: the write names the
-    /// version it was read from and is repeated on conflict.
+    /// Stores a client of a provider, or takes it away with its secret settings. Secret settings that it does not name stay.
     pub async fn put_provider_client(
         &self,
         secret: &ClientsSecret,
@@ -157,22 +190,38 @@ impl Secrets {
         client: Option<&ProviderClient>,
         token: impl Fn() -> String,
     ) -> Result<(), Error> {
+        let put = |stored: Option<ProviderClient>| {
+            let mut secrets = stored.map(|stored| stored.secrets).unwrap_or_default();
+            let mut client = client?.clone();
+            secrets.append(&mut client.secrets);
+            Some(ProviderClient { secrets, ..client })
+        };
+        self.change_provider_client(secret, connector, put, token).await.map(drop)
+    }
+
+    /// Changes what is stored of a client, and answers what stands there then. Two admins who save at once lose nothing: the
+    /// write names the version it was read from, and the change is made again on conflict.
+    pub async fn change_provider_client(
+        &self,
+        secret: &ClientsSecret,
+        connector: &ConnectorId,
+        change: impl Fn(Option<ProviderClient>) -> Option<ProviderClient>,
+        token: impl Fn() -> String,
+    ) -> Result<Option<ProviderClient>, Error> {
         for _ in 0..ATTEMPTS {
             let (mut clients, version) = self.clients(secret).await?;
-            match client {
-                Some(client) => {
-                    let secret = client.client_secret.as_ref().map(ClientSecret::expose);
-                    clients.insert(
-                        connector.to_string(),
-                        json!({ "client_id": client.client_id, "client_secret": secret }),
-                    );
-                }
-                None if clients.remove(connector.as_str()).is_none() => return Ok(()),
-                None => {}
+            let before = entry(&clients, connector);
+            let after = change(before.clone()).filter(|entry| !entry.is_nothing());
+            if after == before {
+                return Ok(after);
             }
+            match &after {
+                Some(entry) => clients.insert(connector.to_string(), entry.to_json()),
+                None => clients.remove(connector.as_str()),
+            };
             if self.replace(secret, &clients, version.as_deref(), &token()).await? {
                 self.forget(secret);
-                return Ok(());
+                return Ok(after);
             }
         }
         Err(Error::Conflict("the provider clients' secret"))
@@ -292,9 +341,12 @@ impl Secrets {
 fn entry(clients: &Map<String, Value>, connector: &ConnectorId) -> Option<ProviderClient> {
     let entry = clients.get(connector.as_str())?;
     let member = |name: &str| entry.get(name).and_then(Value::as_str).map(str::to_owned);
+    let secret = |(name, text): (&String, &Value)| Some((name.clone(), ClientSecret::from(text.as_str()?.to_owned())));
+    let secrets = entry.get("secrets").and_then(Value::as_object);
     Some(ProviderClient {
         client_id: member("client_id")?,
         client_secret: member("client_secret").map(ClientSecret::from),
+        secrets: secrets.into_iter().flatten().filter_map(secret).collect(),
     })
 }
 

@@ -76,7 +76,7 @@ async fn a_connection_is_listed_with_every_field() {
         "throughput": { "key": key, "limit": 0 }, "createdAt": START, "updatedAt": START, "updated": false,
         "version": "1.0.1", "lastModifiedBy": "system", "deleted": false, "tags": [], "active": true, "deprecated": false,
         "state": "connected", "account": { "label": "Alice Archer", "email": "alice@acme.example" },
-        "scopes": ["profile", "notes:read", "notes:write"],
+        "scopes": ["profile", "notes:read", "notes:write"], "tokenSlots": [],
     });
     assert_eq!(row, expected);
 }

@@ -7,6 +7,7 @@ use shared::{
     error::{Error, Missing, ProviderError, Refusal, StoreError},
     http::{Body, Method, Request, failure},
     id::{ConnectorId, Role},
+    protocol::assertion::KeyError,
     routes::{Access, Operation, ROUTES, Voice},
     store::attempts::State,
 };
@@ -194,7 +195,14 @@ fn after(error: &Error) -> Option<Error> {
         Error::ForgedForm => Error::Conflict(""),
         Error::Conflict(_) => Error::BaseUrlUnknown,
         Error::BaseUrlUnknown => Error::ClientNotConfigured(acme()),
-        Error::ClientNotConfigured(_) => Error::NeedsReauth,
+        Error::ClientNotConfigured(_) => {
+            Error::SecretNotConfigured { connector: acme(), missing: "client_secret".to_owned() }
+        }
+        Error::SecretNotConfigured { .. } => {
+            let label = "Private key".to_owned();
+            Error::NoKey { input: "private_key".to_owned(), label, cause: KeyError::NotPem }
+        }
+        Error::NoKey { .. } => Error::NeedsReauth,
         Error::NeedsReauth => Error::RetryLater { why: "", after: std::time::Duration::from_secs(2) },
         Error::RetryLater { .. } => ProviderError::Timeout.of(&acme()),
         Error::Provider { cause, .. } => match after_provider(cause) {

@@ -96,6 +96,7 @@ impl World {
             client: attempt.client.clone(),
             client_id: attempt.client_id.clone(),
             scopes: Vec::new(),
+            slots: Vec::new(),
             values: attempt.values.clone(),
             tags: Vec::new(),
             active: true,
@@ -107,11 +108,18 @@ impl World {
         let credentials = Credentials {
             access_token: Some(AccessToken::from(tokens.access.clone())),
             refresh_token: refresh_token.map(|token| RefreshToken::from(token.clone())),
-            secrets: BTreeMap::new(),
+            ..Credentials::default()
         };
         let sealed = self.app.seal(&connection.belongs(), &credentials.plaintext()).await.unwrap();
         let token_expires_at = expires_in.map(|expires_in| now.after(expires_in));
-        Held { attempt: attempt.id.clone(), connection, sealed, token_expires_at, held_until: now.after(HELD_FOR) }
+        Held {
+            attempt: attempt.id.clone(),
+            connection,
+            sealed,
+            token_expires_at,
+            renew_at: None,
+            held_until: now.after(HELD_FOR),
+        }
     }
 
     /// An attempt that holds a grant, and the cookie of its browser.

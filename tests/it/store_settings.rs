@@ -59,6 +59,7 @@ async fn twenty_admins_who_store_provider_clients_at_once_lose_nothing() {
                 let client = ProviderClient {
                     client_id: format!("client {admin}"),
                     client_secret: Some(ClientSecret::from(format!("secret {admin}"))),
+                    ..ProviderClient::default()
                 };
                 let token = || shared::secret::Bearer::random(&app.random).expose().to_owned();
                 app.secrets.put_provider_client(&secret, &connector, Some(&client), token).await
@@ -148,6 +149,7 @@ async fn a_provider_client_s_secret_that_was_changed_is_in_use_within_thirty_sec
     let changed = ProviderClient {
         client_id: "mooring".to_owned(),
         client_secret: Some(ClientSecret::from("changed".to_owned())),
+        ..ProviderClient::default()
     };
     world.app.secrets.put_provider_client(&own, &vendor, Some(&changed), || world.token()).await.unwrap();
     world.secrets.take_calls();

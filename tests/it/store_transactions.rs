@@ -10,7 +10,7 @@ use shared::{
     store::{
         Claimer,
         attempts::{Claim, Proof, Status},
-        connections::{Completer, Fenced, Held, Lease, Leasing},
+        connections::{Completer, Fenced, Held, Lease, Leasing, Times},
         links::{Link, Session},
         settings::{AppClient, ConnectorSettings, Key, Project},
     },
@@ -116,7 +116,7 @@ async fn a_connection_whose_every_write_meets_a_transaction_is_kept_up() {
     let world = contended().await;
     let (app, now) = (&world.app, world.hands.now());
     let Held { connection, sealed, .. } = world.grant(&world.attempt("vendor"), &world.provider.consent(), None).await;
-    app.connections.create(&app.settings, &connection, &sealed).await.unwrap();
+    app.connections.create(&app.settings, &connection, &sealed, Times::default()).await.unwrap();
     let renamed = app.connections.update(&connection.key, now, |connection| connection.name = Some("b".to_owned()));
     assert_eq!(renamed.await.unwrap().unwrap().0.name.as_deref(), Some("b"));
 

@@ -138,7 +138,8 @@ impl World {
         let own = ClientsSecret::Project(self.project.clone(), Environment::Test);
         for connector in ["vendor", "custom"].map(|id| ConnectorId::parse(id).unwrap()) {
             let secret = ClientSecret::from("provider-client-secret".to_owned());
-            let client = ProviderClient { client_id: "mooring".to_owned(), client_secret: Some(secret) };
+            let client_id = "mooring".to_owned();
+            let client = ProviderClient { client_id, client_secret: Some(secret), ..ProviderClient::default() };
             app.secrets.put_provider_client(&own, &connector, Some(&client), || self.token()).await.unwrap();
             let settings = ConnectorSettings { client_id: Some(client.client_id), ..ConnectorSettings::default() };
             let key = Key::Connector(self.project.clone(), Environment::Test, connector);

@@ -1,6 +1,6 @@
 //! What is decided about connectors: for the deployment, and in its place for a project and environment.
 
-use std::{borrow::Cow, slice};
+use std::{borrow::Cow, collections::BTreeSet, slice};
 
 use serde_json::json;
 use shared::{
@@ -10,7 +10,7 @@ use shared::{
     flow::connector_in_use::ConnectorInUse,
     http::{Request, Response},
     id::{ConnectorId, Environment, ProjectId},
-    secrets::ClientsSecret,
+    secrets::{ClientsSecret, ProviderClient},
     store::{
         attempts::Callback,
         settings::{ConnectorSettings, Key},
@@ -162,7 +162,7 @@ async fn decide(app: &App, request: &Request, place: &Place) -> Result<Response,
     let id = named(request)?;
     app.base_url(app.clock.now()).await?; // before anything is written: the answer needs it
     let connector = connector_at(app, place, &id).await?;
-    let Decision { mut settings, client } = Decision::of(request.json()?, &connector.data)?;
+    let Decision { mut settings, client, secrets } = Decision::of(request.json()?, &connector.data)?;
     if connector.is_custom() && settings.callback == Callback::Common {
         return Err(Error::invalid("callback: a project's own connector has a redirect URI of its own alone"));
     }
@@ -175,15 +175,59 @@ async fn decide(app: &App, request: &Request, place: &Place) -> Result<Response,
         })?,
     }
 
-    app.settings.put_connector(&place.key(&id), &settings).await?;
+    if !secrets.is_empty() {
+        let change = |stored: Option<ProviderClient>| {
+            let mut client = stored.unwrap_or_default();
+            secrets.apply(&mut client.secrets);
+            Some(client)
+        };
+        app.secrets.change_provider_client(&place.secret(), &id, change, version(app)).await?;
+    }
+    store(app, place, &connector, &mut settings).await?;
     match &settings.client_id {
-        None => app.secrets.put_provider_client(&place.secret(), &id, None, version(app)).await?,
+        None => {
+            app.secrets.change_provider_client(&place.secret(), &id, without_client, version(app)).await.map(drop)?
+        }
         // somebody else may have saved between the two writes
         Some(client_id) => {
             must_be_stored(app, place, &id, client_id).await?.ok_or(Error::Conflict("the connector's client"))?;
         }
     }
     answer(app, place, &id).await
+}
+
+/// Stores what is decided, with the names of the secret settings as they stand: where another admin saved one meanwhile, the
+/// names are written again. Whoever writes last has looked last, so that none is missing in the end.
+async fn store(
+    app: &App,
+    place: &Place,
+    connector: &ConnectorInUse<'_>,
+    settings: &mut ConnectorSettings,
+) -> Result<(), Error> {
+    let has_secrets = connector.data.secret_settings().next().is_some();
+    for _ in 0..SAVED_AT_ONCE {
+        if has_secrets {
+            settings.secret_settings = stored_secrets(app, place, &connector.id).await?;
+        }
+        app.settings.put_connector(&place.key(&connector.id), settings).await?;
+        if !has_secrets || settings.secret_settings == stored_secrets(app, place, &connector.id).await? {
+            return Ok(());
+        }
+    }
+    Err(Error::Conflict("the connector's settings"))
+}
+
+/// How many admins may save the secrets of one connector at once.
+const SAVED_AT_ONCE: usize = 25;
+
+async fn stored_secrets(app: &App, place: &Place, id: &ConnectorId) -> Result<BTreeSet<String>, Error> {
+    let stored = app.secrets.stored_client(&place.secret(), id).await?;
+    Ok(stored.map(|client| client.secrets.into_keys().collect()).unwrap_or_default())
+}
+
+/// The secret settings alone.
+fn without_client(stored: Option<ProviderClient>) -> Option<ProviderClient> {
+    stored.map(|stored| ProviderClient { secrets: stored.secrets, ..ProviderClient::default() })
 }
 
 /// Whether this is the client whose secret is stored.

@@ -10,7 +10,7 @@ use shared::{
     flow::begin::redirect_uri,
     http::{Request, Response},
     id::{ConnectorId, Environment},
-    protocol::connector::{Connector, Evidence},
+    protocol::connector::{Connector, Evidence, OAuth2},
     routes,
     store::{attempts::Callback, settings::Key},
 };
@@ -130,12 +130,15 @@ async fn must_not_lead_elsewhere(app: &App, authority: &Authority, new: &Connect
 
 /// Every address that credentials are sent to, and how they are put there.
 fn destinations(connector: &Connector) -> Value {
-    let Connector { oauth2, captures, lookups, api, profile, revoke, .. } = connector;
-    let endpoints = oauth2.as_ref().map(|oauth2| (&oauth2.token_endpoint, &oauth2.refresh_endpoint));
+    let Connector { oauth2, captures, lookups, api, profile, revoke, login, .. } = connector;
+    let endpoints = oauth2.as_ref().map(|oauth2| {
+        let OAuth2 { token_endpoint, refresh_endpoint, exchange, assertion, client_assertion, .. } = oauth2;
+        (token_endpoint, refresh_endpoint, exchange, assertion, client_assertion)
+    });
     let profile = profile.as_ref().map(|profile| &profile.url);
     let revoke = revoke.as_ref().map(|revoke| (&revoke.url, &revoke.params, &revoke.headers));
     let lookups: Vec<_> = lookups.iter().map(|lookup| &lookup.url).collect();
-    json!({ "oauth2": endpoints, "captures": captures.patterns, "lookups": lookups, "api": api, "profile": profile, "revoke": revoke })
+    json!({ "oauth2": endpoints, "captures": captures.patterns, "lookups": lookups, "api": api, "profile": profile, "revoke": revoke, "login": login })
 }
 
 /// Whether there are connections. The list is eventually consistent: one of the last second may be overlooked.

@@ -1,6 +1,6 @@
 //! What an operator may decide about a connector: the body of a PUT, and what of it fits the connector.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Deserializer};
 use shared::{
@@ -16,7 +16,7 @@ use shared::{
 };
 
 /// The body. It says all that is to stand; what it leaves out is the default again, but for the client: that stays unless
-/// `client_id` is null, since connections hang on it.
+/// `client_id` is null, since connections hang on it, and for settings that are secret: each stays unless it is null.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Wanted {
@@ -28,7 +28,7 @@ pub struct Wanted {
     scopes: Option<Vec<String>>,
     second_scopes: Option<Vec<String>>,
     authorization_params: BTreeMap<String, String>,
-    settings: BTreeMap<String, String>,
+    settings: BTreeMap<String, Option<ClientSecret>>,
     callback: Option<Callback>,
 }
 
@@ -62,6 +62,29 @@ pub struct Decision {
     pub settings: ConnectorSettings,
     /// What happens to the provider client's secret.
     pub client: Client,
+    /// What happens to settings that are secret.
+    pub secrets: SecretChanges,
+}
+
+/// Settings that are secret, by name: those that are set, and those that are cleared.
+#[derive(Clone, Default)]
+pub struct SecretChanges(BTreeMap<String, Option<ClientSecret>>);
+
+impl SecretChanges {
+    /// Whether nothing is said of any.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Makes the changes.
+    pub fn apply(&self, secrets: &mut BTreeMap<String, ClientSecret>) {
+        for (name, secret) in &self.0 {
+            match secret {
+                Some(secret) => drop(secrets.insert(name.clone(), secret.clone())),
+                None => drop(secrets.remove(name)),
+            }
+        }
+    }
 }
 
 /// What happens to the provider client.
@@ -79,11 +102,14 @@ pub enum Client {
 impl Decision {
     /// What was wanted, if this connector can do it. The sentence of a refusal names the field.
     pub fn of(wanted: Wanted, connector: &Connector) -> Result<Self, Error> {
-        template::inputs(connector, &connector.settings, &wanted.settings)
-            .map_err(|error| Error::invalid(format!("settings: {error}")))?;
+        let (settings, secrets) = settings(connector, wanted.settings)?;
+        let wanted = Wanted { settings: BTreeMap::new(), ..wanted };
         match &connector.oauth2 {
             Some(oauth2) => must_fit(&wanted, oauth2)?,
-            None => must_be_without_client(&wanted, connector)?,
+            None => must_have_no_scopes(&wanted, connector)?,
+        }
+        if !connector.takes_client() {
+            must_be_without_client(&wanted, connector)?;
         }
         let usual = ConnectorSettings::default();
         let settings = ConnectorSettings {
@@ -94,12 +120,39 @@ impl Decision {
             scopes: wanted.scopes,
             second_scopes: wanted.second_scopes,
             authorization_params: wanted.authorization_params,
-            settings: wanted.settings,
+            settings,
+            secret_settings: BTreeSet::new(), // as they stand when they are stored
             callback: wanted.callback.unwrap_or(usual.callback),
         };
         let client = client(wanted.client_id, wanted.client_secret, connector.oauth2.as_ref())?;
-        Ok(Self { settings, client })
+        Ok(Self { settings, client, secrets })
     }
+}
+
+/// Settings that are shown, checked, and those that are secret. One that is left out stays; null clears it.
+fn settings(
+    connector: &Connector,
+    wanted: BTreeMap<String, Option<ClientSecret>>,
+) -> Result<(BTreeMap<String, String>, SecretChanges), Error> {
+    let told = |error: template::InputError| Error::invalid(format!("settings: {error}"));
+    let (secret, shown): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        wanted.into_iter().partition(|(name, _)| connector.secret_settings().any(|setting| setting.name == *name));
+    let shown = shown.into_iter().map(|(name, value)| match value {
+        Some(value) => Ok((name, value.expose().to_owned())),
+        None => Err(Error::invalid(format!("settings: `{name}` is no secret: leave it out to take it away"))),
+    });
+    let shown: BTreeMap<String, String> = shown.collect::<Result<_, _>>()?;
+    let declared: Vec<_> = connector.settings.iter().filter(|setting| !setting.secret).cloned().collect();
+    template::inputs(connector, &declared, &shown).map_err(told)?;
+    for setting in connector.secret_settings() {
+        let Some(Some(value)) = secret.get(setting.name.as_ref()) else { continue };
+        let given = BTreeMap::from([(setting.name.to_string(), value.expose().to_owned())]);
+        template::judge(setting, &given).map_err(told)?;
+        if value.expose().is_empty() {
+            return Err(Error::invalid(format!("settings: `{}` is empty: null takes it away", setting.name)));
+        }
+    }
+    Ok((shown, SecretChanges(secret)))
 }
 
 /// RFC 6749 Appendix A.1 and A.2: both halves are printable ASCII. A space at an end came along when it was copied.
@@ -123,7 +176,7 @@ fn client(id: ClientId, secret: Option<ClientSecret>, oauth2: Option<&OAuth2>) -
     let public = oauth2.is_some_and(|oauth2| oauth2.token_endpoint_auth_method == ClientAuthentication::None);
     match secret {
         None if !public => Ok(Client::Kept(client_id)),
-        client_secret => Ok(Client::New(ProviderClient { client_id, client_secret })),
+        client_secret => Ok(Client::New(ProviderClient { client_id, client_secret, ..ProviderClient::default() })),
     }
 }
 
@@ -134,8 +187,6 @@ fn is_printable(text: &str, limit: usize) -> bool {
 fn must_be_without_client(wanted: &Wanted, connector: &Connector) -> Result<(), Error> {
     let plain = wanted.client_id.stated().is_none()
         && wanted.client_secret.is_none()
-        && wanted.scopes.is_none()
-        && wanted.second_scopes.is_none()
         && wanted.authorization_params.is_empty()
         && wanted.callback.is_none();
     if plain {
@@ -145,6 +196,15 @@ fn must_be_without_client(wanted: &Wanted, connector: &Connector) -> Result<(), 
         "{} is connected with a key: it has no client, scopes, authorization parameters or callback",
         connector.name
     )))
+}
+
+/// Without OAuth 2.0 there is nothing to ask for.
+fn must_have_no_scopes(wanted: &Wanted, connector: &Connector) -> Result<(), Error> {
+    let plain = wanted.scopes.is_none() && wanted.second_scopes.is_none() && wanted.authorization_params.is_empty();
+    if plain {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("{} has no scopes or authorization parameters", connector.name)))
 }
 
 fn must_fit(wanted: &Wanted, oauth2: &OAuth2) -> Result<(), Error> {
@@ -241,6 +301,7 @@ mod tests {
                 "scopes is a list of at most 200 scopes, each a text of its own without spaces or separators",
             ),
             ("gmail", json!({ "settings": { "x": "y" } }), "settings: `x` is not asked for"),
+            ("gmail", json!({ "settings": { "x": null } }), "settings: `x` is no secret: leave it out to take it away"),
             (
                 "openai",
                 json!({ "client_id": "a" }),

@@ -36,6 +36,8 @@ pub struct Overview<'a> {
     second_scopes: Option<Vec<String>>,
     authorization_params: BTreeMap<String, String>,
     settings: BTreeMap<String, String>,
+    /// Whether each of the settings that are secret is set, where they are taken from.
+    secret_settings: BTreeMap<&'a str, bool>,
     /// Whose provider client is used: `project`, `default` or `none`.
     client_source: &'static str,
     client_id: Option<&'a str>,
@@ -71,6 +73,10 @@ impl<'a> Overview<'a> {
             second_scopes: settings.second_scopes,
             authorization_params: settings.authorization_params,
             settings: settings.settings,
+            secret_settings: data
+                .secret_settings()
+                .map(|setting| (setting.name.as_ref(), connector.set_secrets().any(|set| set == setting.name)))
+                .collect(),
             client_source: word(connector.client.as_ref().map(|(source, _)| source)),
             client_id: connector.client.as_ref().map(|(_, id)| id.as_str()),
             scopes_in_use: connector.scopes().0,

@@ -57,7 +57,7 @@ async fn authorize(
     subject: Subject,
     wanted: Wanted,
 ) -> Result<Response, Error> {
-    if connector.data.oauth2.is_none() {
+    if connector.data.consent().is_none() {
         return Err(Error::refused(
             Refusal::UnsupportedCredentialType,
             format!("{} is connected with credentialType {}", connector.data.name, credential_type(&connector.data)),
@@ -92,7 +92,7 @@ async fn connect(
     let attempt =
         app.attempt(connector, asked(caller, subject, shape, given), AttemptId::random(&app.random), &values, now);
     let grant = app.typed_grant(connector, &attempt, secrets).await?;
-    app.connections.create(&app.settings, &grant.connection, &grant.sealed).await?;
+    app.connections.create(&app.settings, &grant.connection, &grant.sealed, grant.times()).await?;
     let key = &grant.connection.key;
     let answer = json!({ "connectionId": key, "credentialId": key.credential_id(), "status": "connected" });
     Ok(Response::created(&answer))
@@ -115,7 +115,7 @@ fn asked(caller: &Caller, subject: Subject, shape: Shape, given: BTreeMap<String
 /// Any type but `oauth2` means the same here, the connector's own inputs; a type that contradicts them is a mistake.
 fn must_fit(said: &str, connector: &ConnectorInUse<'_>) -> Result<(), Error> {
     let known = ["apiKey", "api_key", "basic", "token"].contains(&said);
-    if known && connector.data.oauth2.is_none() {
+    if known && connector.data.consent().is_none() {
         return Ok(());
     }
     let why = format!("{} is connected with credentialType {}", connector.data.name, credential_type(&connector.data));

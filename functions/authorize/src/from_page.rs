@@ -113,7 +113,7 @@ pub async fn create(app: &App, request: &Request) -> Result<Response, Error> {
     if !fields::are_whole(&page.connector, &given) {
         return Ok(page.ask_again(app, request, given));
     }
-    if page.connector.data.oauth2.is_none() {
+    if page.connector.data.consent().is_none() {
         return page.connect(app, request, wanted.name, given).await;
     }
     match wanted.window {
@@ -133,7 +133,7 @@ pub async fn submit(app: &App, request: &Request) -> Result<Response, Error> {
         must_be_allowed(&page.project, origin)?;
     }
     let return_to = form.one("return_to")?.map(|text| return_to(&page.project, origin, text)).transpose()?;
-    if page.connector.data.oauth2.is_none() || !page.connector.data.inputs.is_empty() {
+    if page.connector.data.consent().is_none() || !page.connector.data.inputs.is_empty() {
         return page.lead_to_the_form(app, origin.is_some(), return_to).await;
     }
 
@@ -274,7 +274,9 @@ impl<'a> Page<'a> {
         values: BTreeMap<String, String>,
         error: Error,
     ) -> Result<Response, Error> {
-        let Some(problem) = Problem::of(Frame::of(app, request).t, self.name(), &error) else { return Err(error) };
+        let Some(problem) = Problem::of(Frame::of(app, request).t, &self.connector.data, &error) else {
+            return Err(error);
+        };
         let error = match error {
             Error::Provider { cause: ProviderError::Refused(code), .. } => Error::refused(
                 Refusal::InvalidCredentials,

@@ -58,7 +58,7 @@ export function reveal(button) {
 export function put(place, fields) {
   place.innerHTML = fields
   place.querySelectorAll('[data-reveals]').forEach(reveal)
-  const first = place.querySelector('[autofocus]') ?? place.querySelector('input, select')
+  const first = place.querySelector('[autofocus]') ?? place.querySelector('input, select, textarea')
   first?.focus()
 }
 

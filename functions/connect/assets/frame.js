@@ -421,7 +421,7 @@ function themeInAddress() {
 
 /** The keyboard stays inside: with the published widget, nothing around keeps it here. */
 function keepFocus(event) {
-  const stops = [...document.querySelectorAll('button, input, select, a[href]')].filter((element) => element.getClientRects().length > 0)
+  const stops = [...document.querySelectorAll('button, input, select, textarea, a[href]')].filter((element) => element.getClientRects().length > 0)
   const [first, last] = [stops.at(0), stops.at(-1)]
   const at = document.activeElement
   const target = event.shiftKey ? (at === first || !stops.includes(at)) && last : at === last && first

@@ -128,7 +128,7 @@ fn entry(
     let sought = format!("{name} {} {}", connector.id, words.join(" ")).to_lowercase();
     Entry {
         fits: true,
-        by_authorization: connector.data.oauth2.is_some(),
+        by_authorization: connector.data.consent().is_some(),
         connected: accounts.get(&connector.id).and_then(|accounts| connected(t, accounts)),
         id: connector.id.clone(),
         name,

@@ -93,13 +93,13 @@ pub async fn submit(app: &App, request: &Request) -> Result<Response, Error> {
     let project = project(app, &visit.link).await?;
     let asked = visit.asked(&project, renewed.as_ref(), given.clone());
     let by = visit.completion();
-    if connector.data.oauth2.is_some() {
+    if connector.data.consent().is_some() {
         return leave(app, &connector, asked, by).await;
     }
     match app.hold_typed(&connector, asked, by).await {
         Ok(typed) => after_typing(app, typed, &base_url).await,
         // what was typed can be mended, or sent again, on the same page
-        Err(error) => match Problem::of(Language::of(request), &connector.data.name, &error) {
+        Err(error) => match Problem::of(Language::of(request), &connector.data, &error) {
             Some(problem) => {
                 let typed = Typed { values: given, problem: Some(problem) };
                 let page = form_page(app, request, &visit, &connector, renewed.as_ref(), &typed).await?;
@@ -167,7 +167,7 @@ async fn form_page(
         name: &connector.data.name,
         for_whom: &page::for_whom(frame.t, label, identity, &project.name),
         docs_url: connector.data.docs_url.as_deref(),
-        by_authorization: connector.data.oauth2.is_some(),
+        by_authorization: connector.data.consent().is_some(),
         edit: renewed.is_some(),
         renewed: renewed.and_then(|renewed| renewed.account.name()),
         fields: &fields::fields(frame.t, connector, typed),
@@ -191,8 +191,8 @@ async fn connector<'a>(app: &'a App, request: &Request, link: &Link) -> Result<C
     keys.extend([Key::Project(link.project.clone()), Key::Deployment]);
     let read = app.settings.read(&keys, app.clock.now()).await?;
     let connector = app.connector_from(&read, &link.project, link.environment, &id)?;
-    connector.must_be_enabled()?;
-    if connector.is_ready() { Ok(connector) } else { Err(Error::ClientNotConfigured(id)) }
+    connector.must_be_ready()?;
+    Ok(connector)
 }
 
 /// The newest connection of this owner to this provider: the one to renew.

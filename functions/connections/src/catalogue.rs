@@ -43,7 +43,7 @@ fn row(connector: &ConnectorInUse<'_>, base_url: &str) -> Value {
 
 fn description(connector: &ConnectorInUse<'_>) -> String {
     let name = &connector.data.name;
-    if connector.data.oauth2.is_some() {
+    if connector.data.consent().is_some() {
         format!("Connect {name} with the consent of an account there")
     } else {
         format!("Connect {name} with a key of an account there")

@@ -86,7 +86,7 @@ impl<'a> Credential<'a> {
 fn kind(app: &App, customs: &[Connector], connection: &Connection) -> &'static str {
     let id = connection.connector.as_str();
     let connector = app.catalog.connector(id).or_else(|| customs.iter().find(|custom| custom.id == id));
-    let fallback = if connection.client.is_some() { "oauth2" } else { "apiKey" };
+    let fallback = if connection.client_id.is_some() { "oauth2" } else { "apiKey" };
     connector.map_or(fallback, record::credential_type)
 }
 

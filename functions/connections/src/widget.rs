@@ -71,7 +71,7 @@ fn row(connector: &ConnectorInUse<'_>, environment: Environment, base_url: &str)
     json!({
         "id": definition_id(id),
         "connectionDefId": definition_id(id),
-        "type": if data.oauth2.is_some() { "oauth" } else { "api" },
+        "type": if data.consent().is_some() { "oauth" } else { "api" },
         "title": data.name,
         "image": image_url(base_url, id),
         "environment": environment,

@@ -1,7 +1,16 @@
-//! Scheduled work: every minute, forget what nobody claimed and send what could not be sent.
+//! Scheduled work: every minute, forget what nobody claimed, send what could not be sent, and renew what would die unused.
+
+use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
-use shared::{app::App, clock::Timestamp, error::Error, flow::revoke::AT_ONCE, id::AttemptId, store::journal::Queued};
+use shared::{
+    app::App,
+    clock::Timestamp,
+    error::Error,
+    flow::revoke::AT_ONCE,
+    id::{AttemptId, ConnectionKey},
+    store::journal::Queued,
+};
 
 /// What a round did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -10,6 +19,8 @@ pub struct Round {
     pub forgotten: usize,
     /// Queued revocations that were tried.
     pub tried: usize,
+    /// Connections that nobody used and that were renewed before they died of it.
+    pub renewed: usize,
     /// What failed and is left to the next round.
     pub failed: usize,
 }
@@ -20,12 +31,15 @@ enum Work<'a> {
     Forget(&'a AttemptId),
     /// A revocation whose time has come.
     Revoke(&'a Queued),
+    /// A connection that may have to be renewed although nobody uses it.
+    Renew(&'a ConnectionKey),
 }
 
 /// What became of it.
 enum Done {
     Forgotten,
     Tried,
+    Renewed,
     Failed,
     /// There was nothing to do any more, or no time left to do it.
     Left,
@@ -34,25 +48,34 @@ enum Done {
 /// One round: held grants whose ten minutes are over, and the revoke queue. A few at once, so that a slow provider does not
 /// hold up the rest; one that fails does not stop the others; what no time is left for before the deadline is left to the
 /// next round.
-pub async fn keep(app: &App, deadline: Option<Timestamp>) -> Result<Round, Error> {
+pub async fn keep(app: &Arc<App>, deadline: Option<Timestamp>) -> Result<Round, Error> {
     let now = app.clock.now();
-    let (overdue, due) = tokio::join!(app.connections.overdue(now), app.journal.due(now));
+    let (overdue, due, renewals) =
+        tokio::join!(app.connections.overdue(now), app.journal.due(now), app.connections.due_renewals(now));
     let forget = overdue.iter().flatten().map(Work::Forget);
     let work = forget.chain(due.iter().flatten().map(Work::Revoke));
+    let work = work.chain(renewals.iter().flatten().map(Work::Renew));
     let work: Vec<_> = work.map(|work| work.done(app, deadline)).collect();
     let done: Vec<Done> = stream::iter(work).buffer_unordered(AT_ONCE).collect().await;
     let round = done.iter().fold(Round::default(), Round::with);
     if round != Round::default() {
-        tracing::info!(forgotten = round.forgotten, tried = round.tried, failed = round.failed, "kept");
+        tracing::info!(
+            forgotten = round.forgotten,
+            tried = round.tried,
+            renewed = round.renewed,
+            failed = round.failed,
+            "kept"
+        );
     }
-    // a list that can't be read does not stop the other
+    // a list that can't be read does not stop the others
     overdue?;
     due?;
+    renewals?;
     Ok(round)
 }
 
 impl Work<'_> {
-    async fn done(self, app: &App, deadline: Option<Timestamp>) -> Done {
+    async fn done(self, app: &Arc<App>, deadline: Option<Timestamp>) -> Done {
         if !app.has_time_to_revoke(deadline) {
             return Done::Left;
         }
@@ -76,6 +99,15 @@ impl Work<'_> {
                     Done::Failed
                 }
             },
+            Self::Renew(key) => match app.keep_alive(key, deadline).await {
+                Ok(true) => Done::Renewed,
+                Ok(false) => Done::Left,
+                Err(error) => {
+                    let cause = shared::error::chain(&error);
+                    tracing::error!(connection = %key, cause, "a connection could not be kept alive");
+                    Done::Failed
+                }
+            },
         }
     }
 }
@@ -85,6 +117,7 @@ impl Round {
         match done {
             Done::Forgotten => self.forgotten += 1,
             Done::Tried => self.tried += 1,
+            Done::Renewed => self.renewed += 1,
             Done::Failed => self.failed += 1,
             Done::Left => {}
         }

@@ -120,7 +120,8 @@ impl Demo {
     async fn plant_acme(&self, app: &App) -> Result<(), Error> {
         let Some(acme) = ConnectorId::parse("acme") else { return Err(Error::UnknownState) };
         let secret = ClientSecret::from(self.acme_client_secret.clone());
-        let client = ProviderClient { client_id: self.acme_client_id.clone(), client_secret: Some(secret) };
+        let client_id = self.acme_client_id.clone();
+        let client = ProviderClient { client_id, client_secret: Some(secret), ..ProviderClient::default() };
         let token = || Bearer::random(&app.random).expose().to_owned();
         app.secrets.put_provider_client(&ClientsSecret::Default, &acme, Some(&client), token).await?;
         let settings =

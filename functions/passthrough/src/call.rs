@@ -2,11 +2,15 @@
 
 use bytes::Bytes;
 use shared::{
-    app::App,
     error::{Error, ProviderError, Refusal},
-    flow::refresh::Open,
     http::Request,
-    protocol::{account, connector::Connector, origins::Origins, template},
+    id::ConnectorId,
+    protocol::{
+        account,
+        connector::Connector,
+        origins::Origins,
+        template::{self, Values},
+    },
     store::connections::Connection,
 };
 use url::Url;
@@ -21,25 +25,23 @@ pub fn path<'a>(connection: &Connection, raw: &'a str) -> &'a str {
 
 /// The request to the provider, and where it may go.
 pub fn build(
-    app: &App,
     connector: &Connector,
-    open: &Open,
+    id: &ConnectorId,
+    values: &Values,
     request: &Request,
     path: &str,
 ) -> Result<(http::Request<Bytes>, Origins), Error> {
-    let id = &open.stored.connection.connector;
-    let values = app.values_of(open);
-    let base = template::base_url(connector, &values).map_err(|error| {
+    let base = template::base_url(connector, values).map_err(|error| {
         tracing::warn!(connector = %id, %error, "the connection has no usable base URL");
         ProviderError::AddressRefused.of(id)
     })?;
-    let origins = Origins::of_api(connector, &values).map_err(|_| ProviderError::AddressRefused.of(id))?;
+    let origins = Origins::of_api(connector, values).map_err(|_| ProviderError::AddressRefused.of(id))?;
     let mut url = address(&base, path, &request.query)?;
     if !origins.permits(&url) {
         return Err(not_allowed("the address is not one of this connector's"));
     }
     let mut headers = headers::out(&request.headers);
-    account::authorize(connector, &values, &mut url, &mut headers).map_err(|error| {
+    account::authorize(connector, values, &mut url, &mut headers).map_err(|error| {
         tracing::warn!(connector = %id, %error, "the credential could not be put into the call");
         Error::NeedsReauth
     })?;

@@ -5,6 +5,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 /// The names under which a connection's key may come.
 pub const CONNECTION_KEYS: [&str; 3] = ["x-one-connection-key", "x-pica-connection-key", "x-connection-key"];
 
+/// Which further token a call wants, by the name of its slot. As all that begins like it, it stays here.
+pub const TOKEN_SLOT: &str = "x-mooring-token-slot";
+
 /// Between two hops only (RFC 9110 §7.6.1).
 const HOP_BY_HOP: [&str; 10] = [
     "connection",

@@ -18,7 +18,7 @@ use shared::{
     id::{ConnectionKey, ConnectorId, Role},
     protocol::connector::Connector,
     routes::{Function, Operation},
-    store::settings::Key,
+    store::{connections::Connection, settings::Key},
 };
 
 /// The function `passthrough`.
@@ -64,13 +64,14 @@ async fn pass(app: &Arc<App>, request: &Request) -> Result<Response, Error> {
     }
     let path = call::path(&stored.connection, raw);
 
-    let open = app.fresh(stored, request.deadline).await?;
-    let response = send(app, &connector, &open, request, path).await?;
+    let slot = slot(request, &stored.connection)?;
+    let open = app.fresh(stored, &connector, slot, request.deadline).await?;
+    let response = send(app, &connector, &open, slot, request, path).await?;
     if response.status() != http::StatusCode::UNAUTHORIZED {
         return Ok(answer(request, response));
     }
-    let Some(renewed) = renewed(app, &open, request).await? else { return Ok(answer(request, response)) };
-    let response = send(app, &connector, &renewed, request, path).await?;
+    let Some(renewed) = renewed(app, &open, slot, request).await? else { return Ok(answer(request, response)) };
+    let response = send(app, &connector, &renewed, slot, request, path).await?;
     Ok(answer(request, response))
 }
 
@@ -89,23 +90,35 @@ fn connection_key(request: &Request) -> Result<ConnectionKey, Error> {
     }
 }
 
+/// The further token that the call wants in place of the usual one, if any.
+fn slot<'a>(request: &'a Request, connection: &Connection) -> Result<Option<&'a str>, Error> {
+    let Some(wanted) = request.single_header(headers::TOKEN_SLOT)? else { return Ok(None) };
+    if connection.slots.iter().any(|slot| slot == wanted) {
+        return Ok(Some(wanted));
+    }
+    let slots = if connection.slots.is_empty() { "none".to_owned() } else { connection.slots.join(", ") };
+    Err(Error::invalid(format!("{} names no token of this connection, which has: {slots}", headers::TOKEN_SLOT)))
+}
+
 async fn send(
     app: &App,
     connector: &Connector,
     open: &Open,
+    slot: Option<&str>,
     request: &Request,
     path: &str,
 ) -> Result<reqwest::Response, Error> {
     let id = &open.stored.connection.connector;
-    let (outgoing, origins) = call::build(app, connector, open, request, path)?;
+    let values = app.values_of(open, connector, slot).await?;
+    let (outgoing, origins) = call::build(connector, id, &values, request, path)?;
     app.egress.open(outgoing, &origins).await.map_err(|cause| cause.of(id))
 }
 
 /// The same connection with another access token, if there is one to be had.
-async fn renewed(app: &Arc<App>, open: &Open, request: &Request) -> Result<Option<Open>, Error> {
+async fn renewed(app: &Arc<App>, open: &Open, slot: Option<&str>, request: &Request) -> Result<Option<Open>, Error> {
     let stored = open.stored.clone();
     let generation = stored.generation;
-    let renewed = app.renewed(stored, request.deadline).await?;
+    let renewed = app.renewed(stored, slot, request.deadline).await?;
     Ok(Some(renewed).filter(|renewed| renewed.stored.generation != generation))
 }
 

@@ -199,7 +199,7 @@ impl<'a> Check<'a> {
     /// Every placeholder has one meaning.
     fn names(&self) -> Checked {
         let mut seen: BTreeSet<&str> = GIVEN.into();
-        if self.client_is_typed() {
+        if self.connector.client_is_typed() {
             seen.retain(|name| !["client_id", "client_secret"].contains(name));
         }
         for (field, name) in self.declared() {
@@ -211,12 +211,6 @@ impl<'a> Check<'a> {
             require(seen.insert(name), field, &format!("`{name}` is declared already: choose another name"))?;
         }
         Ok(())
-    }
-
-    /// Whether the client is the person's own and not the operator's.
-    fn client_is_typed(&self) -> bool {
-        let typed = |oauth2: &OAuth2| matches!(oauth2.grant, Grant::ClientCredentials | Grant::JwtBearer);
-        self.connector.oauth2.as_ref().is_some_and(typed)
     }
 
     fn declared(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
@@ -291,7 +285,7 @@ impl<'a> Check<'a> {
     fn grant(&self) -> Checked {
         let Connector { inputs, settings, oauth2, oauth1, login, captures, .. } = self.connector;
         require(oauth2.is_none() || oauth1.is_none(), "oauth1", "stands beside oauth2: a connector has one of them")?;
-        let consents = oauth1.is_some() || oauth2.is_some() && !self.client_is_typed();
+        let consents = oauth1.is_some() || oauth2.is_some() && !self.connector.client_is_typed();
         let typed_secret = inputs.iter().any(|input| input.secret);
         require(
             !consents || !typed_secret,
@@ -400,7 +394,11 @@ impl<'a> Check<'a> {
             )?,
         }
         let remint = oauth2.refresh == RefreshKind::Remint;
-        require(!remint || self.client_is_typed(), "oauth2.refresh", "asks a person again: that is no refresh")?;
+        require(
+            !remint || self.connector.client_is_typed(),
+            "oauth2.refresh",
+            "asks a person again: that is no refresh",
+        )?;
         let methods = [Some(oauth2.token_endpoint_auth_method), oauth2.refresh_endpoint_auth_method];
         let exchanged = oauth2.exchange.as_ref().map(|exchange| exchange.authentication);
         let signs = |method: &ClientAuthentication| {
@@ -689,7 +687,7 @@ impl<'a> Check<'a> {
         let looked_up = if let Moment::Lookup(at) = moment { at } else { lookups.len() };
         let before = lookups.iter().take(looked_up);
         known.extend(before.flat_map(|lookup| std::iter::once(lookup.name.as_ref()).chain(names(&lookup.also))));
-        if moment != Moment::Revocation && !self.client_is_typed() {
+        if moment != Moment::Revocation && !self.connector.client_is_typed() {
             known.insert("client_secret"); // a few APIs want the client's secret with each call
         }
         known
@@ -881,7 +879,7 @@ impl<'a> Check<'a> {
         }
         // the operator's choice, for the client that they registered there; or no client of the operator's at all
         let registered = oauth2.as_ref().is_some_and(|oauth2| oauth2.registration.is_some());
-        let shared = (oauth2.is_some() && !self.client_is_typed() && !registered) || oauth1.is_some();
+        let shared = (oauth2.is_some() && !self.connector.client_is_typed() && !registered) || oauth1.is_some();
         let free = settings.iter().any(|setting| setting.name == name)
             || !shared && inputs.iter().any(|input| input.name == name);
         require(

@@ -88,6 +88,7 @@ impl App {
                 connector.data.name
             )));
         };
+        connector.must_be_configured()?;
         let Some((_, client_id)) = &connector.client else {
             return Err(Error::ClientNotConfigured(connector.id.clone()));
         };
@@ -150,7 +151,7 @@ impl App {
             name: asked.name,
             reconnect: asked.reconnect.is_some(),
             connection: asked.reconnect.unwrap_or_else(|| ConnectionKey::random(&self.random)),
-            client: connector.client.as_ref().map(|(source, _)| source.clone()),
+            client: connector.operator(),
             client_id: connector.client.as_ref().map(|(_, client_id)| client_id.clone()),
             authorization_url: String::new(),
             redirect_uri: String::new(),

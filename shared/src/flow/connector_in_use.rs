@@ -111,7 +111,8 @@ impl<'a> ConnectorInUse<'a> {
         own: Option<ConnectorSettings>,
         default: Option<ConnectorSettings>,
     ) -> Self {
-        let client = client_in_use(own.as_ref(), default.as_ref());
+        // a client that the person types is never the operator's, whatever was stored
+        let client = client_in_use(own.as_ref(), default.as_ref()).filter(|_| !data.client_is_typed());
         Self { id, data, client, home: None, own, default }
     }
 
@@ -178,16 +179,53 @@ impl<'a> ConnectorInUse<'a> {
         if self.settings().enabled { Ok(()) } else { Err(Error::NotFound(Missing::Connector)) }
     }
 
-    /// Fails if a person could not connect it now: where the provider wants a client, there has to be one.
+    /// Fails if a person could not connect it now: where the provider wants a client or a secret of the operator's, there has to
+    /// be one.
     pub fn must_be_ready(&self) -> Result<(), Error> {
         self.must_be_enabled()?;
-        if self.is_ready() { Ok(()) } else { Err(Error::ClientNotConfigured(self.id.clone())) }
+        self.must_be_configured()
     }
 
-    /// Whether a person can connect it now: it is enabled and, where the provider wants a client, there is one.
+    /// Fails if the operator has left something out, and names it.
+    pub fn must_be_configured(&self) -> Result<(), Error> {
+        if self.data.takes_client() && self.client.is_none() {
+            return Err(Error::ClientNotConfigured(self.id.clone()));
+        }
+        match self.missing_secrets() {
+            missing if missing.is_empty() => Ok(()),
+            missing => Err(Error::SecretNotConfigured { connector: self.id.clone(), missing: missing.join(", ") }),
+        }
+    }
+
+    /// Whether a person can connect it now: it is enabled, and the operator has left nothing out.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.settings().enabled && (self.data.oauth2.is_none() || self.client.is_some())
+        self.settings().enabled && self.must_be_configured().is_ok()
+    }
+
+    /// Where the operator's secrets stand: all of them with the client that is used, else where some are set. They are never
+    /// taken from two places: a project that brings a client of its own, or names hosts for it, does not get the deployment's.
+    #[must_use]
+    pub fn operator(&self) -> Option<ClientSource> {
+        let has_secrets =
+            |settings: &Option<ConnectorSettings>| settings.as_ref().is_some_and(|s| !s.secret_settings.is_empty());
+        let own = || has_secrets(&self.own).then_some(ClientSource::Project);
+        let default = || has_secrets(&self.default).then_some(ClientSource::Default);
+        self.client.as_ref().map(|(source, _)| source.clone()).or_else(own).or_else(default)
+    }
+
+    /// The names of the secret settings that are set where they are taken from.
+    pub fn set_secrets(&self) -> impl Iterator<Item = &str> {
+        let place = match self.operator() {
+            Some(ClientSource::Project) => self.own.as_ref(),
+            Some(ClientSource::Default) => self.default.as_ref(),
+            None => None,
+        };
+        place.into_iter().flat_map(|settings| settings.secret_settings.iter().map(String::as_str))
+    }
+
+    fn missing_secrets(&self) -> Vec<String> {
+        self.data.missing_secrets(|name| self.set_secrets().any(|set| set == name))
     }
 
     /// The scopes that are asked for, and those of the second parameter.
@@ -212,7 +250,8 @@ impl<'a> ConnectorInUse<'a> {
         given: &BTreeMap<String, String>,
         app_name: &str,
     ) -> Result<(Values, BTreeMap<String, String>), InputError> {
-        let mut values = template::inputs(&self.data, &self.data.settings, &self.settings().settings)?;
+        let plain: Vec<_> = self.data.settings.iter().filter(|setting| !setting.secret).cloned().collect();
+        let mut values = template::inputs(&self.data, &plain, &self.settings().settings)?;
         let typed = template::inputs(&self.data, &self.data.inputs, given)?;
         let secret = |name: &str| self.data.inputs.iter().any(|input| input.secret && input.name == name);
         let (secrets, plain): (Vec<_>, Vec<_>) =

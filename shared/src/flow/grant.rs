@@ -4,20 +4,18 @@ use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::timeout;
 
-use super::{connector_in_use::ConnectorInUse, no_origin, not_believed, unusable};
+use super::{connector_in_use::ConnectorInUse, making::Making, unusable};
 use crate::{
     app::App,
     error::{Error, ProviderError, Refusal, VaultError},
     http::Params,
-    id::ConnectorId,
     protocol::{
         account::{lookup_request, profile_request, read_lookup, read_profile},
         authorization::ClaimedCode,
-        connector::{Connector, Pairs},
         credentials::Credentials,
-        origins::Origins,
-        template::{self, Values},
-        token::{self, TokenRequest, Tokens},
+        renewal,
+        template::Values,
+        token::{self, TokenRequest},
     },
     secret::CodeVerifier,
     secrets::ClientsSecret,
@@ -27,7 +25,7 @@ use crate::{
     },
 };
 
-/// What all look-ups together may take, and the profile. The callback's function ends after 29 seconds, and what it learnt has
+/// What the exchange, the login and all look-ups together may take, and the profile. The callback's function ends after 29 seconds, and what it learnt has
 /// to be written by then: 10 for the token ([`PROVIDER_LIMIT`]), 6 and 4 for these, 8 for the write ([`crate::aws::CALL_LIMIT`])
 /// leave one for the claim and the reads, which take some milliseconds.
 ///
@@ -69,31 +67,26 @@ impl App {
         let oauth2 = connector.oauth2.as_ref().ok_or(Error::UnknownState)?;
 
         let mut values: Values = attempt.values.clone().into_iter().collect();
-        capture(&connector, &attempt.connector, &connector.captures.authorization_response, &mut values, |from| {
-            response.one(from).ok().flatten().map(str::to_owned)
-        })?;
-        let asking = TokenRequest { oauth2, client: &client, values: &values, now, random: &self.random };
+        values.insert("scope", attempt.scopes.join(&oauth2.scope_separator));
+        let mut making = Making::new(&connector, &attempt.connector, client, values, Credentials::default());
+        let answered = |from: &str| response.one(from).ok().flatten().map(str::to_owned);
+        making.capture(&connector.captures.authorization_response, answered)?;
+        let mut all = making.all();
+        all.insert("state", answered("state").unwrap_or_default());
+        let asking = TokenRequest { oauth2, client: &making.client, values: &all, now, random: &self.random };
         let request = asking.code(code, &verifier, &attempt.redirect_uri).map_err(unusable(&attempt.connector))?;
-        let origins = Origins::of(&connector, &values).map_err(no_origin(&attempt.connector))?;
-        let response = self.egress.send(request, &origins).await.map_err(|cause| cause.of(&attempt.connector))?;
+        let response = self.send(&making, request).await?;
         let tokens = token::read(oauth2, &response, now).map_err(|cause| cause.of(&attempt.connector))?;
 
-        let captured =
-            capture(&connector, &attempt.connector, &connector.captures.token_response, &mut values, |path| {
-                template::pluck_text(&tokens.answer, path)
-            });
-        let token_expires_at = tokens.expires_at;
         let scopes = tokens.scopes.clone().unwrap_or_else(|| attempt.scopes.clone());
-        let credentials = credentials(tokens);
-        let site = match captured {
-            Ok(()) => self.look_up_in_time(&connector, &attempt.connector, &mut values, &credentials).await,
+        let site = match making.take(&tokens, now) {
+            Ok(()) => self.finish_in_time(&mut making).await,
             Err(error) => Err(error),
         };
         // also where something is missing that the connector needs: whose the tokens are decides whether they may be revoked
-        let mut account = self.account(&connector, &attempt.connector, &values, &credentials).await;
+        let mut account = self.account(&making).await;
         account.label = account.label.or_else(|| site.as_ref().ok()?.clone());
-        let mut held = self.held(attempt, values, account, &credentials, scopes).await?;
-        held.token_expires_at = token_expires_at;
+        let held = self.held(attempt, making, account, scopes).await?;
         match site {
             Ok(_) => Ok(held),
             Err(error) => Err(NoGrant { error, issued: Some(Box::new(held)) }),
@@ -105,77 +98,58 @@ impl App {
         String::from_utf8(plaintext).map(CodeVerifier::from).map_err(|_| Error::Vault(VaultError::DoesNotOpen))
     }
 
-    /// A look-up that fails or takes too long fails the connection, since addresses hang on it.
-    async fn look_up_in_time(
-        &self,
-        connector: &Connector,
-        id: &ConnectorId,
-        values: &mut Values,
-        credentials: &Credentials,
-    ) -> Result<Option<String>, Error> {
-        let site = timeout(LOOKUPS_LIMIT, self.look_up(connector, id, values, credentials)).await;
-        site.map_err(|_| ProviderError::Timeout.of(id)).flatten()
+    /// What follows the first token: the exchange, the login and the look-ups. One that fails or takes too long fails the
+    /// connection, since calls and addresses hang on it.
+    async fn finish_in_time(&self, making: &mut Making<'_>) -> Result<Option<String>, Error> {
+        let id = making.id;
+        let finish = async {
+            self.exchange(making).await?;
+            self.log_in(making).await?;
+            self.look_up(making).await
+        };
+        timeout(LOOKUPS_LIMIT, finish).await.map_err(|_| ProviderError::Timeout.of(id)).flatten()
     }
 
     /// A profile that fails or takes too long leaves the account unknown.
-    async fn account(
-        &self,
-        connector: &Connector,
-        id: &ConnectorId,
-        values: &Values,
-        credentials: &Credentials,
-    ) -> Account {
-        let profile = timeout(PROFILE_LIMIT, self.profile(connector, id, values, credentials)).await;
-        match profile.map_err(|_| ProviderError::Timeout.of(id)).flatten() {
+    async fn account(&self, making: &Making<'_>) -> Account {
+        let profile = timeout(PROFILE_LIMIT, self.profile(making)).await;
+        match profile.map_err(|_| ProviderError::Timeout.of(making.id)).flatten() {
             Ok(account) => account.unwrap_or_default(),
             Err(error) => {
-                tracing::warn!(connector = %id, cause = crate::error::chain(&error), "the profile call failed; the account stays unknown");
+                tracing::warn!(connector = %making.id, cause = crate::error::chain(&error), "the profile call failed; the account stays unknown");
                 Account::default()
             }
         }
     }
 
     /// The look-ups, in order: each may need what the one before found. The label that one of them told.
-    async fn look_up(
-        &self,
-        connector: &Connector,
-        id: &ConnectorId,
-        values: &mut Values,
-        credentials: &Credentials,
-    ) -> Result<Option<String>, Error> {
+    async fn look_up(&self, making: &mut Making<'_>) -> Result<Option<String>, Error> {
+        let (connector, id) = (making.connector, making.id);
         let mut site = None;
         for lookup in connector.lookups.iter() {
-            let (request, origins) =
-                with_credential(connector, id, values, credentials, |all| lookup_request(connector, lookup, all))?;
-            let response = self.egress.send(request, &origins).await.map_err(|cause| cause.of(id))?;
+            let request = lookup_request(connector, lookup, &making.all()).map_err(unusable(id))?;
+            let response = self.send(making, request).await?;
             let found = read_lookup(lookup, &response).map_err(|cause| cause.of(id))?;
             let Some(first) = found.into_iter().next() else { continue };
             for (name, value) in &first.values {
-                keep(connector, id, values, name, value)?;
+                making.keep(name, value)?;
             }
             site = site.or(first.label);
         }
         Ok(site)
     }
 
-    async fn profile(
-        &self,
-        connector: &Connector,
-        id: &ConnectorId,
-        values: &Values,
-        credentials: &Credentials,
-    ) -> Result<Option<Account>, Error> {
+    async fn profile(&self, making: &Making<'_>) -> Result<Option<Account>, Error> {
+        let (connector, id) = (making.connector, making.id);
         let Some(profile) = &connector.profile else { return Ok(None) };
-        let (request, origins) =
-            with_credential(connector, id, values, credentials, |all| profile_request(connector, profile, all))?;
-        let response = self.egress.send(request, &origins).await.map_err(|cause| cause.of(id))?;
-        let mut all = values.clone();
-        credentials.fill(&mut all);
+        let all = making.all();
+        let request = profile_request(connector, profile, &all).map_err(unusable(id))?;
+        let response = self.send(making, request).await?;
         read_profile(profile, &response, &all).map(Some).map_err(|cause| cause.of(id))
     }
 
-    /// A grant from what somebody typed: verified by the profile call where the connector has one, and not stored when the
-    /// provider refuses it.
+    /// A grant from what somebody typed: verified by the first token, the login or the profile call, as the connector has them,
+    /// and not stored when the provider refuses it.
     pub async fn typed_grant(
         &self,
         connector: &ConnectorInUse<'_>,
@@ -198,21 +172,34 @@ impl App {
         attempt: &Attempt,
         secrets: BTreeMap<String, String>,
     ) -> Result<Held, Error> {
-        let credentials = Credentials::typed(secrets);
-        let values: Values = attempt.values.clone().into_iter().collect();
-        let account = self.profile(&connector.data, &connector.id, &values, &credentials).await?.unwrap_or_default();
-        self.held(attempt, values, account, &credentials, Vec::new()).await
+        connector.must_be_configured()?;
+        let (data, id) = (connector.data.as_ref(), &connector.id);
+        let belongs = (&attempt.project, attempt.environment);
+        let operator =
+            self.operator_of(data, id, attempt.client.as_ref(), attempt.client_id.as_deref(), belongs).await?;
+        let mut values: Values = attempt.values.clone().into_iter().collect();
+        let mut scopes = Vec::new();
+        if let Some(oauth2) = &data.oauth2 {
+            scopes = connector.scopes().0;
+            values.insert("scope", scopes.join(&oauth2.scope_separator));
+        }
+        let mut making = Making::new(data, id, operator, values, Credentials::typed(secrets));
+        scopes = self.mint(&mut making).await?.unwrap_or(scopes);
+        let site = self.finish_in_time(&mut making).await?;
+        let mut account = self.profile(&making).await?.unwrap_or_default();
+        account.label = account.label.or(site);
+        self.held(attempt, making, account, scopes).await
     }
 
     async fn held(
         &self,
         attempt: &Attempt,
-        values: Values,
+        making: Making<'_>,
         account: Account,
-        credentials: &Credentials,
         scopes: Vec<String>,
     ) -> Result<Held, Error> {
         let now = self.clock.now();
+        let Making { connector, values, credentials, .. } = making;
         let connection = Connection {
             key: attempt.connection.clone(),
             project: attempt.project.clone(),
@@ -225,6 +212,7 @@ impl App {
             client: attempt.client.clone(),
             client_id: attempt.client_id.clone(),
             scopes,
+            slots: credentials.slots.keys().cloned().collect(),
             values: values.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             tags: Vec::new(),
             active: true,
@@ -237,56 +225,11 @@ impl App {
             attempt: attempt.id.clone(),
             connection,
             sealed,
-            token_expires_at: None,
+            token_expires_at: credentials.ends_at(),
+            renew_at: renewal::due(connector, &credentials),
             held_until: now.after(HELD_FOR),
         })
     }
-}
-
-/// A request that carries the credential, and where it may go.
-fn with_credential(
-    connector: &Connector,
-    id: &ConnectorId,
-    values: &Values,
-    credentials: &Credentials,
-    build: impl Fn(&Values) -> Result<http::Request<bytes::Bytes>, template::TemplateError>,
-) -> Result<(http::Request<bytes::Bytes>, Origins), Error> {
-    let mut all = values.clone();
-    credentials.fill(&mut all);
-    let request = build(&all).map_err(unusable(id))?;
-    let origins = Origins::of(connector, &all).map_err(no_origin(id))?;
-    Ok((request, origins))
-}
-
-fn credentials(tokens: Tokens) -> Credentials {
-    Credentials {
-        access_token: Some(tokens.access_token),
-        refresh_token: tokens.refresh_token,
-        secrets: BTreeMap::new(),
-    }
-}
-
-/// Keeps what the connector's data names in one of the provider's answers.
-fn capture(
-    connector: &Connector,
-    id: &ConnectorId,
-    named: &Pairs,
-    values: &mut Values,
-    found: impl Fn(&str) -> Option<String>,
-) -> Result<(), Error> {
-    for (name, from) in named.iter() {
-        if let Some(value) = found(from) {
-            keep(connector, id, values, name, &value)?;
-        }
-    }
-    Ok(())
-}
-
-/// Keeps a value that the provider gave, if it is one that may be believed.
-fn keep(connector: &Connector, id: &ConnectorId, values: &mut Values, name: &str, value: &str) -> Result<(), Error> {
-    template::believe(connector, name, value).map_err(not_believed(id))?;
-    values.insert(name, value);
-    Ok(())
 }
 
 #[cfg(test)]

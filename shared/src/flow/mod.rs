@@ -5,6 +5,7 @@ pub mod complete;
 pub mod connector_in_use;
 pub mod finish;
 pub mod grant;
+mod making;
 pub mod page_session;
 pub mod refresh;
 pub mod revoke;

@@ -19,7 +19,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{no_origin, unusable};
+use super::making::{Making, NotRenewed};
 use crate::{
     app::App,
     clock::Timestamp,
@@ -27,14 +27,13 @@ use crate::{
     error::{Error, Missing, StoreError},
     id::ConnectionKey,
     protocol::{
-        connector::{Connector, RefreshKind},
+        connector::Connector,
         credentials::Credentials,
-        origins::Origins,
+        renewal::{self, Need},
         template::Values,
-        token::{self, TokenRequest},
     },
     secret::Bearer,
-    secrets::{ClientsSecret, ProviderClient},
+    secrets::ProviderClient,
     store::{
         connections::{Connection, Fenced, Health, Lease, Leasing, Stored},
         journal::Revocation,
@@ -49,9 +48,6 @@ const WRITE_BUDGET: Duration = Duration::from_secs(10);
 /// never taken from a holder that is still at work.
 const LEASE: Duration = Duration::from_secs(30);
 
-/// A token that has this long to live is renewed before it is used.
-const MARGIN: Duration = Duration::from_secs(10);
-
 /// Between two reads of those who wait: soon at first, since most redemptions are quick, then every half second, for
 /// longer than a lease lasts.
 fn waits() -> impl Iterator<Item = Duration> {
@@ -60,6 +56,7 @@ fn waits() -> impl Iterator<Item = Duration> {
 }
 
 /// A connection with its credentials open.
+#[derive(Clone)]
 pub struct Open {
     /// The connection as stored.
     pub stored: Stored,
@@ -67,38 +64,112 @@ pub struct Open {
     pub credentials: Credentials,
 }
 
+/// What is to be renewed, and why.
+#[derive(Clone)]
+struct Wanted {
+    /// A further token, by its slot; else what API calls usually carry.
+    slot: Option<String>,
+    /// Whether the old one still does: then nobody waits, and a failure is not the caller's.
+    in_time: bool,
+    /// Whether the provider said no to it, whatever its end.
+    refused: bool,
+}
+
 impl App {
-    /// A connection whose access token is good, renewed if it has expired.
-    pub async fn fresh(self: &Arc<Self>, stored: Stored, deadline: Option<Timestamp>) -> Result<Open, Error> {
+    /// A connection whose access token is good, renewed if it has expired; one that could not be renewed afterwards, well before
+    /// that. `slot` names a further token.
+    pub async fn fresh(
+        self: &Arc<Self>,
+        stored: Stored,
+        connector: &Connector,
+        slot: Option<&str>,
+        deadline: Option<Timestamp>,
+    ) -> Result<Open, Error> {
         if stored.health == Health::NeedsReauth {
             return Err(Error::NeedsReauth);
         }
-        let expired = stored.token_expires_at.is_some_and(|at| at <= self.clock.now().after(MARGIN));
-        if !expired {
-            return self.open_stored(stored).await;
-        }
-        self.renewed(stored, deadline).await
+        let open = self.open_stored(stored).await?;
+        let in_time = match renewal::need(connector, &open.credentials, slot, self.clock.now()) {
+            Need::Not => return Ok(open),
+            Need::Soon => true,
+            Need::Now => false,
+        };
+        let wanted = Wanted { slot: slot.map(str::to_owned), in_time, refused: false };
+        self.renewed_open(open, connector, wanted, deadline).await
     }
 
     /// The same connection with a token that is not the given generation's: after the provider answered 401, say.
-    pub async fn renewed(self: &Arc<Self>, stored: Stored, deadline: Option<Timestamp>) -> Result<Open, Error> {
+    pub async fn renewed(
+        self: &Arc<Self>,
+        stored: Stored,
+        slot: Option<&str>,
+        deadline: Option<Timestamp>,
+    ) -> Result<Open, Error> {
         let open = self.open_stored(stored).await?;
         let connector = self.connector_data(&open.stored.connection.project, &open.stored.connection.connector).await?;
-        let renewable = connector.oauth2.as_ref().is_some_and(|oauth2| oauth2.refresh == RefreshKind::RefreshToken);
-        if !renewable || open.credentials.refresh_token.is_none() {
+        let wanted = Wanted { slot: slot.map(str::to_owned), in_time: false, refused: true };
+        self.renewed_open(open, &connector, wanted, deadline).await
+    }
+
+    async fn renewed_open(
+        self: &Arc<Self>,
+        open: Open,
+        connector: &Connector,
+        wanted: Wanted,
+        deadline: Option<Timestamp>,
+    ) -> Result<Open, Error> {
+        if !renewal::can_renew(connector, &open.credentials, wanted.slot.as_deref()) {
             // nothing to redeem: the token is used until the provider says no
             return Ok(open);
         }
-        self.wait_or_redeem(open, connector.into_owned(), deadline).await
+        if wanted.in_time {
+            return self.renew_in_time(open, connector, wanted, deadline).await;
+        }
+        self.wait_or_redeem(open, connector.clone(), wanted, deadline).await
+    }
+
+    /// Renews what still does. Where another is at it, or it fails, the old token is used; the lease then runs out by itself, so
+    /// that the provider is not asked again with each call.
+    async fn renew_in_time(
+        self: &Arc<Self>,
+        open: Open,
+        connector: &Connector,
+        wanted: Wanted,
+        deadline: Option<Timestamp>,
+    ) -> Result<Open, Error> {
+        let now = self.clock.now();
+        let taken = open.stored.leased_until.is_some_and(|until| until > now);
+        if taken || !is_affordable(now, deadline) {
+            return Ok(open);
+        }
+        let old = open.clone();
+        let renewed = async {
+            let client = self.client_of(connector, &open.stored.connection).await?;
+            let owner = Bearer::random(&self.random).digest().as_str().to_owned();
+            match self.connections.lease(&open.stored, &owner, now.after(LEASE), now).await? {
+                Leasing::Ours(lease) => {
+                    self.redeem_detached(open, connector.clone(), wanted, client, lease).await.map(Some)
+                }
+                Leasing::Theirs | Leasing::Gone => Ok(None),
+            }
+        };
+        match renewed.await {
+            Ok(renewed) => Ok(renewed.unwrap_or(old)),
+            Err(error) => {
+                let (key, cause) = (&old.stored.connection.key, crate::error::chain(&error));
+                tracing::warn!(connection = %key, cause, "a token that still does could not be renewed");
+                Ok(old)
+            }
+        }
     }
 
     async fn wait_or_redeem(
         self: &Arc<Self>,
         mut open: Open,
         connector: Connector,
+        wanted: Wanted,
         deadline: Option<Timestamp>,
     ) -> Result<Open, Error> {
-        let generation = open.stored.generation;
         let mut client = None;
         // waits are counted and not timed, so that the loop ends whatever the clock does
         for wait in waits() {
@@ -110,7 +181,7 @@ impl App {
                 // before the lease: under it every second counts
                 let client = match &client {
                     Some(client) => client,
-                    None => client.insert(self.client_of(&open.stored.connection).await?),
+                    None => client.insert(self.client_of(&connector, &open.stored.connection).await?),
                 };
                 let owner = Bearer::random(&self.random).digest().as_str().to_owned();
                 match self.connections.lease(&open.stored, &owner, now.after(LEASE), now).await? {
@@ -119,7 +190,7 @@ impl App {
                         return Err(RETRY_LATER);
                     }
                     Leasing::Ours(lease) => {
-                        return self.redeem_detached(open, connector, client.clone(), lease).await;
+                        return self.redeem_detached(open, connector, wanted, client.clone(), lease).await;
                     }
                     Leasing::Theirs => {}
                     Leasing::Gone => return Err(Error::NotFound(Missing::Connection)),
@@ -134,8 +205,13 @@ impl App {
             if stored.health == Health::NeedsReauth {
                 return Err(Error::NeedsReauth);
             }
-            if stored.generation != generation {
-                return self.open_stored(stored).await;
+            if stored.generation != open.stored.generation {
+                let renewed = self.open_stored(stored).await?;
+                if self.will_do(&open, &renewed, &connector, &wanted) {
+                    return Ok(renewed);
+                }
+                open = renewed; // somebody renewed another token of the same connection
+                continue;
             }
             if !affordable {
                 return Err(RETRY_LATER);
@@ -145,16 +221,25 @@ impl App {
         Err(RETRY_LATER)
     }
 
+    /// Whether what another renewed is what is wanted here.
+    fn will_do(&self, before: &Open, renewed: &Open, connector: &Connector, wanted: &Wanted) -> bool {
+        let slot = wanted.slot.as_deref();
+        renewed.credentials.slots.is_empty()
+            || !before.credentials.carry_the_same(&renewed.credentials, slot)
+            || !wanted.refused && renewal::need(connector, &renewed.credentials, slot, self.clock.now()) != Need::Now
+    }
+
     /// Redeems in a task of its own: the caller may go away, the redemption may not.
     async fn redeem_detached(
         self: &Arc<Self>,
         open: Open,
         connector: Connector,
+        wanted: Wanted,
         client: ProviderClient,
         lease: Lease,
     ) -> Result<Open, Error> {
         let app = Arc::clone(self);
-        let task = tokio::spawn(async move { app.redeem_under(open, &connector, &client, &lease).await });
+        let task = tokio::spawn(async move { app.redeem_under(open, &connector, &wanted, client, &lease).await });
         // a panic in there is a bug of ours; the lease then runs out by itself
         task.await.unwrap_or(Err(RETRY_LATER))
     }
@@ -163,30 +248,68 @@ impl App {
         &self,
         open: Open,
         connector: &Connector,
-        client: &ProviderClient,
+        wanted: &Wanted,
+        client: ProviderClient,
         lease: &Lease,
     ) -> Result<Open, Error> {
-        let redeemed = self.exchange(&open, connector, client).await;
-        let (credentials, token_expires_at) = match redeemed {
-            Ok(redeemed) => redeemed,
-            Err(Error::Provider { cause, .. }) if token::ends_the_grant(&cause) => {
-                tracing::info!(connection = %open.stored.connection.key, %cause, "the provider no longer honours the refresh token");
+        let connection = &open.stored.connection;
+        let values: Values = connection.values.clone().into_iter().collect();
+        let mut making = Making::new(connector, &connection.connector, client, values, open.credentials.clone());
+        let dying = wanted.refused || renewal::has_ended(open.credentials.ends_at(), self.clock.now());
+        let failure = match self.renew(&mut making, wanted.slot.as_deref(), dying).await {
+            Ok(()) => None,
+            Err(NotRenewed { error, over: true }) => {
+                let cause = crate::error::chain(&error);
+                tracing::info!(connection = %connection.key, cause, "the provider no longer honours the connection");
                 return match self.persist(|| self.connections.needs_reauth(lease)).await? {
                     Fenced::Written => Err(Error::NeedsReauth),
-                    Fenced::Lost | Fenced::Gone => self.read_again(&open.stored.connection.key).await,
+                    Fenced::Lost | Fenced::Gone => self.read_again(&connection.key).await,
                 };
             }
+            Err(NotRenewed { error, .. }) if !making.issued => {
+                if !wanted.in_time {
+                    self.give_back(lease).await;
+                }
+                return Err(error);
+            }
+            // a token was redeemed before it failed, and that exists nowhere else
+            Err(NotRenewed { error, .. }) => Some(error),
+        };
+        let credentials = making.with_what_it_learnt(&connection.values);
+        let ends_at = credentials.ends_at();
+        let sealed = self.seal(&connection.belongs(), &credentials.plaintext()).await?;
+        match self.persist(|| self.connections.renew(lease, &open.stored.sealed, &sealed, ends_at)).await? {
+            Fenced::Written => match failure {
+                Some(error) => Err(error),
+                None => Ok(Open { stored: open.stored.with(sealed, ends_at), credentials }),
+            },
+            Fenced::Lost | Fenced::Gone => self.outrun(&open.stored, &sealed).await,
+        }
+    }
+
+    /// Renews a connection that nobody uses before it dies, and says when to look at it again. True if it was renewed.
+    pub async fn keep_alive(self: &Arc<Self>, key: &ConnectionKey, deadline: Option<Timestamp>) -> Result<bool, Error> {
+        let Some(stored) = self.connections.find(key).await? else { return Ok(false) };
+        let connector = self.connector_data(&stored.connection.project, &stored.connection.connector).await?;
+        let generation = stored.generation;
+        let open = match self.fresh(stored, &connector, None, deadline).await {
+            Ok(open) => open,
+            Err(Error::NeedsReauth) => {
+                // who connects again puts it on the index again
+                self.connections.look_again(key, None).await?;
+                return Ok(false);
+            }
             Err(error) => {
-                self.give_back(lease).await;
+                self.connections.look_again(key, Some(self.clock.now().after(LOOK_AGAIN))).await?;
                 return Err(error);
             }
         };
-        let connection = &open.stored.connection;
-        let sealed = self.seal(&connection.belongs(), &credentials.plaintext()).await?;
-        match self.persist(|| self.connections.renew(lease, &open.stored.sealed, &sealed, token_expires_at)).await? {
-            Fenced::Written => Ok(Open { stored: open.stored.with(sealed, token_expires_at), credentials }),
-            Fenced::Lost | Fenced::Gone => self.outrun(&open.stored, &sealed).await,
-        }
+        let now = self.clock.now();
+        // one that is still due could not be renewed, and still does
+        let due = renewal::due(&connector, &open.credentials);
+        let due = due.map(|due| if due > now { due } else { now.after(LOOK_AGAIN) });
+        self.connections.look_again(key, due).await?;
+        Ok(open.stored.generation != generation)
     }
 
     /// Connected again or deleted meanwhile: what stands there is newer than what we hold, and what was just issued must not
@@ -204,37 +327,13 @@ impl App {
         self.open_stored(is.ok_or(Error::NotFound(Missing::Connection))?).await
     }
 
-    /// The exchange itself (RFC 6749 §6). An absent `refresh_token` keeps the old one.
-    async fn exchange(
-        &self,
-        open: &Open,
-        connector: &Connector,
-        client: &ProviderClient,
-    ) -> Result<(Credentials, Option<Timestamp>), Error> {
-        let id = &open.stored.connection.connector;
-        let (Some(oauth2), Some(refresh_token)) = (&connector.oauth2, &open.credentials.refresh_token) else {
+    /// The operator's part of a connection: the client that it was made with, and secret settings.
+    async fn client_of(&self, connector: &Connector, connection: &Connection) -> Result<ProviderClient, Error> {
+        if connection.client.is_none() && connector.takes_client() {
             return Err(Error::NeedsReauth);
-        };
-        let values = self.values_of(open);
-        let asking = TokenRequest { oauth2, client, values: &values, now: self.clock.now(), random: &self.random };
-        let request = asking.refresh(refresh_token).map_err(unusable(id))?;
-        let origins = Origins::of(connector, &values).map_err(no_origin(id))?;
-        let response = self.egress.send(request, &origins).await.map_err(|cause| cause.of(id))?;
-        let tokens = token::read(oauth2, &response, self.clock.now()).map_err(|cause| cause.of(id))?;
-        let credentials = Credentials {
-            access_token: Some(tokens.access_token),
-            refresh_token: tokens.refresh_token.or_else(|| open.credentials.refresh_token.clone()),
-            secrets: open.credentials.secrets.clone(),
-        };
-        Ok((credentials, tokens.expires_at))
-    }
-
-    /// The client that a connection was made with.
-    async fn client_of(&self, connection: &Connection) -> Result<ProviderClient, Error> {
-        let Some(source) = &connection.client else { return Err(Error::NeedsReauth) };
-        let secret = ClientsSecret::of(source, &connection.project, connection.environment);
-        let client_id = connection.client_id.as_deref().unwrap_or_default();
-        self.secrets.provider_client(&secret, &connection.connector, client_id, self.clock.now()).await
+        }
+        let Connection { connector: id, client, client_id, project, environment, .. } = connection;
+        self.operator_of(connector, id, client.as_ref(), client_id.as_deref(), (project, *environment)).await
     }
 
     async fn give_back(&self, lease: &Lease) {
@@ -246,12 +345,20 @@ impl App {
         }
     }
 
-    /// What fills a connector's placeholders for this connection, its secrets included.
-    #[must_use]
-    pub fn values_of(&self, open: &Open) -> Values {
-        let mut values: Values = open.stored.connection.values.clone().into_iter().collect();
+    /// What fills the placeholders of an API call with this connection, its secrets included. The operator's are read only where
+    /// the connector's calls carry any. `slot` names a further token.
+    pub async fn values_of(&self, open: &Open, connector: &Connector, slot: Option<&str>) -> Result<Values, Error> {
+        let connection = &open.stored.connection;
+        let mut values: Values = connection.values.clone().into_iter().collect();
+        if connector.calls_carry_operator_secrets() {
+            let operator = self.client_of(connector, connection).await?;
+            values.extend(connector.operator_values(&operator));
+        }
         open.credentials.fill(&mut values);
-        values
+        if let Some(slot) = slot {
+            open.credentials.fill_slot(slot, &mut values);
+        }
+        Ok(values)
     }
 
     /// The connection as it stands now.
@@ -262,7 +369,10 @@ impl App {
 
     /// Opens a connection's credentials.
     pub async fn open_stored(&self, stored: Stored) -> Result<Open, Error> {
-        let credentials = self.open_credentials(&stored.connection.belongs(), &stored.sealed).await?;
+        let mut credentials = self.open_credentials(&stored.connection.belongs(), &stored.sealed).await?;
+        if credentials.issued_at.is_none() {
+            credentials.expires_at = stored.token_expires_at; // sealed before its end was sealed along
+        }
         Ok(Open { stored, credentials })
     }
 
@@ -316,6 +426,9 @@ impl App {
 fn is_affordable(now: Timestamp, deadline: Option<Timestamp>) -> bool {
     deadline.is_none_or(|deadline| now.after(PROVIDER_LIMIT).after(WRITE_BUDGET) <= deadline)
 }
+
+/// When the keeper looks again at what it could not renew.
+const LOOK_AGAIN: Duration = Duration::from_hours(1);
 
 const RETRY_LATER: Error = Error::RetryLater {
     why: "the connection's token is being renewed, or there is too little time left to do so safely; nothing was redeemed, try again",

@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{no_origin, unusable};
+use super::{making::Making, no_origin, unusable};
 use crate::{
     app::App,
     clock::Timestamp,
     error::{Error, ProviderError, chain},
     id::AttemptId,
     protocol::{connector::RevokeEffect, origins::Origins, revocation, template::Values},
-    secrets::ClientsSecret,
     store::{
         connections::{Connection, Held, Stored, held_key, is_shared_by_account},
         journal::{Queued, TRIES},
@@ -204,17 +203,14 @@ impl App {
             return Ok(Revocation::KeptSharedGrant);
         }
         let credentials = self.open_credentials(&job.belongs(), &queued.sealed).await?;
-        let mut values: Values = job.values.clone().into_iter().collect();
-        credentials.fill(&mut values);
-        let client = match &job.client {
-            Some(source) => {
-                let secret = ClientsSecret::of(source, &job.project, job.environment);
-                let client_id = job.values.get("client_id").map(String::as_str).unwrap_or_default();
-                Some(self.secrets.provider_client(&secret, &job.connector, client_id, self.clock.now()).await?)
-            }
-            None => None,
-        };
-        let request = revocation::request(&connector, revoke, client.as_ref(), &values, self.clock.now(), &self.random)
+        let values: Values = job.values.clone().into_iter().collect();
+        let client_id = job.values.get("client_id").map(String::as_str).filter(|_| connector.takes_client());
+        let belongs = (&job.project, job.environment);
+        let operator = self.operator_of(&connector, &job.connector, job.client.as_ref(), client_id, belongs).await?;
+        let making = Making::new(&connector, &job.connector, operator, values, credentials);
+        let values = making.all();
+        let client = (job.client.is_some() || connector.client_is_typed()).then_some(&making.client);
+        let request = revocation::request(&connector, revoke, client, &values, self.clock.now(), &self.random)
             .map_err(unusable(&job.connector))?;
         let origins = Origins::of(&connector, &values).map_err(no_origin(&job.connector))?;
         let response = self.egress.send(request, &origins).await.map_err(|cause| cause.of(&job.connector))?;

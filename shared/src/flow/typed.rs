@@ -45,9 +45,9 @@ impl App {
         connector: &ConnectorInUse<'_>,
         asked: Asked<'_>,
     ) -> Result<(Attempt, Connection), Error> {
-        let (attempt, Held { connection, sealed, .. }) = self.typed(connector, asked, Completion::BoundAtStart).await?;
-        self.connections.create_for(&self.attempts, &attempt, &self.settings, &connection, &sealed).await?;
-        Ok((attempt, connection))
+        let (attempt, held) = self.typed(connector, asked, Completion::BoundAtStart).await?;
+        self.connections.create_for(&self.attempts, &attempt, &self.settings, &held).await?;
+        Ok((attempt, held.connection))
     }
 
     /// The provider's refusal is told as it is, for who can say it in other words.

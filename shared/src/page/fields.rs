@@ -9,7 +9,8 @@ use crate::{
     error::{Error, ProviderError},
     flow::connector_in_use::ConnectorInUse,
     protocol::{
-        connector::{Connector, Input},
+        assertion::KeyError,
+        connector::{Assertion, Connector, Grant, Input},
         template::{self, Fault},
     },
 };
@@ -20,6 +21,8 @@ pub struct Field<'a> {
     pub input: &'a Input,
     /// What was typed before, or the default. Secrets are typed anew.
     pub value: String,
+    /// Whether something has to be typed.
+    pub required: bool,
     /// The pattern as a browser reads it, where it means the same there.
     pub pattern: Option<String>,
     /// What is wrong with it.
@@ -43,18 +46,25 @@ pub struct Problem {
     pub text: String,
     /// What the provider answered.
     pub said: Option<String>,
+    /// The field that it is about, where it is about one, and what is said beside it.
+    pub field: Option<(String, String)>,
 }
 
 impl Problem {
     /// Fields are marked.
     #[must_use]
     pub fn in_fields(t: Language) -> Self {
-        Self { text: t.check_fields(), said: None }
+        Self { text: t.check_fields(), said: None, field: None }
     }
 
     /// What a provider's refusal or failure means to who typed the credentials; `None` for what is no provider's.
     #[must_use]
-    pub fn of(t: Language, name: &str, error: &Error) -> Option<Self> {
+    pub fn of(t: Language, connector: &Connector, error: &Error) -> Option<Self> {
+        let name = connector.name.as_ref();
+        if let Error::NoKey { input, cause, .. } = error {
+            let field = Some((input.clone(), no_key(t, cause)));
+            return Some(Self { text: t.check_fields(), said: None, field });
+        }
         let Error::Provider { cause, .. } = error else { return None };
         let (text, said) = match cause {
             ProviderError::Refused(code) => {
@@ -67,8 +77,37 @@ impl Problem {
             | ProviderError::InvalidResponse(_)
             | ProviderError::Failed(_) => (t.provider_silent(name), None),
         };
-        Some(Self { text, said: said.map(|code| t.provider_said(code)) })
+        let field = match cause {
+            ProviderError::Refused(code) => blamed(connector, code).map(|name| (name.to_owned(), text.clone())),
+            _ => None,
+        };
+        Some(Self { text, said: said.map(|code| t.provider_said(code)), field })
     }
+}
+
+/// What is wrong with a key, for who typed it.
+fn no_key(t: Language, cause: &KeyError) -> String {
+    match cause {
+        KeyError::NotPem => t.key_is_no_key(),
+        KeyError::Public => t.key_is_public(),
+        KeyError::Encrypted => t.key_is_encrypted(),
+        KeyError::WrongKind { algorithm, .. } => t.key_is_of_another_kind(algorithm.as_str()),
+        KeyError::NoPublicHalf => t.key_is_half(),
+        KeyError::Size => t.key_is_of_a_wrong_size(),
+        KeyError::Damaged | KeyError::Secret => t.key_is_damaged(),
+    }
+}
+
+/// The field that a refusal of the first token is about (RFC 6749 §5.2, RFC 7523 §3.1), where that is certain.
+fn blamed<'a>(connector: &'a Connector, code: &str) -> Option<&'a str> {
+    let oauth2 = connector.oauth2.as_ref()?;
+    let key = |assertion: &'a Option<Assertion>| template::leading(&assertion.as_ref()?.key);
+    let name = match (oauth2.grant, code) {
+        (Grant::ClientCredentials, "invalid_client") => key(&oauth2.client_assertion).unwrap_or("client_secret"),
+        (Grant::JwtBearer, "invalid_grant") => key(&oauth2.assertion)?,
+        (Grant::ClientCredentials | Grant::JwtBearer | Grant::AuthorizationCode | Grant::DeviceCode, _) => return None,
+    };
+    connector.inputs.iter().map(|input| input.name.as_ref()).find(|input| *input == name)
 }
 
 /// Providers have a thousand codes for four things.
@@ -102,7 +141,7 @@ pub fn markup(frame: &Frame, connector: &ConnectorInUse<'_>, typed: &Typed) -> S
         frame,
         name: &connector.data.name,
         docs_url: connector.data.docs_url.as_deref(),
-        by_authorization: connector.data.oauth2.is_some(),
+        by_authorization: connector.data.consent().is_some(),
         fields: &fields(frame.t, connector, typed),
         problem: typed.problem.as_ref(),
     })
@@ -113,10 +152,15 @@ pub fn markup(frame: &Frame, connector: &ConnectorInUse<'_>, typed: &Typed) -> S
 pub fn fields<'a>(t: Language, connector: &'a ConnectorInUse<'_>, typed: &Typed) -> Vec<Field<'a>> {
     let mut first = true;
     let field = |input: &'a Input| {
-        let fault = typed.problem.as_ref().and_then(|_| fault(t, &connector.data, input, &typed.values));
+        let told = |problem: &Problem| match &problem.field {
+            Some((name, fault)) if *name == input.name => Some(fault.clone()),
+            _ => fault(t, &connector.data, input, &typed.values),
+        };
+        let fault = typed.problem.as_ref().and_then(told);
         Field {
             input,
             value: before(input, &typed.values),
+            required: input.default.is_none() && !input.optional,
             pattern: input.pattern.as_deref().and_then(html_pattern),
             first_fault: fault.is_some() && std::mem::take(&mut first),
             fault,

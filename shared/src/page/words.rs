@@ -283,6 +283,30 @@ texts! {
     enter_again()
         "Please enter it again: it was not kept.",
         "Bitte noch einmal eingeben: Es wurde nicht behalten.";
+    optional()
+        "(optional)",
+        "(freiwillig)";
+    key_is_no_key()
+        "This is no private key. It begins with -----BEGIN PRIVATE KEY----- and ends with -----END PRIVATE KEY-----.",
+        "Das ist kein privater Schlüssel. Er beginnt mit -----BEGIN PRIVATE KEY----- und endet mit -----END PRIVATE KEY-----.";
+    key_is_public()
+        "This is a certificate or a public key. The private key is needed.",
+        "Das ist ein Zertifikat oder ein öffentlicher Schlüssel. Gebraucht wird der private Schlüssel.";
+    key_is_encrypted()
+        "This key is protected by a passphrase. Please enter it without one.",
+        "Dieser Schlüssel ist mit einem Kennwort geschützt. Bitte geben Sie ihn ohne Kennwort ein.";
+    key_is_of_another_kind(algorithm)
+        "This is a key of another kind. A key for {algorithm} is needed.",
+        "Das ist ein Schlüssel anderer Art. Gebraucht wird ein Schlüssel für {algorithm}.";
+    key_is_half()
+        "Half of this key is missing. Please have it made anew, or exported whole.",
+        "Diesem Schlüssel fehlt eine Hälfte. Bitte lassen Sie ihn neu erzeugen oder vollständig ausgeben.";
+    key_is_of_a_wrong_size()
+        "This key is too short or too long. It needs 2048 to 4096 bits.",
+        "Dieser Schlüssel ist zu kurz oder zu lang. Er braucht 2048 bis 4096 Bit.";
+    key_is_damaged()
+        "This key is damaged. Please check that it was copied whole.",
+        "Dieser Schlüssel ist beschädigt. Prüfen Sie, ob er vollständig kopiert ist.";
     not_accepted(connector)
         "{connector} does not accept this. Check that it was copied whole, and that it is still valid there.",
         "{connector} nimmt das nicht an. Prüfen Sie, ob es vollständig kopiert und dort noch gültig ist.";

@@ -113,8 +113,11 @@ mod tests {
             "revoke": {"url": "https://a.acme.example/revoke", "params": {"token": "{refresh_token}"}}
         }))
         .unwrap();
-        let client =
-            ProviderClient { client_id: "id".to_owned(), client_secret: Some(ClientSecret::from("s".to_owned())) };
+        let client = ProviderClient {
+            client_id: "id".to_owned(),
+            client_secret: Some(ClientSecret::from("s".to_owned())),
+            ..ProviderClient::default()
+        };
         let mut values = Values::default();
         values.insert("access_token", "at");
         let revoke = connector.revoke.as_ref().unwrap();

@@ -9,6 +9,7 @@ use base64::{
 };
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, header};
+use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
@@ -16,8 +17,8 @@ use super::{
     assertion::{self, Algorithm, Claims, Key, SecretEncoding},
     authorization::ClaimedCode,
     connector::{
-        self, BodyFormat, ClientAuthentication, ErrorSignal, Expiry, JwtAlgorithm, OAuth2, Pairs, Pkce, ResponseFormat,
-        TokenSlot,
+        self, BodyFormat, ClientAuthentication, ErrorSignal, Expiry, Grant, JwtAlgorithm, OAuth2, Pairs, Pkce,
+        ResponseFormat, TokenSlot,
     },
     template::{self, TemplateError, Values},
 };
@@ -29,7 +30,7 @@ use crate::{
 };
 
 /// The longest lifetime that is believed: a year. Beyond lies a wrong unit.
-const LONGEST: Duration = Duration::from_hours(8784);
+pub(super) const LONGEST: Duration = Duration::from_hours(8784);
 
 /// What a provider gave.
 #[derive(Debug)]
@@ -49,7 +50,7 @@ pub struct Tokens {
 }
 
 /// A further token of an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Slot {
     /// The access token.
     pub access_token: AccessToken,
@@ -105,6 +106,15 @@ impl<'a> TokenRequest<'a> {
             params.push(("code_verifier", verifier.expose().to_owned()));
         }
         self.request(self.token_route(), params, &oauth2.token_params)
+    }
+
+    /// Asks for a token as this grant is first asked for one, where that needs nobody; `None` where a person has to consent.
+    pub fn unattended(&self, scopes: &[String]) -> Option<Result<http::Request<Bytes>, TemplateError>> {
+        match self.oauth2.grant {
+            Grant::ClientCredentials => Some(self.client_credentials(scopes)),
+            Grant::JwtBearer => Some(self.jwt_bearer(scopes)),
+            Grant::AuthorizationCode | Grant::DeviceCode => None,
+        }
     }
 
     /// Asks for a token as the client itself (RFC 6749 §4.4.2).
@@ -242,6 +252,9 @@ impl<'a> TokenRequest<'a> {
         params: &mut Vec<(&'a str, String)>,
     ) -> Result<Option<HeaderValue>, TemplateError> {
         let id = self.client.client_id.clone();
+        if id.is_empty() {
+            return Ok(None); // RFC 7523 §3.1: the assertion alone may do, without a client
+        }
         let secret = self.client.client_secret.as_ref().map(|secret| secret.expose().to_owned());
         match method {
             ClientAuthentication::ClientSecretBasic => return Ok(Some(basic(&id, &secret.unwrap_or_default()))),
@@ -273,10 +286,7 @@ impl<'a> TokenRequest<'a> {
     /// The JWT that a connector's data describes, for this client.
     pub fn sign(&self, described: &connector::Assertion) -> Result<Assertion, TemplateError> {
         let mut values = self.values.clone();
-        values.insert("client_id", self.client.client_id.clone());
-        if let Some(secret) = &self.client.client_secret {
-            values.insert("client_secret", secret.expose());
-        }
+        self.client.fill(&mut values);
         sign(described, &values, self.now, self.random)
     }
 }
@@ -414,9 +424,7 @@ pub fn read(oauth2: &OAuth2, response: &http::Response<Bytes>, now: Timestamp) -
     });
     let all = std::iter::once(access_token.as_str()).chain(refresh_token.as_deref()).chain(further);
     if all.into_iter().any(|token| !is_token(token)) {
-        return Err(ProviderError::InvalidResponse(
-            "a token is longer than 16 KiB or holds other than printable ASCII",
-        ));
+        return Err(ProviderError::InvalidResponse(NO_TOKEN));
     }
     let expires_at = ends(&answer, &paths.expires_in, paths.expiry, now)
         .or(oauth2.default_expires_in.map(|seconds| now.after(Duration::from_secs(seconds).min(LONGEST))));
@@ -429,6 +437,28 @@ pub fn read(oauth2: &OAuth2, response: &http::Response<Bytes>, now: Timestamp) -
         answer,
     })
 }
+
+/// Reads the answer that renewed a further token: where the slot stood in the first answer, or as any token response.
+pub fn read_slot(
+    oauth2: &OAuth2,
+    slot: &str,
+    response: &http::Response<Bytes>,
+    now: Timestamp,
+) -> Result<Slot, ProviderError> {
+    let answer = formatted(oauth2.token_response.format, response)?;
+    if let Some(error) = signalled(oauth2.error_signal.as_ref(), &answer) {
+        return Err(ProviderError::Refused(error));
+    }
+    if let Some(found) = slots(oauth2, &answer, now).remove(slot) {
+        let tokens = [Some(found.access_token.expose()), found.refresh_token.as_ref().map(RefreshToken::expose)];
+        let whole = tokens.into_iter().flatten().all(is_token);
+        return if whole { Ok(found) } else { Err(ProviderError::InvalidResponse(NO_TOKEN)) };
+    }
+    let Tokens { access_token, refresh_token, expires_at, scopes, .. } = read(oauth2, response, now)?;
+    Ok(Slot { access_token, refresh_token, expires_at, scopes })
+}
+
+const NO_TOKEN: &str = "a token is longer than 16 KiB or holds other than printable ASCII";
 
 /// The further tokens that an answer carries; a slot without a token is none.
 fn slots(oauth2: &OAuth2, answer: &Value, now: Timestamp) -> BTreeMap<String, Slot> {
@@ -456,7 +486,7 @@ fn formatted(format: ResponseFormat, response: &http::Response<Bytes>) -> Result
 }
 
 /// Printable ASCII (RFC 6749 Appendix A.12 and A.17), and not more than can be kept and sent in a header.
-fn is_token(text: &str) -> bool {
+pub(super) fn is_token(text: &str) -> bool {
     text.len() <= 16 * 1024 && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
@@ -558,7 +588,11 @@ mod tests {
     }
 
     fn client() -> ProviderClient {
-        ProviderClient { client_id: "id:1".to_owned(), client_secret: Some(ClientSecret::from("s-1 &".to_owned())) }
+        ProviderClient {
+            client_id: "id:1".to_owned(),
+            client_secret: Some(ClientSecret::from("s-1 &".to_owned())),
+            ..ProviderClient::default()
+        }
     }
 
     fn refresh(data: serde_json::Value) -> http::Request<Bytes> {
@@ -592,6 +626,74 @@ mod tests {
             serde_json::json!({"grant_type": "refresh_token", "refresh_token": "r", "a": "1", "client_id": "id:1"})
         );
         assert!(!format!("{basic:?}").contains("Basic "), "a sensitive header does not print");
+    }
+
+    #[test]
+    fn a_refresh_goes_its_own_way_where_the_data_says_so() {
+        let renamed = serde_json::json!({ "token_request": { "refresh_token": "renewal" } });
+        let table = [
+            (
+                serde_json::json!({ "refresh_method": "GET" }),
+                "GET https://auth.acme.example/token?grant_type=refresh_token&refresh_token=r Basic ",
+            ),
+            (
+                serde_json::json!({ "refresh_endpoint": "https://auth.acme.example/renew", "refresh_endpoint_auth_method": "none" }),
+                "POST https://auth.acme.example/renew grant_type=refresh_token&refresh_token=r&client_id=id%3A1",
+            ),
+            (
+                serde_json::json!({ "refresh_endpoint_auth_method": "client_secret_query" }),
+                "POST https://auth.acme.example/token?grant_type=refresh_token&refresh_token=r&client_id=id%3A1&client_secret=s-1+%26 ",
+            ),
+            (
+                serde_json::json!({ "refresh_params": { "grant_type": "renew" }, "parameter_names": renamed, "refresh_endpoint_auth_method": "none" }),
+                "POST https://auth.acme.example/token renewal=r&grant_type=renew&client_id=id%3A1",
+            ),
+        ];
+        for (data, expected) in table {
+            let request = refresh(data.clone());
+            let body = std::str::from_utf8(request.body()).unwrap();
+            let basic = if request.headers().contains_key("authorization") { "Basic " } else { "" };
+            assert_eq!(format!("{} {} {basic}{body}", request.method(), request.uri()), expected, "{data}");
+        }
+    }
+
+    #[test]
+    fn a_further_token_is_read_where_it_stood_or_as_any() {
+        let data = oauth2(
+            serde_json::json!({ "token_slots": [{ "name": "user", "access_token": "user.token", "expires_in": "user.ttl" }] }),
+        );
+        let table = [
+            (serde_json::json!({ "user": { "token": "u", "ttl": 9 }, "access_token": "b" }), "u 10"),
+            (serde_json::json!({ "access_token": "u", "expires_in": 5 }), "u 6"),
+            (serde_json::json!({ "error": "invalid_grant" }), "the provider refused with invalid_grant"),
+        ];
+        for (body, expected) in table {
+            let response = http::Response::new(Bytes::from(body.to_string()));
+            let said = match read_slot(&data, "user", &response, Timestamp::from_secs(1)) {
+                Ok(slot) => format!("{} {}", slot.access_token.expose(), slot.expires_at.unwrap().secs()),
+                Err(error) => error.to_string(),
+            };
+            assert_eq!(said, expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn an_assertion_alone_goes_without_a_client() {
+        let data = serde_json::json!({ "grant": "client_credentials", "scopes": [] });
+        for method in ["client_secret_basic", "client_secret_post", "none"] {
+            let mut data = data.clone();
+            data["token_endpoint_auth_method"] = method.into();
+            let asking = TokenRequest {
+                oauth2: &oauth2(data),
+                client: &ProviderClient::default(),
+                values: &Values::default(),
+                now: Timestamp::from_secs(1),
+                random: &Random::system(),
+            };
+            let request = asking.client_credentials(&["a b".to_owned()]).unwrap();
+            assert_eq!(request.body(), "grant_type=client_credentials&scope=a+b", "{method}");
+            assert!(!request.headers().contains_key("authorization"), "{method}");
+        }
     }
 
     #[test]

@@ -88,6 +88,9 @@ pub struct Connection {
     pub client_id: Option<String>,
     /// The scopes granted, or asked for where the provider does not say.
     pub scopes: Vec<String>,
+    /// The further tokens that it has, by the name that a call chooses one by.
+    #[serde(default)]
+    pub slots: Vec<String>,
     /// What fills the connector's placeholders, secrets excepted.
     pub values: BTreeMap<String, String>,
     /// Labels of the app's own.
@@ -180,6 +183,15 @@ impl Stored {
     }
 }
 
+/// What is written beside credentials of their time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// When what API calls carry ends, where that is known.
+    pub token_expires_at: Option<Timestamp>,
+    /// When they have to be renewed although nobody uses them.
+    pub renew_at: Option<Timestamp>,
+}
+
 /// The connections table.
 pub struct Connections {
     table: Table,
@@ -193,8 +205,14 @@ impl Connections {
     }
 
     /// Makes a connection at once, from credentials that the app's own back end brought: none for a user who was deleted.
-    pub async fn create(&self, settings: &Settings, connection: &Connection, sealed: &Sealed) -> Result<(), Error> {
-        self.create_with(settings, connection, sealed, None).await
+    pub async fn create(
+        &self,
+        settings: &Settings,
+        connection: &Connection,
+        sealed: &Sealed,
+        times: Times,
+    ) -> Result<(), Error> {
+        self.create_with(settings, connection, (sealed, times), None).await
     }
 
     /// The same from credentials that a person typed in a page of the app's: with the attempt that the page asks after, which is
@@ -204,21 +222,20 @@ impl Connections {
         attempts: &Attempts,
         attempt: &Attempt,
         settings: &Settings,
-        connection: &Connection,
-        sealed: &Sealed,
+        held: &Held,
     ) -> Result<(), Error> {
         let connected = attempts.connected(attempt)?;
-        self.create_with(settings, connection, sealed, Some(connected)).await
+        self.create_with(settings, &held.connection, (&held.sealed, held.times()), Some(connected)).await
     }
 
     async fn create_with(
         &self,
         settings: &Settings,
         connection: &Connection,
-        sealed: &Sealed,
+        (sealed, times): (&Sealed, Times),
         beside: Option<TransactWriteItem>,
     ) -> Result<(), Error> {
-        let item = described(connection)
+        let item = timed(described(connection), times)
             .text("pk", connection.key.as_str())
             .text("owner", connection.owner())
             .text("project_shard", connection.project_shard())
@@ -351,6 +368,17 @@ impl Connections {
 fn described(connection: &Connection) -> Item {
     Item::new().doc(connection).text_if("account", connection.grant_owner())
 }
+
+/// A connection that has to be renewed although nobody uses it is in the index of what is due. The day there is a lower bound
+/// that only the keeper moves: a renewal touches no index.
+fn timed(item: Item, times: Times) -> Item {
+    item.number_if("token_expires_at", times.token_expires_at.map(Timestamp::millis))
+        .text_if("due", times.renew_at.map(|_| DUE_RENEWAL))
+        .number_if("due_at", times.renew_at.map(Timestamp::millis))
+}
+
+/// The part of the index of what is due that has connections.
+const DUE_RENEWAL: &str = "renewal";
 
 fn health(item: &Item) -> Health {
     if item.get_text("status") == Some(Health::NeedsReauth.as_str()) { Health::NeedsReauth } else { Health::Connected }

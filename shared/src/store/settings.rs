@@ -1,7 +1,7 @@
 //! What the operator decides: projects, app clients, connectors, and the deployment's own facts.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Mutex,
     time::Duration,
 };
@@ -90,8 +90,11 @@ pub struct ConnectorSettings {
     pub second_scopes: Option<Vec<String>>,
     /// Further authorization parameters.
     pub authorization_params: BTreeMap<String, String>,
-    /// Values of the connector's settings.
+    /// Values of the connector's settings that are no secrets.
     pub settings: BTreeMap<String, String>,
+    /// The names of its settings that are secret and set here: their values stand beside the provider client.
+    #[serde(default)]
+    pub secret_settings: BTreeSet<String>,
     /// The redirect URI that the provider client is registered with.
     #[serde(default)]
     pub callback: Callback,
@@ -108,6 +111,7 @@ impl Default for ConnectorSettings {
             second_scopes: None,
             authorization_params: BTreeMap::new(),
             settings: BTreeMap::new(),
+            secret_settings: BTreeSet::new(),
             callback: Callback::default(),
         }
     }

@@ -13,7 +13,7 @@ use shared::{
     protocol::{connector::Connector, credentials::Credentials},
     secret::{AppSecret, Bearer, digest},
     store::{
-        connections::{Account, Connection},
+        connections::{Account, Connection, Times},
         settings::{AppClient, Project},
     },
 };
@@ -66,6 +66,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         client: None,
         client_id: None,
         scopes: Vec::new(),
+        slots: Vec::new(),
         values: BTreeMap::new(),
         tags: Vec::new(),
         active: true,
@@ -75,7 +76,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let credentials = Credentials::typed(BTreeMap::from([("api_key".to_owned(), "key".to_owned())]));
     let sealed = app.seal(&connection.belongs(), &credentials.plaintext()).await?; // the ring is claimed when first used
-    app.connections.create(&app.settings, &connection, &sealed).await?;
+    app.connections.create(&app.settings, &connection, &sealed, Times::default()).await?;
 
     let key = secret_key(&client.id, &AppSecret::from(secret.clone()));
     let seeded =

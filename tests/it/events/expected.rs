@@ -110,7 +110,7 @@ x-request-id: request-connections-list
 cache-control: no-store
 x-content-type-options: nosniff
 
-{"consistency":"eventual","page":1,"pages":1,"requestId":"request-connections-list","rows":[{"_id":"conn_invented","account":{"email":null,"label":"Ada's notes"},"active":true,"connectionDefinitionId":"119235696892730","createdAt":1795263900000,"deleted":false,"deprecated":false,"environment":"test","id":"conn_invented","identity":"ada","identityType":"user","key":"conn_invented","lastModifiedBy":"system","name":"Ada's notes","platform":"notes","platformVersion":"1.0.0","scopes":[],"secretsServiceId":"cred_invented","settings":{"allowCustomEvents":false,"oauth":false,"parseWebhookBody":false,"showSecret":false},"state":"connected","tags":[],"throughput":{"key":"conn_invented","limit":0},"updated":false,"updatedAt":1795263900000,"version":"1.0.1"}],"total":1}
+{"consistency":"eventual","page":1,"pages":1,"requestId":"request-connections-list","rows":[{"_id":"conn_invented","account":{"email":null,"label":"Ada's notes"},"active":true,"connectionDefinitionId":"119235696892730","createdAt":1795263900000,"deleted":false,"deprecated":false,"environment":"test","id":"conn_invented","identity":"ada","identityType":"user","key":"conn_invented","lastModifiedBy":"system","name":"Ada's notes","platform":"notes","platformVersion":"1.0.0","scopes":[],"secretsServiceId":"cred_invented","settings":{"allowCustomEvents":false,"oauth":false,"parseWebhookBody":false,"showSecret":false},"state":"connected","tags":[],"throughput":{"key":"conn_invented","limit":0},"tokenSlots":[],"updated":false,"updatedAt":1795263900000,"version":"1.0.1"}],"total":1}
 "#,
     ),
     (

@@ -14,7 +14,7 @@ use shared::{
     secret::{Bearer, digest},
     store::{
         attempts::{Attempt, Callback, Completion, Issuer, Shape, State, VERIFIER},
-        connections::{Account, CREDENTIALS, Connection},
+        connections::{Account, CREDENTIALS, Connection, Times},
         links::Link,
         settings::{AppClient, Project},
     },
@@ -178,6 +178,7 @@ impl Invented {
             client: None,
             client_id: None,
             scopes: Vec::new(),
+            slots: Vec::new(),
             values: BTreeMap::new(),
             tags: Vec::new(),
             active: true,
@@ -194,7 +195,7 @@ impl Invented {
         };
         let key = BTreeMap::from([("api_key".to_owned(), "an-invented-api-key".to_owned())]);
         let sealed = self.app.seal(&belongs, &Credentials::typed(key).plaintext()).await.unwrap();
-        self.app.connections.create(&self.app.settings, &connection, &sealed).await.unwrap();
+        self.app.connections.create(&self.app.settings, &connection, &sealed, Times::default()).await.unwrap();
     }
 }
 

@@ -62,10 +62,10 @@ async fn who_read_the_old_grant_does_not_renew_it_over_the_new_one() {
         world.reconnect(&key).await;
         for _ in 0..renewals {
             let stored = world.stored(&key).await;
-            world.app.renewed(stored, None).await.unwrap();
+            world.app.renewed(stored, None, None).await.unwrap();
         }
         let (asked, stands) = (world.provider.asked(), world.stands(&key).await);
-        let open = world.app.renewed(stale, None).await.unwrap();
+        let open = world.app.renewed(stale, None, None).await.unwrap();
         assert_eq!(open.credentials.access_token.unwrap().expose(), stands.0);
         assert_eq!(world.stands(&key).await, stands, "after {renewals} renewals");
         assert_eq!(world.provider.asked(), asked, "the old grant's token is not redeemed");

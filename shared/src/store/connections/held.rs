@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
+use aws_sdk_dynamodb::{
+    operation::update_item::UpdateItemError,
+    types::{TransactWriteItem, Update},
+};
 
-use super::{Connection, Connections, Health, Stored, described};
+use super::{Connection, Connections, DUE_RENEWAL, Health, Stored, Times, described, timed};
 use crate::{
     clock::Timestamp,
     error::{Error, Missing, StoreError},
-    id::AttemptId,
+    id::{AttemptId, ConnectionKey},
     secret::{Bearer, Digest},
     store::{
         Claimer, Item,
@@ -37,8 +40,18 @@ pub struct Held {
     pub sealed: Sealed,
     /// When the access token expires, where that is known.
     pub token_expires_at: Option<Timestamp>,
+    /// When it has to be renewed although nobody uses it.
+    pub renew_at: Option<Timestamp>,
     /// Until when it can be completed.
     pub held_until: Timestamp,
+}
+
+impl Held {
+    /// What is written beside its credentials.
+    #[must_use]
+    pub fn times(&self) -> Times {
+        Times { token_expires_at: self.token_expires_at, renew_at: self.renew_at }
+    }
 }
 
 /// Who completes a held grant.
@@ -100,6 +113,7 @@ impl Connections {
             .number("due_at", held.held_until.millis())
             .number("expires_at", held.held_until.millis())
             .number_if("token_expires_at", held.token_expires_at.map(Timestamp::millis))
+            .number_if("renew_at", held.renew_at.map(Timestamp::millis))
             .sealed("sealed", &held.sealed);
         let mut writes = vec![self.put(item, "attribute_not_exists(pk)")?];
         let update = Update::builder()
@@ -137,6 +151,7 @@ impl Connections {
             connection: item.get_doc(&self.table)?,
             sealed: item.get_sealed("sealed").ok_or_else(|| self.table.malformed("sealed"))?,
             token_expires_at: item.get_number("token_expires_at").map(Timestamp::from_millis),
+            renew_at: item.get_number("renew_at").map(Timestamp::from_millis),
             held_until: Timestamp::from_millis(item.get_number("expires_at").unwrap_or_default()),
         })
     }
@@ -160,7 +175,7 @@ impl Connections {
             // never one of the old grant's: whoever has read that and asks for the lease now must not get it
             generation = now.millis().max(old.generation + 1);
         }
-        let mut item = described(&connection)
+        let mut item = timed(described(&connection), held.times())
             .text("pk", connection.key.as_str())
             .text("owner", connection.owner())
             .text("project_shard", connection.project_shard())
@@ -168,7 +183,6 @@ impl Connections {
             .number("created_at", connection.created_at.millis())
             .text("status", Health::Connected.as_str())
             .number("generation", generation)
-            .number_if("token_expires_at", held.token_expires_at.map(Timestamp::millis))
             .sealed("sealed", &held.sealed);
         // a fence far above the old one: a refresh that is under way on the old credentials can't write over the new ones
         item = item.number("fence", now.millis());
@@ -241,6 +255,34 @@ impl Connections {
     pub async fn overdue(&self, now: Timestamp) -> Result<Vec<AttemptId>, StoreError> {
         let items = self.query("due", "due", "held", Some(now)).await?;
         Ok(items.iter().filter_map(|item| AttemptId::parse(item.get_text("pk")?.strip_prefix("held#")?)).collect())
+    }
+
+    /// Connections that may have to be renewed although nobody uses them, the longest due hundred.
+    pub async fn due_renewals(&self, now: Timestamp) -> Result<Vec<ConnectionKey>, StoreError> {
+        let items = self.query("due", "due", DUE_RENEWAL, Some(now)).await?;
+        Ok(items.iter().filter_map(|item| ConnectionKey::parse(item.get_text("pk")?)).collect())
+    }
+
+    /// Moves the day on which a connection is looked at again, or takes it off the index. One that is gone stays gone.
+    pub async fn look_again(&self, key: &ConnectionKey, at: Option<Timestamp>) -> Result<(), StoreError> {
+        let update = self.table.client.update_item().table_name(&self.table.name).key("pk", string(key.as_str()));
+        let update = update.condition_expression("attribute_exists(pk)");
+        let update = match at {
+            Some(at) => update
+                .update_expression("SET due = :due, due_at = :at")
+                .expression_attribute_values(":due", string(DUE_RENEWAL))
+                .expression_attribute_values(":at", number(at.millis())),
+            None => update.update_expression("REMOVE due, due_at"),
+        };
+        match self.table.write(update).await {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(self.table.failed("UpdateItem")(error)),
+        }
     }
 }
 

@@ -10,10 +10,7 @@ use reqwest::{
 };
 use rustls::{RootCertStore, pki_types::CertificateDer};
 use serde_json::json;
-use shared::{
-    aws,
-    protocol::connector::{Connector, EvidenceLevel},
-};
+use shared::{aws, protocol::connector::EvidenceLevel};
 use zoo::Zoo;
 
 use crate::world::{Answer, Attempt, World};
@@ -49,12 +46,19 @@ impl Visit {
         Self { inputs, ..self }
     }
 
+    const fn set(self, settings: Pairs) -> Self {
+        Self { settings, ..self }
+    }
+
     const fn posting(self) -> Self {
         Self { call: ("POST", self.call.1), ..self }
     }
 }
 
 const VISITS: &[Visit] = &[
+    lasting("bill-com", "vendors")
+        .typing(&[("username", "alice@zoo.example"), ("password", "zoo-password"), ("organization_id", "00801ZOO")])
+        .set(&[("dev_key", "zoo-dev-key")]),
     renewed("confluence", "wiki/rest/api/content"),
     renewed("dropbox", "users/get_current_account").posting(),
     lasting("github", "user"),
@@ -63,6 +67,7 @@ const VISITS: &[Visit] = &[
     renewed("google-drive", "drive/v3/about?fields=user"),
     renewed("google-sheets", "v4/spreadsheets/zoo"),
     renewed("hubspot", "account-info/2026-03/details"),
+    lasting("instagram", "me?fields=user_id,username"),
     renewed("jira", "rest/api/3/project/search"),
     renewed("microsoft-teams", "v1.0/me/joinedTeams"),
     lasting("notion", "users/me"),
@@ -79,6 +84,11 @@ const VISITS: &[Visit] = &[
     lasting("twilio", "Accounts/AC00000000000000000000000000000000.json")
         .typing(&[("account_sid", "AC00000000000000000000000000000000"), ("auth_token", "zoo-auth-token")]),
     renewed("zoom", "users/me"),
+    renewed("zoom-server-to-server", "users").typing(&[
+        ("account_id", "zooAccount000000000000"),
+        ("client_id", "zoo-client"),
+        ("client_secret", "zoo-secret"),
+    ]),
 ];
 
 /// The server that plays the providers, and everything of ours.
@@ -148,10 +158,12 @@ async fn stay(stage: &Stage, visit: &Visit) -> Went {
     let connector = world.server.app.catalog.connector(visit.id).ok_or("is not in the catalogue")?.clone();
     let settings: BTreeMap<_, _> = visit.settings.iter().copied().collect();
     let body = json!({ "client_id": "zoo-client", "client_secret": "zoo-secret", "settings": settings });
+    let chosen = format!("/v1/admin/connectors/{}", visit.id);
     if connector.consent().is_some() {
-        world.root("PUT", &format!("/v1/admin/connectors/{}", visit.id), Some(&body)).await;
+        world.root("PUT", &chosen, Some(&body)).await;
         consent(stage, visit).await?;
     } else {
+        world.root("PUT", &chosen, Some(&json!({ "settings": settings }))).await;
         type_in(stage, visit).await?;
     }
     let rows = world.connections().await;
@@ -204,6 +216,7 @@ async fn consent(stage: &Stage, visit: &Visit) -> Went {
     };
     let landed: Answer = browser.open(&back).await;
     require(landed.status == 302, || format!("coming back: {} {}", landed.status, landed.text()))?;
+    require(!landed.text().contains("/connect/outcome/"), || "the flow ended at its callback".to_owned())?;
     let confirmed = world.confirm(&browser, &attempt).await;
     require(confirmed.status == 303, || format!("confirming: {} {}", confirmed.status, confirmed.text()))
 }

@@ -356,6 +356,7 @@ impl<'a> Check<'a> {
             "has to be letters, digits, hyphens, dots, underscores or tildes",
         )?;
         let members = &oauth2.token_response;
+        members.root.iter().try_for_each(|member| path("oauth2.token_response.root", member))?;
         path("oauth2.token_response.access_token", &members.access_token)?;
         path("oauth2.token_response.refresh_token", &members.refresh_token)?;
         path("oauth2.token_response.expires_in", &members.expires_in)?;

@@ -303,7 +303,7 @@ structs! {
     CallbackSignature { parameter, algorithm }
     Assertion { algorithm, key, key_id, claims, expires_in }
     Exchange { endpoint, method, body, params, authentication }
-    TokenResponsePaths { format, access_token, refresh_token, expires_in, expiry, scope }
+    TokenResponsePaths { format, root, access_token, refresh_token, expires_in, expiry, scope }
     TokenSlot { name, access_token, refresh_token, expires_in, scope }
     ErrorSignal { path, equals, not_equals, code }
     OAuth1 { temporary_credential_endpoint, authorization_endpoint, token_endpoint, signature_method, authorization_params, expires_in }

@@ -551,6 +551,10 @@ pub enum RefreshKind {
 pub struct TokenResponsePaths {
     /// How the answer is written.
     pub format: ResponseFormat,
+    /// Where the members stand together, as a dotted path: for a provider that documents an answer inside a list or an object,
+    /// and is seen to send it bare. What the paths below and `captures.token_response` name is looked for there if the
+    /// answer has such a place, else at its top.
+    pub root: Option<Text>,
     /// The access token.
     pub access_token: Text,
     /// The refresh token.
@@ -567,6 +571,7 @@ impl Default for TokenResponsePaths {
     fn default() -> Self {
         Self {
             format: ResponseFormat::Json,
+            root: None,
             access_token: Text::Borrowed("access_token"),
             refresh_token: Text::Borrowed("refresh_token"),
             expires_in: Text::Borrowed("expires_in"),

@@ -406,10 +406,7 @@ pub(super) fn set_headers(headers: &mut http::HeaderMap, fixed: &Pairs, values: 
 
 /// Reads a token response. A refusal is told apart from a failure: the first is the provider's word, the second is not.
 pub fn read(oauth2: &OAuth2, response: &http::Response<Bytes>, now: Timestamp) -> Result<Tokens, ProviderError> {
-    let answer = formatted(oauth2.token_response.format, response)?;
-    if let Some(error) = signalled(oauth2.error_signal.as_ref(), &answer) {
-        return Err(ProviderError::Refused(error));
-    }
+    let answer = rooted(oauth2, response)?;
     let paths = &oauth2.token_response;
     let text = |path: &str| template::pluck_text(&answer, path).filter(|text| !text.is_empty());
     // GitHub and others answer 200 with an `error` member; none sends one along with a token
@@ -445,10 +442,7 @@ pub fn read_slot(
     response: &http::Response<Bytes>,
     now: Timestamp,
 ) -> Result<Slot, ProviderError> {
-    let answer = formatted(oauth2.token_response.format, response)?;
-    if let Some(error) = signalled(oauth2.error_signal.as_ref(), &answer) {
-        return Err(ProviderError::Refused(error));
-    }
+    let answer = rooted(oauth2, response)?;
     if let Some(found) = slots(oauth2, &answer, now).remove(slot) {
         let tokens = [Some(found.access_token.expose()), found.refresh_token.as_ref().map(RefreshToken::expose)];
         let whole = tokens.into_iter().flatten().all(is_token);
@@ -459,6 +453,16 @@ pub fn read_slot(
 }
 
 const NO_TOKEN: &str = "a token is longer than 16 KiB or holds other than printable ASCII";
+
+/// The answer, or the place in it where the data says that its members stand. A refusal that came with status 200 is told.
+fn rooted(oauth2: &OAuth2, response: &http::Response<Bytes>) -> Result<Value, ProviderError> {
+    let answer = formatted(oauth2.token_response.format, response)?;
+    if let Some(error) = signalled(oauth2.error_signal.as_ref(), &answer) {
+        return Err(ProviderError::Refused(error));
+    }
+    let root = oauth2.token_response.root.as_ref().and_then(|path| template::pluck(&answer, path)).cloned();
+    Ok(root.unwrap_or(answer))
+}
 
 /// The further tokens that an answer carries; a slot without a token is none.
 fn slots(oauth2: &OAuth2, answer: &Value, now: Timestamp) -> BTreeMap<String, Slot> {
@@ -741,6 +745,22 @@ mod tests {
                 Err(other) => other.to_string(),
             };
             assert_eq!(said, expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_read_where_its_members_stand() {
+        let data = oauth2(serde_json::json!({"token_response": {"root": "data.0"}}));
+        let table = [
+            (r#"{"data":[{"access_token":"a","user_id":1}]}"#, Some("a")),
+            (r#"{"access_token":"b","user_id":1}"#, Some("b")),
+            (r#"{"data":[]}"#, None),
+            (r#"{"data":[{"user_id":1}],"access_token":"c"}"#, None),
+        ];
+        for (body, token) in table {
+            let response = http::Response::builder().status(200).body(Bytes::from(body)).unwrap();
+            let read = read(&data, &response, Timestamp::from_secs(1)).ok();
+            assert_eq!(read.as_ref().map(|tokens| tokens.access_token.expose()), token, "{body}");
         }
     }
 

@@ -476,7 +476,7 @@ async fn zoom_serves_its_own_account_without_a_person() {
     let token = "https://zoom.us/oauth/token";
     let header = [("authorization", basic())];
     let header: Vec<(&str, &str)> = header.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let good = encode(&[("grant_type", "account_credentials"), ("account_id", "zoo-account")]);
+    let good = encode(&[("grant_type", "account_credentials"), ("account_id", "zooAccount000000000000")]);
     let tokens = world.send("POST", &format!("{token}?{good}"), &header, String::new()).await;
     assert_eq!(tokens.at("/api_url"), "https://api.zoom.us");
     assert_eq!(tokens.json().get("refresh_token"), None);

@@ -780,6 +780,13 @@ impl<'a> Check<'a> {
             || secret(start)
             || placeholders(rest).any(|name| name == "client_secret");
         require(!shown, field, "has a secret in it, where logs keep it: use `api.credential`, or send it in a body")?;
+        let may_lack = |text: &str| placeholders(text).any(|name| self.input(name).is_some_and(|input| input.optional));
+        let path = rest.split(['?', '#']).next().unwrap_or_default();
+        require(
+            !may_lack(start) && !may_lack(path),
+            field,
+            "has an `optional` input in its host or path, which would be no address without it",
+        )?;
         match leading(template) {
             Some(name) => {
                 let listed = !self.connector.api.base_url_patterns.is_empty() && !GIVEN.contains(&name);
@@ -840,6 +847,15 @@ impl<'a> Check<'a> {
         let Some(host) = start.strip_prefix("https://") else {
             return refuse(field, "has to begin with https://");
         };
+        let sample = template::parts(start).unwrap_or_default().into_iter().map(|part| match part {
+            Part::Literal(literal) => literal,
+            Part::Placeholder(_) => "x",
+        });
+        require(
+            Origin::parse(&sample.collect::<String>()).is_ok(),
+            field,
+            "has to have a host in lower case, without user name or port 443",
+        )?;
         let name_of_all = leading(host).filter(|name| host.len() == name.len() + 2);
         if let Some(name) = name_of_all {
             return self.whole_host(field, name);

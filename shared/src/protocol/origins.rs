@@ -6,7 +6,7 @@ use url::{Host, Url};
 
 use super::{
     connector::{Connector, Text},
-    template::{self, InputError, TemplateError, Values, believe, is_host, is_label},
+    template::{self, InputError, TemplateError, Values, declared, is_host, is_label},
 };
 
 /// Labels under which countries give out names: `*.co.uk` would be everybody's.
@@ -72,7 +72,7 @@ fn origin(connector: &Connector, address: &str, values: &Values) -> Result<Optio
     let (start, _) = template::split(address)?;
     for name in template::placeholders(start) {
         match values.get(name) {
-            Some(value) => believe(connector, name, value)?,
+            Some(value) => declared(connector, name, value)?,
             None => return Ok(None),
         }
     }

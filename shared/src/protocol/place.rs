@@ -1,4 +1,4 @@
-//! Where a connector's addresses have an input, and what its value has to be to stand there. Its pattern says how the provider
+//! Where a connector's addresses have a value, and what it has to be to stand there. Its pattern says how the provider
 //! writes it; a pattern like `[a-z0-9-]+` still lets through what no host name can hold.
 
 use url::Url;
@@ -6,7 +6,7 @@ use url::Url;
 use super::{
     connector::Connector,
     origins::Origins,
-    template::{Part, is_label, leading, parts, placeholders, split, urls},
+    template::{Part, is_address, is_host, is_label, leading, parts, placeholders, split, urls},
 };
 
 /// What a value would have to be, as the end of a sentence, where it can't stand in one of the connector's addresses.
@@ -17,7 +17,10 @@ pub(super) fn misfit(connector: &Connector, name: &str, value: &str) -> Option<&
         let stands_in = |part| placeholders(part).any(|placeholder| placeholder == name);
         if leading(template) == Some(name) {
             let within = Url::parse(value).is_ok_and(|url| Origins::within(&connector.api.base_url_patterns, &url));
-            return (!within).then_some("has to be one of the provider's addresses, with https:// in front");
+            return (!is_address(value) || !within).then_some("has to be one of the provider's addresses, with https:// in front");
+        }
+        if start.ends_with(&format!("://{{{name}}}")) && !is_host(value) {
+            return Some("has to be a host name like crm.example.com: lower-case letters, digits, hyphens and dots");
         }
         if stands_in(start) && !fits_host(start, name, value) {
             return Some(
@@ -37,7 +40,7 @@ fn fits_host(start: &str, name: &str, value: &str) -> bool {
         Part::Placeholder(_) => "a",
     });
     let host = Url::parse(&filled.collect::<String>()).ok().and_then(|url| url.host_str().map(str::to_owned));
-    let whole = start.ends_with(&format!("://{{{name}}}")); // one of a closed list then
+    let whole = start.ends_with(&format!("://{{{name}}}"));
     (whole || is_label(value)) && host.is_some_and(|host| host.split('.').all(is_label))
 }
 
@@ -67,6 +70,8 @@ mod tests {
             ("region", "a--b".to_owned(), true),
             ("login", "login.vendor.com".to_owned(), true),
             ("login", "-a.vendor.com".to_owned(), false),
+            ("login", "acme".to_owned(), false),
+            ("login", "169.254.169.254".to_owned(), false),
             ("branch", "a/b?c".to_owned(), true), // is encoded
             ("branch", "..".to_owned(), false),
             ("branch", ".".to_owned(), false),
@@ -74,6 +79,8 @@ mod tests {
             ("instance", "https://a.vendor.com".to_owned(), true),
             ("instance", "a.vendor.com".to_owned(), false),
             ("instance", "https://evil.example".to_owned(), false),
+            ("instance", "https://A.vendor.com".to_owned(), false),
+            ("instance", "https://a.vendor.com/{b".to_owned(), false),
             ("elsewhere", "-".to_owned(), true),
         ];
         for (name, value, fits) in table {

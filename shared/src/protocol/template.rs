@@ -211,12 +211,21 @@ pub(crate) fn base<'a>(template: &'a str, values: &Values) -> Result<(String, &'
     Ok((base, rest))
 }
 
-/// An address that is a value. It has to be written exactly as it is understood: what a parser would correct (upper
-/// case, a backslash, a tab, an escape in the host) is refused instead.
+/// An address that is a value, without the slash at its end.
 fn whole_address<'a>(name: &str, values: &'a Values) -> Result<&'a str, TemplateError> {
     let value = printable(name, values)?;
+    if is_address(value) {
+        Ok(value.strip_suffix('/').unwrap_or(value))
+    } else {
+        Err(TemplateError::unfit(name, "a plain address"))
+    }
+}
+
+/// An address that a value may be. It has to be written exactly as it is understood: what a parser would correct (upper
+/// case, a backslash, a tab, an escape in the host) is refused instead.
+pub(crate) fn is_address(value: &str) -> bool {
     let value = value.strip_suffix('/').unwrap_or(value);
-    let plain = Url::parse(value).is_ok_and(|url| {
+    Url::parse(value).is_ok_and(|url| {
         matches!(url.scheme(), "https" | "http")
             && url.as_str().strip_suffix('/').unwrap_or(url.as_str()) == value
             && url.host_str().is_some_and(|host| host.split('.').all(is_label))
@@ -224,8 +233,7 @@ fn whole_address<'a>(name: &str, values: &'a Values) -> Result<&'a str, Template
             && url.password().is_none()
             && url.query().is_none()
             && url.fragment().is_none()
-    });
-    if plain { Ok(value) } else { Err(TemplateError::unfit(name, "a plain address")) }
+    })
 }
 
 /// `https://` and a host whose placeholders are labels of it, or a placeholder that is all of it.
@@ -371,10 +379,19 @@ pub(crate) fn accept(input: &Input, value: &str) -> Result<(), InputError> {
         .map_err(|error| InputError { label: Some(input.label.to_string()), ..error })
 }
 
+/// Whether a value may be taken for what the connector declares under that name, and can stand where the connector has it.
+pub fn believe(connector: &Connector, name: &str, value: &str) -> Result<(), InputError> {
+    declared(connector, name, value)?;
+    match misfit(connector, name, value) {
+        Some(expected) => Err(InputError::new(name, Fault::Form, expected)),
+        None => Ok(()),
+    }
+}
+
 /// Whether a value that stands in a connector's templates is what the connector declares under that name: an input or a
 /// setting as typed, a capture or a look-up's answer as the provider sent it. A whole address has to lie within
-/// `api.base_url_patterns`.
-pub fn believe(connector: &Connector, name: &str, value: &str) -> Result<(), InputError> {
+/// `api.base_url_patterns`. Filling a template sees to the rest.
+pub(crate) fn declared(connector: &Connector, name: &str, value: &str) -> Result<(), InputError> {
     if let Some(input) = connector.inputs.iter().chain(connector.settings.iter()).find(|input| input.name == name) {
         accept(input, value)?;
     } else if let Some(lookup) =

@@ -1,6 +1,6 @@
 //! The token request (RFC 6749 §4.1.3, §6) and its response (§5).
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use aws_smithy_types::{DateTime, date_time::Format};
 use base64::{
@@ -32,8 +32,7 @@ use crate::{
 /// The longest lifetime that is believed: a year. Beyond lies a wrong unit.
 pub(super) const LONGEST: Duration = Duration::from_hours(8784);
 
-/// What a provider gave.
-#[derive(Debug)]
+/// What a provider gave. `Debug` leaves the answer out, since the tokens stand in it.
 pub struct Tokens {
     /// The access token.
     pub access_token: AccessToken,
@@ -47,6 +46,18 @@ pub struct Tokens {
     pub slots: BTreeMap<String, Slot>,
     /// The whole answer, for the captures.
     pub answer: Value,
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokens")
+            .field("access_token", &self.access_token)
+            .field("refresh_token", &self.refresh_token)
+            .field("expires_at", &self.expires_at)
+            .field("scopes", &self.scopes)
+            .field("slots", &self.slots)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A further token of an answer.
@@ -776,5 +787,14 @@ mod tests {
             matches!(read(r#"{"ok":false,"error":"code_already_used"}"#), Err(ProviderError::Refused(code)) if code == "code_already_used")
         );
         assert_eq!(read(r#"{"ok":true,"authed_user":{"access_token":"a"}}"#).unwrap().access_token.expose(), "a");
+    }
+
+    #[test]
+    fn debug_shows_no_token() {
+        let data = oauth2(serde_json::json!({"token_slots": [{"name": "bot", "access_token": "bot"}]}));
+        let body = r#"{"access_token":"canary-a","refresh_token":"canary-r","bot":"canary-b","id_token":"canary-i"}"#;
+        let tokens = read(&data, &http::Response::new(Bytes::from_static(body.as_bytes())), Timestamp::default());
+        let shown = format!("{:?}", tokens.unwrap());
+        assert!(!shown.contains("canary"), "{shown}");
     }
 }

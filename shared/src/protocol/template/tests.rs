@@ -220,11 +220,12 @@ fn what_a_provider_says_is_believed_within_the_data() {
         "settings": [{"name": "region", "label": "Region", "values": ["eu", "us"]}],
         "captures": {
             "authorization_response": {"realm_id": "realmId"},
-            "token_response": {"instance_url": "instance_url", "team": "team.id"},
-            "patterns": {"realm_id": "[0-9]+"}
+            "token_response": {"instance_url": "instance_url", "team": "team.id", "cluster": "cluster"},
+            "patterns": {"realm_id": "[0-9]+", "cluster": "[a-z0-9-]+"}
         },
         "lookups": [{"name": "site", "url": "https://api.vendor.com/sites", "path": "0.id", "patterns": {"site": "[a-f]+"}}],
-        "api": {"base_url": "{instance_url}", "base_url_patterns": ["https://*.vendor.com"]}
+        "api": {"base_url": "{instance_url}", "base_url_patterns": ["https://*.vendor.com"]},
+        "profile": {"url": "https://{cluster}.vendor.com/teams/{team}"}
     }))
     .unwrap();
     let table = [
@@ -235,6 +236,9 @@ fn what_a_provider_says_is_believed_within_the_data() {
         ("team", "anything at all", true),
         ("team", "", false),
         ("team", "a\nb", false),
+        ("team", "..", false),
+        ("cluster", "c-1", true),
+        ("cluster", "-c", false),
         ("site", "abc", true),
         ("site", "xyz", false),
         ("instance_url", "https://eu.vendor.com", true),
@@ -242,6 +246,8 @@ fn what_a_provider_says_is_believed_within_the_data() {
         ("instance_url", "https://evil.example", false),
         ("instance_url", "http://eu.vendor.com", false),
         ("instance_url", "eu.vendor.com", false),
+        ("instance_url", "https://EU.vendor.com", false),
+        ("instance_url", "https://eu.vendor.com/{a", false),
         ("nobody", "x", false),
     ];
     for (name, value, expected) in table {

@@ -7,6 +7,7 @@ use tokio::time::timeout;
 use super::{connector_in_use::ConnectorInUse, making::Making, unusable};
 use crate::{
     app::App,
+    egress::PROVIDER_LIMIT,
     error::{Error, ProviderError, Refusal, VaultError},
     http::Params,
     protocol::{
@@ -186,7 +187,10 @@ impl App {
         let mut making = Making::new(data, id, operator, values, Credentials::typed(secrets));
         scopes = self.mint(&mut making).await?.unwrap_or(scopes);
         let site = self.finish_in_time(&mut making).await?;
-        let mut account = self.profile(&making).await?.unwrap_or_default();
+        // a key that is used as it is was sent nowhere yet, and may take its time
+        let limit = if data.oauth2.is_some() || data.login.is_some() { PROFILE_LIMIT } else { PROVIDER_LIMIT };
+        let profile = timeout(limit, self.profile(&making)).await.map_err(|_| ProviderError::Timeout.of(id)).flatten();
+        let mut account = profile?.unwrap_or_default();
         account.label = account.label.or(site);
         self.held(attempt, making, account, scopes).await
     }
@@ -235,7 +239,7 @@ impl App {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{aws::CALL_LIMIT, egress::PROVIDER_LIMIT};
+    use crate::aws::CALL_LIMIT;
 
     #[test]
     fn what_a_slow_provider_takes_leaves_time_to_write_it_down() {

@@ -61,6 +61,9 @@ impl<'a> Making<'a> {
         values: Values,
         credentials: Credentials,
     ) -> Self {
+        let (mut values, mut credentials) = (values, credentials);
+        // what an earlier renewal learnt stands among the rest, so that this one may learn it anew
+        values.extend(std::mem::take(&mut credentials.learnt).into_iter().collect());
         let mut making = Self { connector, id, client: operator, values, credentials, issued: false };
         if connector.client_is_typed() {
             let all = making.all();
@@ -113,10 +116,9 @@ impl<'a> Making<'a> {
     /// The credentials, with what differs by now from what was learnt at the beginning.
     pub fn with_what_it_learnt(self, at_first: &BTreeMap<String, String>) -> Credentials {
         let differs = |(name, value): &(&str, &str)| at_first.get(*name).is_none_or(|old| old != value);
-        let learnt = self.values.iter().filter(differs).map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let mut credentials = self.credentials;
-        credentials.learnt.extend(learnt);
-        credentials
+        let differing = self.values.iter().filter(differs);
+        let learnt = differing.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Credentials { learnt, ..self.credentials }
     }
 
     /// A refusal of a key that the person typed says what is wrong with it; anything else is a value that does not fit.
@@ -124,8 +126,8 @@ impl<'a> Making<'a> {
         let oauth2 = self.connector.oauth2.as_ref();
         let assertions = oauth2.map(|oauth2| [&oauth2.assertion, &oauth2.client_assertion]);
         let made = assertions.into_iter().flatten().chain(self.connector.login.iter().map(|login| &login.assertion));
-        let keys = made.flatten().filter_map(|assertion| template::leading(&assertion.key));
-        let typed = keys.filter_map(|key| self.connector.inputs.iter().find(|input| input.name == key)).next();
+        let mut keys = made.flatten().filter_map(|assertion| template::leading(&assertion.key));
+        let typed = keys.find_map(|key| self.connector.inputs.iter().find(|input| input.name == key));
         match (error, typed) {
             (TemplateError::Key(cause), Some(input)) => {
                 Error::NoKey { input: input.name.to_string(), label: input.label.to_string(), cause }
@@ -341,6 +343,25 @@ fn is_refused(error: &Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_learnt_again_as_at_first_is_as_it_was() {
+        let connector = serde_json::json!({ "name": "Acme", "api": { "base_url": "https://api.acme.example" } });
+        let connector: Connector = serde_json::from_value(connector).unwrap();
+        let id = ConnectorId::parse("acme").unwrap();
+        let at_first = BTreeMap::from([("pod".to_owned(), "one".to_owned())]);
+        let learnt = BTreeMap::from([("pod".to_owned(), "two".to_owned())]);
+        for (now, expected) in [(None, learnt.clone()), (Some("one"), BTreeMap::new())] {
+            let credentials = Credentials { learnt: learnt.clone(), ..Credentials::default() };
+            let values: Values = at_first.clone().into_iter().collect();
+            let mut making = Making::new(&connector, &id, ProviderClient::default(), values, credentials);
+            assert_eq!(making.all().get("pod"), Some("two"));
+            if let Some(now) = now {
+                making.values.insert("pod", now);
+            }
+            assert_eq!(making.with_what_it_learnt(&at_first).learnt, expected);
+        }
+    }
 
     #[test]
     fn a_refusal_ends_what_only_the_person_can_mend() {

@@ -24,7 +24,7 @@ use crate::{
     app::App,
     clock::Timestamp,
     egress::PROVIDER_LIMIT,
-    error::{Error, Missing, StoreError},
+    error::{Error, Missing, ProviderError, StoreError},
     id::ConnectionKey,
     protocol::{
         connector::Connector,
@@ -256,7 +256,11 @@ impl App {
         let values: Values = connection.values.clone().into_iter().collect();
         let mut making = Making::new(connector, &connection.connector, client, values, open.credentials.clone());
         let dying = wanted.refused || renewal::has_ended(open.credentials.ends_at(), self.clock.now());
-        let failure = match self.renew(&mut making, wanted.slot.as_deref(), dying).await {
+        // a token and the login after it share the time of one call: the lease lasts no longer
+        let renewed =
+            tokio::time::timeout(PROVIDER_LIMIT, self.renew(&mut making, wanted.slot.as_deref(), dying)).await;
+        let too_late = |_| NotRenewed { error: ProviderError::Timeout.of(&connection.connector), over: false };
+        let failure = match renewed.map_err(too_late).flatten() {
             Ok(()) => None,
             Err(NotRenewed { error, over: true }) => {
                 let cause = crate::error::chain(&error);

@@ -141,7 +141,7 @@ mod tests {
     fn what_dies_unused_is_due_well_before() {
         let month = json!({ "refresh_token_expires_in": 30 * 24 * 3600 });
         let table = [
-            ("an hour: a fifth of it", "access_token", json!({}), 1, Some(48 * 60)),
+            ("an hour: a fifth of it", "access_token", json!({}), 1, Some(48)),
             ("a day: a fifth of it", "access_token", json!({}), 24, Some(1152)),
             ("two days: a day", "access_token", json!({}), 48, Some(24 * 60)),
             ("sixty days: a fifth of them", "access_token", json!({}), 60 * 24, Some(48 * 24 * 60)),

@@ -120,6 +120,7 @@ impl<'a> TokenRequest<'a> {
     }
 
     /// Asks for a token as this grant is first asked for one, where that needs nobody; `None` where a person has to consent.
+    #[must_use]
     pub fn unattended(&self, scopes: &[String]) -> Option<Result<http::Request<Bytes>, TemplateError>> {
         match self.oauth2.grant {
             Grant::ClientCredentials => Some(self.client_credentials(scopes)),

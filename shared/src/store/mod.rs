@@ -31,10 +31,11 @@
 //! | pk | item |
 //! |---|---|
 //! | `conn_…` | a connection: `doc` [`connections::Connection`], `sealed`, `previous`, `attempt`, `generation`, `status`, `token_expires_at`, `lease_owner`, `lease_until`, `fence`, and index keys |
-//! | `held#att_…` | a held grant: the same `doc` and `sealed`, `attempt`, `expires_at`; no owner or project key, so that it is unlisted |
+//! | `held#att_…` | a held grant: the same `doc` and `sealed`, `attempt`, `expires_at`, `renew_at`; no owner or project key, so that it is unlisted |
 //!
 //! Indexes, each with all attributes but the sealed ones: `owner` (`owner`, `created_at`), `project` (`project_shard` of 16,
-//! `created_at`), `account` (`account`, `pk`), `due` (`due`, `due_at`; sparse: held grants only).
+//! `created_at`), `account` (`account`, `pk`), `due` (`due`, `due_at`; sparse: held grants, and connections
+//! that die unused: their `due_at` is a lower bound that only the keeper moves).
 //!
 //! **journal** (`pk`, `sk`)
 //!

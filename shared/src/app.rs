@@ -11,6 +11,7 @@ use crate::{
     config::{Config, ConfigError},
     egress::Egress,
     error::{Error, VaultError},
+    flow::proof::Nonces,
     protocol::{credentials::Credentials, jwt::SigningKey},
     secret::Digest,
     secrets::Secrets,
@@ -50,6 +51,8 @@ pub struct App {
     pub secrets: Secrets,
     /// The way to providers.
     pub egress: Egress,
+    /// What servers want in the proofs that are sent to them.
+    pub nonces: Nonces,
     http: reqwest::Client,
     ring: Once<Ring>,
     signing_key: Once<SigningKey>,
@@ -106,6 +109,7 @@ impl App {
             journal: Journal::new(table(&config.tables.journal)),
             secrets: Secrets::new(&config.aws, &http, clock.clone(), config.secrets.clients_prefix.clone()),
             egress: Egress::new(tls, config.loopback_egress)?,
+            nonces: Nonces::default(),
             http,
             ring: Once::new(),
             signing_key: Once::new(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::{
     http::Method,
     id::{ConnectorId, Role},
-    protocol::assertion::KeyError,
+    protocol::{assertion::KeyError, callback_signature},
     store::attempts::State,
 };
 
@@ -222,6 +222,16 @@ pub enum Refusal {
     AddressNotAllowed,
     /// The app switched the connection off.
     ConnectionInactive,
+    /// Only an app that vouches for its users may ask so.
+    VouchingRequired,
+    /// RFC 8628 §3.5: the person has not decided yet.
+    AuthorizationPending,
+    /// RFC 8628 §3.5: the same, and the interval is longer than was kept to.
+    SlowDown,
+    /// RFC 8628 §3.5: the person said no.
+    AccessDenied,
+    /// RFC 8628 §3.5: nobody typed the code in time.
+    ExpiredToken,
 }
 
 impl Refusal {
@@ -247,6 +257,11 @@ impl Refusal {
             Self::ConnectorInUse => "connector_in_use",
             Self::AddressNotAllowed => "address_not_allowed",
             Self::ConnectionInactive => "connection_inactive",
+            Self::VouchingRequired => "vouching_required",
+            Self::AuthorizationPending => "authorization_pending",
+            Self::SlowDown => "slow_down",
+            Self::AccessDenied => "access_denied",
+            Self::ExpiredToken => "expired_token",
         }
     }
 }
@@ -269,6 +284,9 @@ pub enum ProviderError {
     /// Something else than its documentation says.
     #[error("the provider's answer is not what it documents: {0}")]
     InvalidResponse(&'static str),
+    /// An authorization response whose signature is missing or wrong: not the provider's word.
+    #[error("the authorization response is not believed: {0}")]
+    CallbackSignature(#[source] callback_signature::Refusal),
     /// A server error.
     #[error("the provider failed with status {0}")]
     Failed(u16),
@@ -284,6 +302,7 @@ impl ProviderError {
             Self::AddressRefused => "provider_address_refused",
             Self::Refused(_) => "provider_refused",
             Self::InvalidResponse(_) => "provider_invalid_response",
+            Self::CallbackSignature(_) => "invalid_callback_signature",
             Self::Failed(_) => "provider_failed",
         }
     }

@@ -55,9 +55,11 @@ pub enum Operation {
     StartPage,
     StartFromPage,
     CreateAttempt,
+    BeginDevice,
     Callback,
     ParkCallback,
     CompleteCredential,
+    CollectDevice,
     Passthrough,
     ListAvailableConnectors,
     ConnectorImage,
@@ -222,6 +224,7 @@ pub const ROUTES: &[Route] = &[
     route(Get, "/connect/start", Authorize, Operation::StartPage, Public, Page),
     route(Post, "/connect/start", Authorize, Operation::StartFromPage, Public, Page),
     route(Post, "/v1/connect/attempts", Authorize, Operation::CreateAttempt, Session, Api),
+    route(Post, "/v1/connect/device", Authorize, Operation::BeginDevice, STARTERS, Api),
     // callback: RFC 6749 §4.1.2 to §4.1.4.
     route(Get, "/connectors/{connector}/oauth/callback", Callback, Operation::Callback, Public, Page),
     route(Post, "/connectors/{connector}/oauth/callback", Callback, Operation::ParkCallback, Public, Page),
@@ -245,6 +248,7 @@ pub const ROUTES: &[Route] = &[
         STARTERS,
         Credentials,
     ),
+    route(Post, "/v1/connect/device/{attempt}", Callback, Operation::CollectDevice, STARTERS, Api),
     // passthrough.
     route(Get, "/v1/passthrough/{path+}", Passthrough, Operation::Passthrough, CALLERS, Voice::Passthrough),
     route(Post, "/v1/passthrough/{path+}", Passthrough, Operation::Passthrough, CALLERS, Voice::Passthrough),

@@ -49,6 +49,8 @@ fn reads_no_form(route: &Route) -> bool {
             | Operation::UpdateProject
             | Operation::CreateClient
             | Operation::PutCustomConnector
+            | Operation::BeginDevice
+            | Operation::CollectDevice
     )
 }
 

@@ -233,7 +233,12 @@ fn after_refusal(refusal: Refusal) -> Option<Refusal> {
         Refusal::InvalidConnector => Refusal::ConnectorInUse,
         Refusal::ConnectorInUse => Refusal::AddressNotAllowed,
         Refusal::AddressNotAllowed => Refusal::ConnectionInactive,
-        Refusal::ConnectionInactive => return None,
+        Refusal::ConnectionInactive => Refusal::VouchingRequired,
+        Refusal::VouchingRequired => Refusal::AuthorizationPending,
+        Refusal::AuthorizationPending => Refusal::SlowDown,
+        Refusal::SlowDown => Refusal::AccessDenied,
+        Refusal::AccessDenied => Refusal::ExpiredToken,
+        Refusal::ExpiredToken => return None,
     })
 }
 
@@ -257,7 +262,10 @@ fn after_provider(cause: &ProviderError) -> Option<ProviderError> {
         ProviderError::Unreachable(_) => ProviderError::AddressRefused,
         ProviderError::AddressRefused => ProviderError::Refused(String::new()),
         ProviderError::Refused(_) => ProviderError::InvalidResponse(""),
-        ProviderError::InvalidResponse(_) => ProviderError::Failed(500),
+        ProviderError::InvalidResponse(_) => {
+            ProviderError::CallbackSignature(shared::protocol::callback_signature::Refusal::Missing)
+        }
+        ProviderError::CallbackSignature(_) => ProviderError::Failed(500),
         ProviderError::Failed(_) => return None,
     })
 }

@@ -138,6 +138,8 @@ fn body(operation: Operation, url: &str, world: &World) -> Option<Value> {
             json!({ "identity": USER, "identityType": "user" })
         }
         Operation::CreateAttempt => json!({ "connector": "acme", "opener": world.app_origin() }),
+        Operation::BeginDevice => json!({ "connector": "acme", "userId": USER }),
+        Operation::CollectDevice => json!({ "userId": USER }),
         Operation::OpenFrame => json!({ "parent": world.app_origin() }),
         Operation::CreateCredential => {
             json!({ "credentialType": "oauth2", "redirectUri": world.redirect_uri(), "userId": USER })
@@ -159,6 +161,9 @@ fn body(operation: Operation, url: &str, world: &World) -> Option<Value> {
 pub fn is_granted(operation: Operation, answer: &Answer) -> bool {
     match operation {
         Operation::CompleteCredential => answer.refusal() == (400, "invalid_grant".to_owned()),
+        // the project does not vouch, and the attempt is none on another device
+        Operation::BeginDevice => answer.refusal() == (403, "vouching_required".to_owned()),
+        Operation::CollectDevice => answer.refusal() == (404, "attempt_not_found".to_owned()),
         _ => matches!(answer.status, 200 | 201),
     }
 }

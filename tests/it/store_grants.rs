@@ -9,7 +9,7 @@ use shared::{
     secret::{AccessToken, Bearer, CodeVerifier, RefreshToken},
     secrets::ClientSource,
     store::{
-        attempts::{Attempt, Callback, Completion, Shape, State, VERIFIER, verifier_plaintext},
+        attempts::{Attempt, Callback, Completion, Departure, Kept, Shape, State, VERIFIER},
         connections::{Account, Completer, Connection, HELD_FOR, Held, Stored},
     },
 };
@@ -65,6 +65,9 @@ impl World {
             redirect_uri: "https://mooring.example/connectors/oauth/callback".to_owned(),
             callback: Callback::Common,
             issuer: None,
+            code_parameter: None,
+            departure: Departure::default(),
+            lifetime: None,
             scopes: Vec::new(),
             session: None,
             values: BTreeMap::from([("client_id".to_owned(), "mooring".to_owned())]),
@@ -76,7 +79,8 @@ impl World {
     pub async fn put(&self, attempt: &Attempt) -> State {
         let state = State::random(&attempt.connector, &attempt.id, &self.app.random);
         let verifier = CodeVerifier::random(&self.app.random);
-        let sealed = self.app.seal(&attempt.belongs(VERIFIER), verifier_plaintext(&verifier)).await.unwrap();
+        let sealed =
+            self.app.seal(&attempt.belongs(VERIFIER), &Kept::verifier(verifier.clone()).plaintext()).await.unwrap();
         self.app.attempts.put(attempt, &state, &sealed).await.unwrap();
         state
     }

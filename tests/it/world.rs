@@ -7,6 +7,7 @@ mod fake;
 mod flow;
 mod instance;
 mod log;
+mod own;
 mod raw;
 
 use std::{

@@ -130,7 +130,7 @@ async fn must_not_lead_elsewhere(app: &App, authority: &Authority, new: &Connect
 
 /// Every address that credentials are sent to, and how they are put there.
 fn destinations(connector: &Connector) -> Value {
-    let Connector { oauth2, captures, lookups, api, profile, revoke, login, .. } = connector;
+    let Connector { oauth2, oauth1, captures, lookups, api, profile, revoke, login, .. } = connector;
     let endpoints = oauth2.as_ref().map(|oauth2| {
         let OAuth2 { token_endpoint, refresh_endpoint, exchange, assertion, client_assertion, .. } = oauth2;
         (token_endpoint, refresh_endpoint, exchange, assertion, client_assertion)
@@ -138,7 +138,7 @@ fn destinations(connector: &Connector) -> Value {
     let profile = profile.as_ref().map(|profile| &profile.url);
     let revoke = revoke.as_ref().map(|revoke| (&revoke.url, &revoke.params, &revoke.headers));
     let lookups: Vec<_> = lookups.iter().map(|lookup| &lookup.url).collect();
-    json!({ "oauth2": endpoints, "captures": captures.patterns, "lookups": lookups, "api": api, "profile": profile, "revoke": revoke, "login": login })
+    json!({ "oauth2": endpoints, "oauth1": oauth1, "captures": captures.patterns, "lookups": lookups, "api": api, "profile": profile, "revoke": revoke, "login": login })
 }
 
 /// Whether there are connections. The list is eventually consistent: one of the last second may be overlooked.

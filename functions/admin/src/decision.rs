@@ -168,7 +168,9 @@ fn client(id: ClientId, secret: Option<ClientSecret>, oauth2: Option<&OAuth2>) -
     if !is_printable(&client_id, 512) {
         return Err(Error::invalid("client_id is 1 to 512 printable ASCII characters, without a space at either end"));
     }
-    if secret.as_ref().is_some_and(|secret| !is_printable(secret.expose(), 2048)) {
+    let signs = oauth2.is_some_and(|oauth2| oauth2.client_assertion.is_some());
+    let fits = |secret: &ClientSecret| is_printable(secret.expose(), 2048) || signs && is_key(secret.expose());
+    if secret.as_ref().is_some_and(|secret| !fits(secret)) {
         return Err(Error::invalid(
             "client_secret is 1 to 2048 printable ASCII characters, without a space at either end",
         ));
@@ -182,6 +184,11 @@ fn client(id: ClientId, secret: Option<ClientSecret>, oauth2: Option<&OAuth2>) -
 
 fn is_printable(text: &str, limit: usize) -> bool {
     (1..=limit).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) && text.trim() == text
+}
+
+/// A private key that signs in the secret's place: PEM, which has lines.
+fn is_key(text: &str) -> bool {
+    (1..=8192).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\r'))
 }
 
 fn must_be_without_client(wanted: &Wanted, connector: &Connector) -> Result<(), Error> {

@@ -28,7 +28,7 @@ struct Wanted {
     credentials: BTreeMap<String, String>,
 }
 
-/// For `oauth2` answers `{"oauthUrl", "credentialId"}`; for any other type verifies the credentials, connects at once and
+/// For `oauth2` and `oauth1` answers `{"oauthUrl", "credentialId"}`; for any other type verifies the credentials, connects at once and
 /// answers `{"connectionId", "credentialId", "status"}`.
 pub async fn create(app: &App, request: &Request) -> Result<Response, Error> {
     let wanted: Wanted = request.json()?;
@@ -43,7 +43,8 @@ pub async fn create(app: &App, request: &Request) -> Result<Response, Error> {
 
     let credential_type =
         wanted.credential_type.as_deref().ok_or_else(|| Error::invalid("credentialType is missing"))?;
-    if credential_type == "oauth2" {
+    if ["oauth2", "oauth1"].contains(&credential_type) {
+        must_be(credential_type, &connector)?;
         return authorize(app, &caller, &connector, subject, wanted).await;
     }
     must_fit(credential_type, &connector)?;
@@ -57,12 +58,6 @@ async fn authorize(
     subject: Subject,
     wanted: Wanted,
 ) -> Result<Response, Error> {
-    if connector.data.consent().is_none() {
-        return Err(Error::refused(
-            Refusal::UnsupportedCredentialType,
-            format!("{} is connected with credentialType {}", connector.data.name, credential_type(&connector.data)),
-        ));
-    }
     let redirect_uri = wanted.redirect_uri.ok_or_else(|| Error::invalid("redirectUri is missing"))?;
     if !caller.project.redirect_uris.contains(&redirect_uri) {
         return Err(Error::refused(
@@ -115,9 +110,15 @@ fn asked(caller: &Caller, subject: Subject, shape: Shape, given: BTreeMap<String
 /// Any type but `oauth2` means the same here, the connector's own inputs; a type that contradicts them is a mistake.
 fn must_fit(said: &str, connector: &ConnectorInUse<'_>) -> Result<(), Error> {
     let known = ["apiKey", "api_key", "basic", "token"].contains(&said);
-    if known && connector.data.consent().is_none() {
-        return Ok(());
-    }
+    if known && connector.data.consent().is_none() { Ok(()) } else { Err(unsupported(connector)) }
+}
+
+/// A consent is asked for by the name of its protocol.
+fn must_be(said: &str, connector: &ConnectorInUse<'_>) -> Result<(), Error> {
+    if said == credential_type(&connector.data) { Ok(()) } else { Err(unsupported(connector)) }
+}
+
+fn unsupported(connector: &ConnectorInUse<'_>) -> Error {
     let why = format!("{} is connected with credentialType {}", connector.data.name, credential_type(&connector.data));
-    Err(Error::refused(Refusal::UnsupportedCredentialType, why))
+    Error::refused(Refusal::UnsupportedCredentialType, why)
 }

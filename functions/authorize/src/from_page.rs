@@ -31,7 +31,6 @@ use shared::{
         self, Frame, OPENER,
         fields::{self, Problem, Typed},
     },
-    protocol::authorization::with_state,
     record::Record,
     secret::Bearer,
     store::{
@@ -140,7 +139,7 @@ pub async fn submit(app: &App, request: &Request) -> Result<Response, Error> {
     let browser = Bearer::random(&app.random);
     let asked = page.asked(Shape::Page { return_to }, None, BTreeMap::new());
     let begun = app.begin_in(&browser.digest(), origin.is_some(), &page.connector, asked).await?;
-    Ok(started(Response::see_other(&provider(&begun)?), &begun, &browser))
+    Ok(started(Response::see_other(&begun.onward()?), &begun, &browser))
 }
 
 impl Wanted {
@@ -210,7 +209,7 @@ impl<'a> Page<'a> {
         let browser = Bearer::random(&app.random);
         let asked = self.asked(Shape::Page { return_to: None }, name, given);
         let begun = app.begin_in(&browser.digest(), true, &self.connector, asked).await?;
-        let body = json!({ "attempt": begun.attempt.id, "url": provider(&begun)? });
+        let body = json!({ "attempt": begun.attempt.id, "url": begun.onward()? });
         Ok(started(Response::created(&body), &begun, &browser))
     }
 
@@ -319,10 +318,6 @@ fn return_to(project: &Project, origin: Option<&str>, text: &str) -> Result<Stri
         None => project.allowed_origins.contains(&own),
     };
     if plain && fits { Ok(url.into()) } else { Err(refused()) }
-}
-
-fn provider(begun: &Begun) -> Result<String, Error> {
-    with_state(&begun.attempt.authorization_url, &begun.state).map(Into::into).map_err(|_| Error::UnknownState)
 }
 
 /// With the cookie that tells this browser when it comes back.

@@ -1,6 +1,7 @@
 //! The beginning of a connection: an app asks, and a browser starts.
 
 mod credentials;
+mod device;
 mod from_page;
 mod front_end;
 mod start;
@@ -27,6 +28,7 @@ impl Handler for Authorize {
             Operation::StartPage => from_page::page(app, request).await,
             Operation::CreateAttempt => from_page::create(app, request).await,
             Operation::StartFromPage => from_page::submit(app, request).await,
+            Operation::BeginDevice => device::begin(app, request).await,
             Operation::Start => start::start(app, request).await,
             _ => Err(Error::NotFound(Missing::Route)),
         }

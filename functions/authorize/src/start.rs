@@ -3,10 +3,10 @@
 use shared::{
     app::App,
     error::Error,
-    http::{Request, Response, cookie},
-    protocol::authorization::with_state,
+    http::{Request, Response, cookie, failure},
+    routes::Voice,
     secret::Bearer,
-    store::attempts::{LIFETIME, State, cookie_name},
+    store::attempts::{LIFETIME, Progress, State, cookie_name},
 };
 
 /// Gives the attempt to this browser by a cookie, and redirects to the provider. The handle works once for each browser: the
@@ -27,10 +27,23 @@ pub async fn start(app: &App, request: &Request) -> Result<Response, Error> {
     };
     // as long as the answer may take and the outcome be looked at
     let cookie = cookie(&name, browser.expose(), 3 * LIFETIME.as_secs());
-    let provider = with_state(&attempt.authorization_url, &state).map_err(|_| Error::UnknownState)?;
+    let provider = match app.depart(&attempt, &state, &browser.digest()).await {
+        Ok(provider) => provider,
+        Err(error) => return Ok(stay(app, request, &state, error).await?.with("set-cookie", &cookie)),
+    };
     Ok(Response::redirect(provider.as_str())
         .with("set-cookie", &cookie)
         .with("referrer-policy", "no-referrer")
         .with("content-security-policy", "default-src 'none'; frame-ancestors 'none'")
         .with("x-frame-options", "DENY"))
+}
+
+/// The provider did not take what has to be asked ahead of the browser. A refusal ends the attempt as any other does; else the
+/// page says what is wrong, and this browser, which has the attempt by now, may load it again.
+async fn stay(app: &App, request: &Request, state: &State, error: Error) -> Result<Response, Error> {
+    let progress = app.attempts.progress_of(&state.attempt, app.clock.now()).await?;
+    match app.stay(&progress.attempt, error).await {
+        Ok(ending) => app.end(&Progress { state: Some(state.expose()), ..progress }, ending).await,
+        Err(error) => Ok(failure(app, request, Voice::Page, &error)),
+    }
 }

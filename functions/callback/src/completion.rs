@@ -86,7 +86,7 @@ fn belongs(progress: &Progress, caller: &Caller, connector: &str, state: &State)
 
 /// An app that vouches has to say who its own session says is logged in, and that has to be who started. Any other may leave
 /// it out, but never name somebody else.
-fn same_identity(progress: &Progress, named: Option<&Identity>) -> Result<(), Error> {
+pub fn same_identity(progress: &Progress, named: Option<&Identity>) -> Result<(), Error> {
     let attempt = &progress.attempt;
     match (named, &attempt.identity) {
         (None, _) if attempt.completion == Completion::AppVouches => Err(Error::refused(

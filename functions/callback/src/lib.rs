@@ -2,6 +2,7 @@
 
 mod authorization;
 mod completion;
+mod device;
 mod form_post;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ impl Handler for Callback {
             Operation::Callback => authorization::receive(app, request).await,
             Operation::ParkCallback => form_post::park(app, request).await,
             Operation::CompleteCredential => completion::redeem(app, request).await,
+            Operation::CollectDevice => device::collect(app, request).await,
             _ => Err(Error::NotFound(Missing::Route)),
         }
     }

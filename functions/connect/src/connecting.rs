@@ -7,18 +7,13 @@ use shared::{
     app::App,
     caller::connector_keys,
     error::{Error, Missing, ProviderError, Refusal},
-    flow::{
-        begin::{Asked, Begun},
-        connector_in_use::ConnectorInUse,
-        typed::HeldByHand,
-    },
+    flow::{begin::Asked, connector_in_use::ConnectorInUse, typed::HeldByHand},
     http::{Params, Request, Response, cookie, failure, form},
     id::ConnectorId,
     page::{
         self, Frame, Language,
         fields::{self, Field, Problem, Typed},
     },
-    protocol::authorization::with_state,
     routes::Voice,
     secret::Bearer,
     store::{
@@ -116,9 +111,8 @@ async fn leave(app: &App, connector: &ConnectorInUse<'_>, asked: Asked<'_>, by: 
         return app.begin(connector, asked).await.map(|begun| Response::see_other(&begun.start_url));
     }
     let browser = Bearer::random(&app.random);
-    let Begun { attempt, state, .. } = app.begin_in(&browser.digest(), true, connector, asked).await?;
-    let provider = with_state(&attempt.authorization_url, &state).map_err(|_| Error::UnknownState)?;
-    Ok(with_cookie(Response::see_other(provider.as_str()), &attempt, &browser))
+    let begun = app.begin_in(&browser.digest(), true, connector, asked).await?;
+    Ok(with_cookie(Response::see_other(&begun.onward()?), &begun.attempt, &browser))
 }
 
 /// The person confirms on the next page, which this browser alone may open; or it is connected, where a proven page led here.

@@ -6,7 +6,7 @@ use shared::{
     http::Request,
     id::ConnectorId,
     protocol::{
-        account,
+        account::{self, SignError, Signing},
         connector::Connector,
         origins::Origins,
         template::{self, Values},
@@ -51,6 +51,22 @@ pub fn build(
     *outgoing.uri_mut() = url.as_str().parse().map_err(|_| not_allowed("the path is not one that a URL can have"))?;
     *outgoing.headers_mut() = headers;
     Ok((outgoing, origins))
+}
+
+/// The request with its signature, where that is how its credential travels.
+pub fn signed(
+    connector: &Connector,
+    id: &ConnectorId,
+    request: http::Request<Bytes>,
+    signing: &Signing<'_>,
+) -> Result<http::Request<Bytes>, Error> {
+    account::sign(connector, request, signing).map_err(|error| match error {
+        SignError::Header => Error::invalid(error.to_string()),
+        SignError::Missing(_) | SignError::Template(_) => {
+            tracing::warn!(connector = %id, %error, "the call could not be signed");
+            Error::NeedsReauth
+        }
+    })
 }
 
 /// The provider's address for this path and query: below the base URL, or another origin of the same API named in full.

@@ -16,7 +16,11 @@ use shared::{
     flow::refresh::Open,
     http::{Body, Handler, Request, Response},
     id::{ConnectionKey, ConnectorId, Role},
-    protocol::connector::Connector,
+    protocol::{
+        account::{self, Signing},
+        connector::Connector,
+        dpop,
+    },
     routes::{Function, Operation},
     store::{connections::Connection, settings::Key},
 };
@@ -110,8 +114,45 @@ async fn send(
 ) -> Result<reqwest::Response, Error> {
     let id = &open.stored.connection.connector;
     let values = app.values_of(open, connector, slot).await?;
-    let (outgoing, origins) = call::build(connector, id, &values, request, path)?;
+    let client = if account::signs_with_a_client(connector) {
+        Some(app.client_of(connector, &open.stored.connection).await?)
+    } else {
+        None
+    };
+    let build = || {
+        let (outgoing, origins) = call::build(connector, id, &values, request, path)?;
+        let nonce = open.credentials.proof_key.as_ref().and_then(|_| app.nonces.of(outgoing.uri()));
+        let signing = Signing {
+            values: &values,
+            credentials: &open.credentials,
+            client: client.as_ref(),
+            nonce: nonce.as_deref(),
+            now: app.clock.now(),
+            random: &app.random,
+        };
+        Ok::<_, Error>((call::signed(connector, id, outgoing, &signing)?, origins))
+    };
+    let (outgoing, origins) = build()?;
+    let uri = outgoing.uri().clone();
+    let response = app.egress.open(outgoing, &origins).await.map_err(|cause| cause.of(id))?;
+    if open.credentials.proof_key.is_none() {
+        return Ok(response);
+    }
+    app.nonces.keep(&uri, response.headers());
+    if !lacks_nonce(&response) {
+        return Ok(response);
+    }
+    // RFC 9449 §9: the same call with the nonce that the answer brought, once
+    let (outgoing, origins) = build()?;
     app.egress.open(outgoing, &origins).await.map_err(|cause| cause.of(id))
+}
+
+/// Whether the provider refused only for want of its nonce; that stands in the head of the answer.
+fn lacks_nonce(response: &reqwest::Response) -> bool {
+    let mut head = http::Response::new(bytes::Bytes::new());
+    *head.status_mut() = response.status();
+    head.headers_mut().clone_from(response.headers());
+    dpop::nonce_demanded(&head).is_some()
 }
 
 /// The same connection with another access token, if there is one to be had.

@@ -2,18 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-
-use super::{connector_in_use::ConnectorInUse, unusable};
+use super::connector_in_use::ConnectorInUse;
 use crate::{
     app::App,
     clock::Timestamp,
     error::Error,
     id::{AttemptId, ConnectionKey, ConnectorId, Environment, Identity},
-    protocol::{authorization::AuthorizationRequest, template::Values},
-    secret::{CodeVerifier, Digest},
+    protocol::{authorization::with_state, template::Values},
+    secret::Digest,
     store::{
-        attempts::{Attempt, Callback, Completion, Issuer, Shape, State, VERIFIER, verifier_plaintext},
+        attempts::{Attempt, Callback, Completion, Departure, Shape, State},
         settings::Project,
     },
     vault::Sealed,
@@ -51,11 +49,25 @@ pub struct Begun {
     pub start_url: String,
 }
 
+impl Begun {
+    /// Where a browser that has the attempt already goes on to: the provider, or our start where something has to be got there
+    /// ahead of it.
+    pub fn onward(&self) -> Result<String, Error> {
+        match self.attempt.departure {
+            Departure::Direct => with_state(&self.attempt.authorization_url, &self.state)
+                .map(Into::into)
+                .map_err(|_| Error::UnknownState),
+            Departure::Pushed { .. } | Departure::Temporary | Departure::Device => Ok(self.start_url.clone()),
+        }
+    }
+}
+
 impl App {
-    /// Begins an authorization: one write. The provider's address is made now, so that starting reads nothing.
+    /// Begins an authorization: one write. The provider's address is made now, so that starting reads nothing
+    /// but where something has to be got ahead of the browser ([`Departure`]).
     pub async fn begin(&self, connector: &ConnectorInUse<'_>, asked: Asked<'_>) -> Result<Begun, Error> {
-        let (made, verifier) = self.make(connector, asked, None).await?;
-        self.attempts.put(&made.attempt, &made.state, &verifier).await?;
+        let (made, kept) = self.make(connector, asked, None).await?;
+        self.attempts.put(&made.attempt, &made.state, &kept).await?;
         Ok(made)
     }
 
@@ -69,8 +81,8 @@ impl App {
         asked: Asked<'_>,
     ) -> Result<Begun, Error> {
         let completion = if proven { Completion::BoundAtStart } else { Completion::PersonConfirms };
-        let (made, verifier) = self.make(connector, asked, Some(completion)).await?;
-        self.attempts.put_started(&made.attempt, &made.state, &verifier, browser).await?;
+        let (made, kept) = self.make(connector, asked, Some(completion)).await?;
+        self.attempts.put_started(&made.attempt, &made.state, &kept, browser).await?;
         Ok(made)
     }
 
@@ -82,12 +94,12 @@ impl App {
     ) -> Result<(Begun, Sealed), Error> {
         let now = self.clock.now();
         let base_url = self.base_url(now).await?;
-        let Some(oauth2) = &connector.data.oauth2 else {
+        if connector.data.consent().is_none() {
             return Err(Error::invalid(format!(
                 "{} is connected with a key, not by authorization",
                 connector.data.name
             )));
-        };
+        }
         connector.must_be_configured()?;
         let Some((_, client_id)) = &connector.client else {
             return Err(Error::ClientNotConfigured(connector.id.clone()));
@@ -97,32 +109,20 @@ impl App {
 
         let id = AttemptId::random(&self.random);
         let state = State::random(&connector.id, &id, &self.random);
-        let verifier = CodeVerifier::random(&self.random);
         let callback = connector.callback();
         let redirect_uri = connector.redirect_uri(&base_url);
-        let (scopes, second_scopes) = connector.scopes();
-        let request = AuthorizationRequest {
-            client_id,
-            redirect_uri: &redirect_uri,
-            scopes: &scopes,
-            second_scopes: &second_scopes,
-            extra: &connector.settings().authorization_params,
-            verifier: &verifier,
-            random: &URL_SAFE_NO_PAD.encode(self.random.bytes::<16>()),
-        };
-        let authorization_url = request.url(oauth2, &values).map_err(unusable(&connector.id))?;
+        let way = self.way(connector, client_id, &redirect_uri, &values)?;
 
         let mut attempt = self.attempt(connector, asked, id, &values, now);
         attempt.completion = completion.unwrap_or(attempt.completion);
-        attempt.authorization_url = authorization_url.into();
+        attempt.authorization_url = way.address.into();
         attempt.redirect_uri = redirect_uri;
-        attempt.scopes = scopes;
+        attempt.scopes = way.scopes;
         attempt.callback = callback;
-        attempt.issuer = oauth2.issuer.as_ref().map(|issuer| Issuer {
-            identifier: issuer.to_string(),
-            is_told: oauth2.authorization_response_iss_parameter_supported,
-        });
-        let sealed = self.seal(&attempt.belongs(VERIFIER), verifier_plaintext(&verifier)).await?;
+        attempt.issuer = way.issuer;
+        attempt.code_parameter = way.code_parameter;
+        attempt.departure = way.departure;
+        let sealed = self.seal_kept(&attempt, &way.kept).await?;
         let start_url = format!("{base_url}/connect/start/{}?state={}", attempt.id, state.expose());
         Ok((Begun { attempt, state, start_url }, sealed))
     }
@@ -157,6 +157,9 @@ impl App {
             redirect_uri: String::new(),
             callback: Callback::default(),
             issuer: None,
+            code_parameter: None,
+            departure: Departure::default(),
+            lifetime: None,
             scopes: Vec::new(),
             session: asked.session,
             values: values.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
@@ -184,5 +187,7 @@ fn completion(project: &Project, asked: &Asked<'_>) -> Completion {
         | Shape::FrontEnd { .. }
         | Shape::Page { .. }
         | Shape::Widget => Completion::PersonConfirms,
+        // where it is begun it is refused to a project that does not, and to nobody in particular
+        Shape::Device => Completion::AppVouches,
     }
 }

@@ -7,6 +7,7 @@
 //! | page with a session, bound | — (completed at once) | `return_to?mooring_attempt=…`, else our page | the same |
 //! | page with a session, otherwise | our confirmation | the same | the same |
 //! | published widget, same window | our confirmation | the page that it left, with `one_auth_state`, else our page | the same with `one_auth_error` |
+//! | code on another device | — (completed at once) | — (no browser) | — |
 //! | credentials, the app vouches | `redirectUri?code=…&state=…` | — | `redirectUri?error=…&state=…` |
 //! | credentials, otherwise | our confirmation | `redirectUri?code=…&state=…` | `redirectUri?error=…&state=…` |
 
@@ -53,7 +54,7 @@ pub enum Ending {
 pub fn completion_code(attempt: &Attempt, cookie: &Bearer) -> Option<Bearer> {
     match attempt.shape {
         Shape::Credentials { .. } => Some(cookie.derived(&format!("completion code {}", attempt.id))),
-        Shape::Link { .. } | Shape::FrontEnd { .. } | Shape::Page { .. } | Shape::Widget => None,
+        Shape::Link { .. } | Shape::FrontEnd { .. } | Shape::Page { .. } | Shape::Widget | Shape::Device => None,
     }
 }
 
@@ -127,11 +128,13 @@ fn connected(attempt: &Attempt, base_url: &str) -> Result<Response, Error> {
     let Some(target) = target(attempt) else { return Ok(to_outcome(attempt, base_url)) };
     let parameters = match attempt.shape {
         Shape::Page { .. } => vec![(ATTEMPT, attempt.id.as_str())],
-        Shape::Link { .. } | Shape::FrontEnd { .. } | Shape::Credentials { .. } | Shape::Widget => vec![
-            ("status", "connected"),
-            ("connection", attempt.connection.as_str()),
-            ("connector", attempt.connector.as_str()),
-        ],
+        Shape::Link { .. } | Shape::FrontEnd { .. } | Shape::Credentials { .. } | Shape::Widget | Shape::Device => {
+            vec![
+                ("status", "connected"),
+                ("connection", attempt.connection.as_str()),
+                ("connector", attempt.connector.as_str()),
+            ]
+        }
     };
     Ok(Response::redirect(&with_parameters(target, &parameters)?))
 }
@@ -143,7 +146,7 @@ fn refused(progress: &Progress, status: &Status, reason: &str, base_url: &str) -
     match attempt.shape {
         Shape::Page { .. } => parameters = vec![(ATTEMPT, attempt.id.as_str())],
         Shape::Credentials { .. } => parameters.extend(progress.state.as_deref().map(|state| ("state", state))),
-        Shape::Link { .. } | Shape::FrontEnd { .. } | Shape::Widget => {
+        Shape::Link { .. } | Shape::FrontEnd { .. } | Shape::Widget | Shape::Device => {
             parameters.push(("connector", attempt.connector.as_str()));
         }
     }
@@ -156,7 +159,7 @@ fn to_outcome(attempt: &Attempt, base_url: &str) -> Response {
     let address = format!("{base_url}/connect/outcome/{}", attempt.id);
     match attempt.shape {
         Shape::FrontEnd { .. } => Response::found_page(page::render(&Onward { address: &address })),
-        Shape::Link { .. } | Shape::Credentials { .. } | Shape::Page { .. } | Shape::Widget => {
+        Shape::Link { .. } | Shape::Credentials { .. } | Shape::Page { .. } | Shape::Widget | Shape::Device => {
             Response::redirect(&address)
         }
     }
@@ -185,7 +188,7 @@ fn target(attempt: &Attempt) -> Option<&str> {
         Shape::Link { return_to, .. } | Shape::Page { return_to } => return_to.as_deref(),
         Shape::FrontEnd { base_url } => base_url.as_deref(),
         Shape::Credentials { redirect_uri } => Some(redirect_uri),
-        Shape::Widget => None,
+        Shape::Widget | Shape::Device => None,
     }
 }
 

@@ -3,25 +3,28 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::timeout;
+use url::form_urlencoded::Serializer;
 
-use super::{connector_in_use::ConnectorInUse, making::Making, unusable};
+use super::{connector_in_use::ConnectorInUse, making::Making};
 use crate::{
     app::App,
     egress::PROVIDER_LIMIT,
-    error::{Error, ProviderError, Refusal, VaultError},
+    error::{Error, ProviderError, Refusal},
     http::Params,
     protocol::{
         account::{lookup_request, profile_request, read_lookup, read_profile},
         authorization::ClaimedCode,
+        callback_signature::{self, Encoding},
+        connector::{CallbackSignature, CallbackSignatureAlgorithm, Connector},
         credentials::Credentials,
         renewal,
         template::Values,
-        token::{self, TokenRequest},
+        token::{TokenRequest, Tokens},
     },
-    secret::CodeVerifier,
-    secrets::ClientsSecret,
+    secret::ProofKey,
+    secrets::ProviderClient,
     store::{
-        attempts::{Attempt, Claimed, VERIFIER},
+        attempts::{Attempt, Claimed},
         connections::{Account, CREDENTIALS, Connection, HELD_FOR, Held},
     },
 };
@@ -50,37 +53,47 @@ impl From<Error> for NoGrant {
 }
 
 impl App {
-    /// Redeems a code (RFC 6749 §4.1.3), learns what the connector needs and whose account it is, and seals the tokens.
+    /// Redeems a code (RFC 6749 §4.1.3) or a verifier (RFC 5849 §2.3), learns what the connector needs and whose account it is, and
+    /// seals the tokens.
     pub async fn redeem(&self, claimed: &Claimed, code: &ClaimedCode, response: &Params) -> Result<Held, NoGrant> {
         let attempt = claimed.attempt();
-        let client_source =
-            attempt.client.as_ref().ok_or_else(|| Error::ClientNotConfigured(attempt.connector.clone()))?;
-        let client_id = attempt.client_id.as_deref().unwrap_or_default();
-        let secret = ClientsSecret::of(client_source, &attempt.project, attempt.environment);
+        let id = &attempt.connector;
         let now = self.clock.now();
         // one round: the address is for the answer at the end, and read again then if it fails here
-        let (connector, client, verifier, _) = tokio::try_join!(
-            Box::pin(self.connector_data(&attempt.project, &attempt.connector)),
-            Box::pin(self.secrets.provider_client(&secret, &attempt.connector, client_id, now)),
-            Box::pin(self.verifier(claimed)),
+        let (connector, client, kept, _) = tokio::try_join!(
+            Box::pin(self.connector_data(&attempt.project, id)),
+            Box::pin(self.client_of_attempt(attempt, now)),
+            Box::pin(self.open_kept(attempt, claimed.sealed())),
             Box::pin(async { Ok(self.base_url(now).await.ok()) }),
         )?;
-        let oauth2 = connector.oauth2.as_ref().ok_or(Error::UnknownState)?;
+        must_be_signed(&connector, &client, response).map_err(|cause| cause.of(id))?;
 
-        let mut values: Values = attempt.values.clone().into_iter().collect();
-        values.insert("scope", attempt.scopes.join(&oauth2.scope_separator));
-        let mut making = Making::new(&connector, &attempt.connector, client, values, Credentials::default());
+        let mut making = making_of(&connector, attempt, client, kept.proof_key.clone());
         let answered = |from: &str| response.one(from).ok().flatten().map(str::to_owned);
         making.capture(&connector.captures.authorization_response, answered)?;
-        let mut all = making.all();
-        all.insert("state", answered("state").unwrap_or_default());
-        let asking = TokenRequest { oauth2, client: &making.client, values: &all, now, random: &self.random };
-        let request = asking.code(code, &verifier, &attempt.redirect_uri).map_err(unusable(&attempt.connector))?;
-        let response = self.send(&making, request).await?;
-        let tokens = token::read(oauth2, &response, now).map_err(|cause| cause.of(&attempt.connector))?;
+        let tokens = match (&connector.oauth2, &connector.oauth1) {
+            (Some(oauth2), _) => {
+                let verifier = kept.code_verifier.ok_or(Error::UnknownState)?;
+                let mut all = making.all();
+                all.insert("state", answered("state").unwrap_or_default());
+                let asking = TokenRequest { oauth2, client: &making.client, values: &all, now, random: &self.random };
+                self.ask(&making, oauth2, asking.code(code, &verifier, &attempt.redirect_uri)).await?
+            }
+            (None, Some(oauth1)) => self.redeem_verifier(&mut making, oauth1, &kept, code, response).await?,
+            (None, None) => return Err(Error::UnknownState.into()),
+        };
+        self.granted(attempt, making, &tokens).await
+    }
 
+    /// Makes a grant of the first tokens: learns what the connector needs and whose account it is, and seals it.
+    pub(super) async fn granted(
+        &self,
+        attempt: &Attempt,
+        mut making: Making<'_>,
+        tokens: &Tokens,
+    ) -> Result<Held, NoGrant> {
         let scopes = tokens.scopes.clone().unwrap_or_else(|| attempt.scopes.clone());
-        let site = match making.take(&tokens, now) {
+        let site = match making.take(tokens, self.clock.now()) {
             Ok(()) => self.finish_in_time(&mut making).await,
             Err(error) => Err(error),
         };
@@ -92,11 +105,6 @@ impl App {
             Ok(_) => Ok(held),
             Err(error) => Err(NoGrant { error, issued: Some(Box::new(held)) }),
         }
-    }
-
-    async fn verifier(&self, claimed: &Claimed) -> Result<CodeVerifier, Error> {
-        let plaintext = self.open(&claimed.attempt().belongs(VERIFIER), claimed.sealed_verifier()).await?;
-        String::from_utf8(plaintext).map(CodeVerifier::from).map_err(|_| Error::Vault(VaultError::DoesNotOpen))
     }
 
     /// What follows the first token: the exchange, the login and the look-ups. One that fails or takes too long fails the
@@ -128,8 +136,7 @@ impl App {
         let (connector, id) = (making.connector, making.id);
         let mut site = None;
         for lookup in connector.lookups.iter() {
-            let request = lookup_request(connector, lookup, &making.all()).map_err(unusable(id))?;
-            let response = self.send(making, request).await?;
+            let response = self.call(making, |all| lookup_request(connector, lookup, all)).await?;
             let found = read_lookup(lookup, &response).map_err(|cause| cause.of(id))?;
             let Some(first) = found.into_iter().next() else { continue };
             for (name, value) in &first.values {
@@ -144,8 +151,7 @@ impl App {
         let (connector, id) = (making.connector, making.id);
         let Some(profile) = &connector.profile else { return Ok(None) };
         let all = making.all();
-        let request = profile_request(connector, profile, &all).map_err(unusable(id))?;
-        let response = self.send(making, request).await?;
+        let response = self.call(making, |all| profile_request(connector, profile, all)).await?;
         read_profile(profile, &response, &all).map(Some).map_err(|cause| cause.of(id))
     }
 
@@ -234,6 +240,36 @@ impl App {
             held_until: now.after(HELD_FOR),
         })
     }
+}
+
+/// Credentials in the making of an attempt that somebody consented to.
+pub(super) fn making_of<'a>(
+    connector: &'a Connector,
+    attempt: &'a Attempt,
+    client: ProviderClient,
+    proof_key: Option<ProofKey>,
+) -> Making<'a> {
+    let mut values: Values = attempt.values.clone().into_iter().collect();
+    if let Some(oauth2) = &connector.oauth2 {
+        values.insert("scope", attempt.scopes.join(&oauth2.scope_separator));
+    }
+    let credentials = Credentials { proof_key, ..Credentials::default() };
+    Making::new(connector, &attempt.connector, client, values, credentials)
+}
+
+/// An answer that has to be signed is believed only if it is. It was claimed before: it is this attempt's answer, right or wrong.
+fn must_be_signed(connector: &Connector, client: &ProviderClient, response: &Params) -> Result<(), ProviderError> {
+    let signature = connector.oauth2.as_ref().and_then(|oauth2| oauth2.callback_signature.as_ref());
+    let Some(CallbackSignature { parameter, algorithm }) = signature else { return Ok(()) };
+    let Some(secret) = &client.client_secret else {
+        return Err(ProviderError::CallbackSignature(callback_signature::Refusal::Wrong));
+    };
+    let encoding = match algorithm {
+        CallbackSignatureAlgorithm::HmacSha256SortedQuery => Encoding::Separators,
+    };
+    // decoded and written anew: how the browser brought it does not count, by GET or by POST
+    let query = Serializer::new(String::new()).extend_pairs(response.iter()).finish();
+    callback_signature::verify(&query, parameter, encoding, secret).map_err(ProviderError::CallbackSignature)
 }
 
 #[cfg(test)]

@@ -10,16 +10,17 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::{no_origin, not_believed, unusable};
+use super::{no_origin, not_believed, not_signed, unusable};
 use crate::{
     app::App,
     clock::Timestamp,
     error::{Error, ProviderError},
     id::{ConnectorId, Environment, ProjectId},
     protocol::{
+        account::{self, Signing},
         connector::{Connector, OAuth2, Pairs, RefreshKind},
         credentials::Credentials,
-        id_token, login,
+        dpop, id_token, login,
         origins::Origins,
         renewal,
         template::{self, TemplateError, Values},
@@ -297,14 +298,51 @@ impl App {
         }
     }
 
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         making: &Making<'_>,
         oauth2: &OAuth2,
         request: Result<http::Request<Bytes>, TemplateError>,
     ) -> Result<Tokens, Error> {
-        let response = self.send(making, request.map_err(|error| making.unusable(error))?).await?;
+        let request = request.map_err(|error| making.unusable(error))?;
+        let origins = Origins::of(making.connector, &making.all()).map_err(no_origin(making.id))?;
+        let key = making.credentials.proof_key.as_ref();
+        let response = self.send_proven(making.id, &origins, key, request).await?;
         token::read(oauth2, &response, self.clock.now()).map_err(|cause| cause.of(making.id))
+    }
+
+    /// What a call of the API answers, signed where that is how its credential travels. It is made once more where a proof of
+    /// possession lacked the server's nonce.
+    pub(super) async fn call(
+        &self,
+        making: &Making<'_>,
+        build: impl Fn(&Values) -> Result<http::Request<Bytes>, TemplateError>,
+    ) -> Result<http::Response<Bytes>, Error> {
+        let (all, credentials) = (making.all(), &making.credentials);
+        let mut tries = 0;
+        loop {
+            let request = build(&all).map_err(unusable(making.id))?;
+            let uri = request.uri().clone();
+            let nonce = credentials.proof_key.as_ref().and_then(|_| self.nonces.of(&uri));
+            let signing = Signing {
+                values: &all,
+                credentials,
+                client: Some(&making.client),
+                nonce: nonce.as_deref(),
+                now: self.clock.now(),
+                random: &self.random,
+            };
+            let request = account::sign(making.connector, request, &signing).map_err(not_signed(making.id))?;
+            let response = self.send(making, request).await?;
+            tries += 1;
+            if credentials.proof_key.is_none() {
+                return Ok(response);
+            }
+            self.nonces.keep(&uri, response.headers());
+            if tries > 1 || dpop::nonce_demanded(&response).is_none() {
+                return Ok(response);
+            }
+        }
     }
 
     /// Sends a request to where this connector's may go.

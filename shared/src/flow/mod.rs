@@ -3,10 +3,14 @@
 pub mod begin;
 pub mod complete;
 pub mod connector_in_use;
+pub mod depart;
+pub mod device;
 pub mod finish;
 pub mod grant;
 mod making;
+mod oauth1;
 pub mod page_session;
+pub mod proof;
 pub mod refresh;
 pub mod revoke;
 pub mod settle;
@@ -16,6 +20,7 @@ use crate::{
     error::{Error, ProviderError},
     id::ConnectorId,
     protocol::{
+        account::SignError,
         origins::OriginError,
         template::{InputError, TemplateError},
     },
@@ -26,6 +31,14 @@ use crate::{
 fn unusable(connector: &ConnectorId) -> impl Fn(TemplateError) -> Error + '_ {
     move |error| {
         tracing::warn!(%connector, %error, "a template could not be filled");
+        ProviderError::InvalidResponse("a value that the connector needs is missing or has another form").of(connector)
+    }
+}
+
+/// A call that can't be signed with these credentials.
+fn not_signed(connector: &ConnectorId) -> impl Fn(SignError) -> Error + '_ {
+    move |error| {
+        tracing::warn!(%connector, %error, "a call could not be signed");
         ProviderError::InvalidResponse("a value that the connector needs is missing or has another form").of(connector)
     }
 }

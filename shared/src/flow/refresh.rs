@@ -332,7 +332,7 @@ impl App {
     }
 
     /// The operator's part of a connection: the client that it was made with, and secret settings.
-    async fn client_of(&self, connector: &Connector, connection: &Connection) -> Result<ProviderClient, Error> {
+    pub async fn client_of(&self, connector: &Connector, connection: &Connection) -> Result<ProviderClient, Error> {
         if connection.client.is_none() && connector.takes_client() {
             return Err(Error::NeedsReauth);
         }

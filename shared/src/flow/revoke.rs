@@ -7,13 +7,19 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{making::Making, no_origin, unusable};
+use super::{making::Making, no_origin, not_signed, unusable};
 use crate::{
     app::App,
     clock::Timestamp,
     error::{Error, ProviderError, chain},
     id::AttemptId,
-    protocol::{connector::RevokeEffect, origins::Origins, revocation, template::Values},
+    protocol::{
+        account::{self, Signing},
+        connector::{RevokeAuthentication, RevokeEffect},
+        origins::Origins,
+        revocation,
+        template::Values,
+    },
     store::{
         connections::{Connection, Held, Stored, held_key, is_shared_by_account},
         journal::{Queued, TRIES},
@@ -212,6 +218,17 @@ impl App {
         let client = (job.client.is_some() || connector.client_is_typed()).then_some(&making.client);
         let request = revocation::request(&connector, revoke, client, &values, self.clock.now(), &self.random)
             .map_err(unusable(&job.connector))?;
+        let request = match revoke.authentication {
+            RevokeAuthentication::Api => {
+                let (credentials, now) = (&making.credentials, self.clock.now());
+                let signing = Signing { values: &values, credentials, client, nonce: None, now, random: &self.random };
+                account::sign(&connector, request, &signing).map_err(not_signed(&job.connector))?
+            }
+            RevokeAuthentication::Client
+            | RevokeAuthentication::ClientSecretBasic
+            | RevokeAuthentication::Token
+            | RevokeAuthentication::None => request,
+        };
         let origins = Origins::of(&connector, &values).map_err(no_origin(&job.connector))?;
         let response = self.egress.send(request, &origins).await.map_err(|cause| cause.of(&job.connector))?;
         revocation::read(revoke, &response).map_err(|cause| cause.of(&job.connector))?;

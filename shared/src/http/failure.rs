@@ -117,7 +117,7 @@ fn kind(error: &Error) -> (u16, &'static str) {
 
 fn refusal_status(refusal: Refusal) -> u16 {
     match refusal {
-        Refusal::IdentityMismatch | Refusal::OriginNotAllowed => 403,
+        Refusal::IdentityMismatch | Refusal::OriginNotAllowed | Refusal::VouchingRequired => 403,
         Refusal::ConnectorInUse | Refusal::ConnectionInactive | Refusal::WrongAccount => 409,
         Refusal::InputsRequired | Refusal::InvalidInputs | Refusal::InvalidCredentials => 422,
         Refusal::UnsupportedGrantType
@@ -129,7 +129,11 @@ fn refusal_status(refusal: Refusal) -> u16 {
         | Refusal::UnsupportedApiVersion
         | Refusal::UnsupportedCredentialType
         | Refusal::InvalidConnector
-        | Refusal::AddressNotAllowed => 400,
+        | Refusal::AddressNotAllowed
+        | Refusal::AuthorizationPending
+        | Refusal::SlowDown
+        | Refusal::AccessDenied
+        | Refusal::ExpiredToken => 400,
     }
 }
 
@@ -140,6 +144,7 @@ fn provider_status(cause: &ProviderError) -> u16 {
         | ProviderError::AddressRefused
         | ProviderError::Refused(_)
         | ProviderError::InvalidResponse(_)
+        | ProviderError::CallbackSignature(_)
         | ProviderError::Failed(_) => 502,
     }
 }

@@ -75,6 +75,7 @@ impl Problem {
             | ProviderError::Unreachable(_)
             | ProviderError::AddressRefused
             | ProviderError::InvalidResponse(_)
+            | ProviderError::CallbackSignature(_)
             | ProviderError::Failed(_) => (t.provider_silent(name), None),
         };
         let field = match cause {

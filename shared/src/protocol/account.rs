@@ -7,11 +7,24 @@ use serde_json::Value;
 use url::Url;
 
 use super::{
-    connector::{self, Connector, Lookup, Pairs, Placement, Profile},
+    connector::{self, Connector, Lookup, Pairs, ParameterSignature, Placement, Profile, Text},
+    credentials::Credentials,
+    dpop,
+    oauth1::{self, Consumer, Signer, Token},
+    signing::{
+        aws::{self, SigningError},
+        sorted::{self, Digest, Pair, Recipe, Signed},
+    },
     template::{self, TemplateError, Values},
     token::{USER_AGENT, answer, method_of, sensitive, set_headers, signalled, uri},
 };
-use crate::{error::ProviderError, store::connections::Account};
+use crate::{
+    clock::{Random, Timestamp},
+    error::ProviderError,
+    secret::{AccessToken, ClientSecret},
+    secrets::ProviderClient,
+    store::connections::Account,
+};
 
 /// Puts the credential into a request, and the headers and parameters that every call needs where the caller gave none. A
 /// credential that signs what is sent is no part of it: [`sign`] follows when the request is whole.
@@ -65,6 +78,185 @@ pub(super) fn place(
         Placement::Path | Placement::Oauth1 | Placement::AwsSigv4 { .. } | Placement::SignedParameters { .. } => {}
     }
     Ok(())
+}
+
+/// What a signature is made of besides the request.
+pub struct Signing<'a> {
+    /// What fills the templates, secrets included.
+    pub values: &'a Values,
+    /// The connection's own secrets.
+    pub credentials: &'a Credentials,
+    /// The provider client, where that signs too ([`signs_with_a_client`]).
+    pub client: Option<&'a ProviderClient>,
+    /// What the server wants in a proof of possession, where it handed that out (RFC 9449 §9).
+    pub nonce: Option<&'a str>,
+    /// When.
+    pub now: Timestamp,
+    /// Where nonces come from.
+    pub random: &'a Random,
+}
+
+/// Why a call can't be signed.
+#[derive(Debug, thiserror::Error)]
+pub enum SignError {
+    /// A header that is signed is text.
+    #[error("the call is signed together with its headers, and one of them holds other than visible ASCII")]
+    Header,
+    /// The connection lacks what signs.
+    #[error("the connection has no {0} to sign with")]
+    Missing(&'static str),
+    /// What signs does not fit.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+}
+
+/// Whether calls are signed with the provider client's secret, beside the connection's own.
+#[must_use]
+pub fn signs_with_a_client(connector: &Connector) -> bool {
+    match &connector.api.credential {
+        Placement::Oauth1 => true,
+        Placement::SignedParameters { secret, .. } => template::leading(secret) == Some("client_secret"),
+        Placement::Header { .. }
+        | Placement::Query { .. }
+        | Placement::Basic { .. }
+        | Placement::Path
+        | Placement::AwsSigv4 { .. } => false,
+    }
+}
+
+/// Signs a request, where that is how its credential travels. It has to be whole: what is changed afterwards breaks the signature.
+/// The body is signed as it is sent.
+pub fn sign(
+    connector: &Connector,
+    request: http::Request<Bytes>,
+    signing: &Signing<'_>,
+) -> Result<http::Request<Bytes>, SignError> {
+    let mut request = sign_as_placed(connector, request, signing)?;
+    let Credentials { proof_key, access_token, .. } = signing.credentials;
+    if let Some(key) = proof_key {
+        // RFC 9449 §7: the proof names the token that the request presents
+        dpop::attach(&mut request, key, access_token.as_ref(), signing.nonce, signing.now, signing.random)?;
+    }
+    Ok(request)
+}
+
+fn sign_as_placed(
+    connector: &Connector,
+    request: http::Request<Bytes>,
+    signing: &Signing<'_>,
+) -> Result<http::Request<Bytes>, SignError> {
+    match &connector.api.credential {
+        Placement::Header { .. } | Placement::Query { .. } | Placement::Basic { .. } | Placement::Path => Ok(request),
+        Placement::Oauth1 => sign_by_oauth1(connector, request, signing),
+        Placement::AwsSigv4 { service, region, access_key_id, secret_access_key, session_token } => {
+            let text = |template: &Text| template::text(template, signing.values);
+            let (service, region, access_key_id) = (text(service)?, text(region)?, text(access_key_id)?);
+            let secret = ClientSecret::from(text(secret_access_key)?);
+            let token = session_token.as_ref().map(text).transpose()?.filter(|token| !token.is_empty());
+            let token = token.map(AccessToken::from);
+            let credentials = aws::Credentials {
+                access_key_id: &access_key_id,
+                secret_access_key: &secret,
+                session_token: token.as_ref(),
+            };
+            let (mut parts, body) = request.into_parts();
+            let scope = aws::Scope { region: &region, service: &service };
+            aws::sign(&mut parts, &body, &credentials, &scope, signing.now).map_err(|error| match error {
+                SigningError::Header => SignError::Header,
+                SigningError::Malformed => SignError::Missing("well-formed key"),
+            })?;
+            Ok(http::Request::from_parts(parts, body))
+        }
+        Placement::SignedParameters { token_parameter, parameter, recipe, secret, timestamp_parameter } => {
+            let mut values = signing.values.clone();
+            if let Some(secret) = signing.client.and_then(|client| client.client_secret.as_ref()) {
+                values.insert("client_secret", secret.expose());
+            }
+            let secret = ClientSecret::from(template::text(secret, &values)?);
+            let signed = SignedParameters {
+                token_parameter,
+                parameter,
+                recipe: *recipe,
+                timestamp_parameter: timestamp_parameter.as_deref(),
+            };
+            sign_parameters(&signed, &secret, request, signing)
+        }
+    }
+}
+
+/// RFC 5849 §3: the header alone is added; a form is signed with its parameters.
+fn sign_by_oauth1(
+    connector: &Connector,
+    request: http::Request<Bytes>,
+    signing: &Signing<'_>,
+) -> Result<http::Request<Bytes>, SignError> {
+    let Credentials { access_token, token_secret, .. } = signing.credentials;
+    let method = connector.oauth1.as_ref().ok_or(SignError::Missing("method"))?.signature_method;
+    let client = signing.client.ok_or(SignError::Missing("provider client"))?;
+    let secret = client.client_secret.as_ref().ok_or(SignError::Missing("client secret"))?;
+    let token = access_token.as_ref().ok_or(SignError::Missing("token"))?;
+    let token_secret = token_secret.as_ref().ok_or(SignError::Missing("token secret"))?;
+    let signer = Signer {
+        consumer: Consumer { key: &client.client_id, secret },
+        token: Some(Token { token, secret: token_secret }),
+        method,
+        realm: None,
+    };
+    let nonce = format!("{:032x}", u128::from_be_bytes(signing.random.bytes()));
+    let (mut parts, body) = request.into_parts();
+    let url = address(&parts.uri)?;
+    let form = oauth1::form_body(&parts.headers, &body);
+    let header = signer.sign(&parts.method, &url, form, signing.now, &nonce);
+    parts.headers.insert(header::AUTHORIZATION, header);
+    Ok(http::Request::from_parts(parts, body))
+}
+
+/// A credential of [`Placement::SignedParameters`].
+struct SignedParameters<'a> {
+    token_parameter: &'a str,
+    parameter: &'a str,
+    recipe: ParameterSignature,
+    timestamp_parameter: Option<&'a str>,
+}
+
+/// Token, time and signature are ours to say: a caller's own under these names are taken out.
+fn sign_parameters(
+    signed: &SignedParameters<'_>,
+    secret: &ClientSecret,
+    request: http::Request<Bytes>,
+    signing: &Signing<'_>,
+) -> Result<http::Request<Bytes>, SignError> {
+    let token = signing.credentials.access_token.as_ref().ok_or(SignError::Missing("token"))?;
+    let (mut parts, body) = request.into_parts();
+    let mut url = address(&parts.uri)?;
+    set_parameter(&mut url, signed.token_parameter, token.expose());
+    if let Some(name) = signed.timestamp_parameter {
+        set_parameter(&mut url, name, &signing.now.secs().to_string());
+    }
+    let left_out = [signed.token_parameter];
+    let (pair, path, with_body, key, digest) = match signed.recipe {
+        ParameterSignature::Md5TokenSecret => {
+            (Pair::NameEqualsValue, false, false, sorted::Key::TokenAndSecret, Digest::Md5Behind)
+        }
+        ParameterSignature::HmacSha256PathBody => {
+            (Pair::NameValue, true, true, sorted::Key::Secret, Digest::HmacSha256Around)
+        }
+    };
+    let recipe = Recipe { parameter: signed.parameter, left_out: &left_out, pair, path, body: with_body, key, digest };
+    let media_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let signed = match oauth1::form_body(&parts.headers, &body) {
+        Some(form) if !with_body => Signed { form, body: b"" },
+        // a file's parts are not signed: https://partner.tiktokshop.com/docv2/page/sign-your-api-request
+        _ if media_type.starts_with("multipart/") => Signed::default(),
+        _ => Signed { form: b"", body: &body },
+    };
+    recipe.sign(&mut url, signed, secret, Some(token));
+    parts.uri = uri(&url)?;
+    Ok(http::Request::from_parts(parts, body))
+}
+
+fn address(uri: &http::Uri) -> Result<Url, TemplateError> {
+    Url::parse(&uri.to_string()).map_err(|_| TemplateError::Broken("the address is no URL".to_owned()))
 }
 
 /// Sets a parameter in place of any that is there.

@@ -12,7 +12,7 @@ use crate::{
     error::Error,
     http::Params,
     secret::{AuthorizationCode, CodeVerifier},
-    store::attempts::{Claimed, State},
+    store::attempts::{Claimed, Departure, State},
 };
 
 /// What an authorization request says besides what the connector's data fixes.
@@ -52,10 +52,16 @@ impl AuthorizationRequest<'_> {
     /// The address that the browser is sent to, but for the `state`: that is kept as a digest, and comes with the browser
     /// ([`with_state`]).
     pub fn url(&self, oauth2: &OAuth2, values: &Values) -> Result<Url, TemplateError> {
+        let mut url = Self::endpoint(oauth2, values)?;
+        url.query_pairs_mut().extend_pairs(self.params(oauth2, values)?);
+        Ok(url)
+    }
+
+    /// The same without parameters: those are pushed ahead of the browser (RFC 9126).
+    pub fn endpoint(oauth2: &OAuth2, values: &Values) -> Result<Url, TemplateError> {
         let endpoint = oauth2.authorization_endpoint.as_deref();
         let endpoint = endpoint.ok_or_else(|| TemplateError::Broken("no authorization endpoint".to_owned()))?;
         let mut url = template::url(endpoint, values)?;
-        url.query_pairs_mut().extend_pairs(self.params(oauth2, values)?);
         url.set_fragment(oauth2.authorization_fragment.as_deref());
         Ok(url)
     }
@@ -120,7 +126,7 @@ pub struct AuthorizationResponse {
     /// Who says it is speaking (RFC 9207).
     pub issuer: Option<String>,
     error: Option<String>,
-    code: Option<AuthorizationCode>,
+    params: Params,
 }
 
 /// What the provider decided.
@@ -132,7 +138,7 @@ pub enum Verdict {
     Code(ClaimedCode),
 }
 
-/// A code whose attempt was claimed by the browser that started it. The field is private, so a token request can't be built
+/// A code, or a verifier of OAuth 1.0a, whose attempt was claimed by the browser that started it. The field is private, so a token request can't be built
 /// from any other.
 #[derive(Debug)]
 pub struct ClaimedCode(AuthorizationCode);
@@ -149,26 +155,47 @@ impl AuthorizationResponse {
     /// Reads the response. A repeated parameter is refused (RFC 6749 §3.1), as is a `state` that has not our form.
     pub fn from_params(params: &Params) -> Result<Self, Error> {
         let state = params.one("state")?.and_then(State::parse).ok_or(Error::UnknownState)?;
+        params.one("code")?; // by whatever name the attempt awaits it
         Ok(Self {
             state,
             issuer: params.one("iss")?.map(str::to_owned),
             error: params.one("error")?.map(printable),
-            code: params.one("code")?.map(|code| AuthorizationCode::from(code.to_owned())),
+            params: params.clone(),
         })
     }
 
     /// What the provider decided. Who is speaking (`state`, cookie, `iss`) was settled by the claim, before `error` or `code`
     /// is believed (RFC 9207 §2.4). A refusal is believed before a code.
     #[must_use]
-    pub fn verdict(self, _claimed: &Claimed) -> Verdict {
-        self.decide()
+    pub fn verdict(self, claimed: &Claimed) -> Verdict {
+        let attempt = claimed.attempt();
+        match attempt.departure {
+            Departure::Temporary => self.decide_on_verifier(),
+            Departure::Direct | Departure::Pushed { .. } | Departure::Device => {
+                self.decide(attempt.code_parameter.as_deref().unwrap_or("code"))
+            }
+        }
     }
 
-    fn decide(self) -> Verdict {
-        match (self.error, self.code) {
+    fn decide(self, code_parameter: &str) -> Verdict {
+        match (self.error, self.params.one(code_parameter)) {
             (Some(error), _) => Verdict::Denied(error),
-            (None, Some(code)) => Verdict::Code(ClaimedCode(code)),
-            (None, None) => Verdict::Denied("invalid_response".to_owned()),
+            (None, Ok(Some(code))) => Verdict::Code(ClaimedCode(AuthorizationCode::from(code.to_owned()))),
+            (None, Ok(None) | Err(_)) => Verdict::Denied("invalid_response".to_owned()),
+        }
+    }
+
+    /// In OAuth 1.0a the verifier is the consent (RFC 5849 §2.2). How a refusal looks no RFC says: most providers send the
+    /// browser back with `denied`, the rest without a verifier.
+    fn decide_on_verifier(self) -> Verdict {
+        let denied = || self.params.iter().any(|(name, _)| matches!(name, "denied" | "oauth_problem"));
+        match (&self.error, self.params.one("oauth_verifier")) {
+            (Some(error), _) => Verdict::Denied(error.clone()),
+            (None, Ok(Some(verifier))) if !denied() => {
+                Verdict::Code(ClaimedCode(AuthorizationCode::from(verifier.to_owned())))
+            }
+            (None, Ok(_)) => Verdict::Denied("access_denied".to_owned()),
+            (None, Err(_)) => Verdict::Denied("invalid_response".to_owned()),
         }
     }
 }
@@ -278,11 +305,48 @@ mod tests {
         ];
         for (case, query, expected) in table {
             let params = Params::from_form(format!("state={state}&{query}").as_bytes()).unwrap();
-            let said = match AuthorizationResponse::from_params(&params).unwrap().decide() {
-                Verdict::Denied(error) => format!("denied {error}"),
-                Verdict::Code(code) => format!("code {}", code.expose()),
-            };
-            assert_eq!(said, expected, "{case}");
+            assert_eq!(said(AuthorizationResponse::from_params(&params).unwrap().decide("code")), expected, "{case}");
+        }
+    }
+
+    fn said(verdict: Verdict) -> String {
+        match verdict {
+            Verdict::Denied(error) => format!("denied {error}"),
+            Verdict::Code(code) => format!("code {}", code.expose()),
+        }
+    }
+
+    #[test]
+    fn the_code_may_have_another_name() {
+        let table = [
+            ("auth_code=c", "code c"),
+            ("code=c", "denied invalid_response"),
+            ("auth_code=c&code=d", "code c"),
+            ("auth_code=c&auth_code=d", "denied invalid_response"),
+            ("auth_code=c&error=access_denied", "denied access_denied"),
+        ];
+        for (query, expected) in table {
+            let params = Params::from_form(format!("state=acme.att_1.s&{query}").as_bytes()).unwrap();
+            assert_eq!(said(AuthorizationResponse::from_params(&params).unwrap().decide("auth_code")), expected);
+        }
+    }
+
+    #[test]
+    fn without_a_verifier_nobody_consented() {
+        let table = [
+            ("oauth_token=t&oauth_verifier=v", "code v"),
+            ("oauth_token=t", "denied access_denied"),
+            ("denied=t", "denied access_denied"),
+            ("oauth_token=t&oauth_verifier=v&denied=t", "denied access_denied"),
+            ("oauth_token=t&oauth_verifier=v&oauth_problem=permission_denied", "denied access_denied"),
+            ("oauth_token=t&oauth_verifier=", "denied access_denied"),
+            ("oauth_verifier=v&oauth_verifier=w", "denied invalid_response"),
+            ("oauth_token=t&oauth_verifier=v&error=server_error", "denied server_error"),
+            ("code=c", "denied access_denied"),
+        ];
+        for (query, expected) in table {
+            let params = Params::from_form(format!("state=acme.att_1.s&{query}").as_bytes()).unwrap();
+            assert_eq!(said(AuthorizationResponse::from_params(&params).unwrap().decide_on_verifier()), expected);
         }
     }
 

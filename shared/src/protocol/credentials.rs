@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    secret::{AccessToken, RefreshToken, SessionToken},
+    secret::{AccessToken, ProofKey, RefreshToken, SessionToken, TokenSecret},
 };
 
 /// The secrets of a connection. `Debug` shows none; the only way to bytes is [`Credentials::plaintext`], for the seal.
@@ -41,6 +41,12 @@ pub struct Credentials {
     /// What a renewal learnt anew: it stands for what was learnt at the beginning.
     #[serde(default)]
     pub learnt: BTreeMap<String, String>,
+    /// The secret that belongs to a token of OAuth 1.0a, whose name is the access token's (RFC 5849 §1.1).
+    #[serde(default)]
+    pub token_secret: Option<TokenSecret>,
+    /// The key that the tokens are bound to (RFC 9449).
+    #[serde(default)]
+    pub proof_key: Option<ProofKey>,
 }
 
 /// What a login gave.
@@ -126,6 +132,8 @@ impl Credentials {
             "slots": slots,
             "secrets": self.secrets,
             "learnt": self.learnt,
+            "token_secret": self.token_secret.as_ref().map(TokenSecret::expose),
+            "proof_key": self.proof_key.as_ref().map(ProofKey::expose),
         })
         .to_string()
         .into_bytes()
@@ -247,6 +255,8 @@ mod tests {
             session: Some(Session { token: SessionToken::from("st".to_owned()), expires_at: None }),
             slots: BTreeMap::from([("user".to_owned(), slot("u1", Some("r1")))]),
             secrets: BTreeMap::from([("api_key".to_owned(), "k".to_owned())]),
+            token_secret: Some(TokenSecret::from("ts".to_owned())),
+            proof_key: Some(ProofKey::from("pk".to_owned())),
             ..Credentials::default()
         };
         assert_eq!(Credentials::from_plaintext(&credentials.plaintext()), Some(credentials.clone()));

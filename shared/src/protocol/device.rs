@@ -135,7 +135,9 @@ pub fn next(error: &ProviderError, interval: Duration) -> Next {
         ProviderError::Timeout | ProviderError::Unreachable(_) | ProviderError::Failed(_) => {
             wait(interval.saturating_mul(2))
         }
-        ProviderError::AddressRefused | ProviderError::InvalidResponse(_) => Next::Over,
+        ProviderError::AddressRefused | ProviderError::InvalidResponse(_) | ProviderError::CallbackSignature(_) => {
+            Next::Over
+        }
     }
 }
 

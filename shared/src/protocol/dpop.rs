@@ -17,6 +17,7 @@ use url::Url;
 
 use super::{
     assertion::{KeyError, SignatureError, signing_input},
+    template::TemplateError,
     token::sensitive,
 };
 use crate::{
@@ -111,6 +112,25 @@ impl Prover {
         let signature = self.pair.sign(random.source(), signed.as_bytes()).map_err(|_| SignatureError)?;
         Ok(sensitive(&format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))))
     }
+}
+
+/// Puts a proof into a request, in place of any that is there: about this method and address, about the token that is presented
+/// along with it, and with the server's nonce.
+pub fn attach(
+    request: &mut http::Request<Bytes>,
+    key: &ProofKey,
+    access_token: Option<&AccessToken>,
+    nonce: Option<&str>,
+    now: Timestamp,
+    random: &Random,
+) -> Result<(), TemplateError> {
+    let url = Url::parse(&request.uri().to_string());
+    let url = url.map_err(|_| TemplateError::Broken("the address is no URL".to_owned()))?;
+    let jti = URL_SAFE_NO_PAD.encode(random.bytes::<16>());
+    let proof = Proof { jti: &jti, issued_at: now, access_token, nonce };
+    let proof = Prover::load(key, random)?.prove(request.method(), &url, &proof, random)?;
+    request.headers_mut().insert(DPOP, proof);
+    Ok(())
 }
 
 /// The header that presents a token which is bound to a key (§7.1).

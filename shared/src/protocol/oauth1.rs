@@ -10,7 +10,6 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, percent_encode};
 use ring::hmac;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -39,20 +38,7 @@ const MEMBERS_LIMIT: usize = 64;
 /// The longest token or secret that is kept.
 const TOKEN_LIMIT: usize = 16 * 1024;
 
-/// How a request is signed (§3.4).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-pub enum SignatureMethod {
-    /// What nearly every provider takes (§3.4.2).
-    #[default]
-    #[serde(rename = "HMAC-SHA1")]
-    HmacSha1,
-    /// The same with SHA-256, which RFC 5849 does not name and some providers demand.
-    #[serde(rename = "HMAC-SHA256")]
-    HmacSha256,
-    /// The secrets themselves (§3.4.4): for HTTPS alone.
-    #[serde(rename = "PLAINTEXT")]
-    Plaintext,
-}
+pub use super::connector::SignatureMethod;
 
 impl SignatureMethod {
     /// As on the wire.

@@ -195,6 +195,12 @@ impl<'a> TokenRequest<'a> {
         params: Vec<(&'a str, String)>,
     ) -> Result<http::Request<Bytes>, TemplateError> {
         let authentication = self.oauth2.token_endpoint_auth_method;
+        // what proves the client names it, and what every request to this server carries is added below
+        let again = |name: &str| match name {
+            "client_id" => authentication != ClientAuthentication::ClientSecretBasic,
+            name => name == "resource" && self.oauth2.resource.is_some(),
+        };
+        let params = params.into_iter().filter(|(name, _)| !again(name)).collect();
         let route = Route { endpoint, method: connector::Method::Post, body: BodyFormat::Form, authentication };
         self.request(route, params, &Pairs::default())
     }

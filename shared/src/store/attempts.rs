@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
-use super::{Claimer, Item, Table, number, string};
+use super::{Claimer, Item, Table, bytes, number, string};
 use crate::{
     clock::{Random, Timestamp},
     error::{Error, Missing, StoreError},
     id::{AttemptId, ConnectionKey, ConnectorId, Environment, Identity, ProjectId},
-    secret::{Bearer, CodeVerifier, Digest, digest},
+    secret::{AccessToken, Bearer, CodeVerifier, DeviceCode, Digest, ProofKey, TokenSecret, digest},
     secrets::ClientSource,
     vault::{Belongs, Sealed},
 };
@@ -67,6 +68,15 @@ pub struct Attempt {
     pub callback: Callback,
     /// Who has to answer, where that is known (RFC 9207).
     pub issuer: Option<Issuer>,
+    /// The parameter of the answer that carries the code, where that is not `code`.
+    #[serde(default)]
+    pub code_parameter: Option<String>,
+    /// How the browser gets to the provider, and so what it comes back with.
+    #[serde(default)]
+    pub departure: Departure,
+    /// How many seconds it may take, where that is not [`LIFETIME`].
+    #[serde(default)]
+    pub lifetime: Option<u64>,
     /// The scopes asked for.
     pub scopes: Vec<String>,
     /// The digest of the connect session that may ask for its status.
@@ -81,7 +91,7 @@ impl Attempt {
     /// Until when the provider's answer is taken.
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
-        self.created_at.after(LIFETIME)
+        self.created_at.after(self.lifetime.map_or(LIFETIME, Duration::from_secs))
     }
 
     /// What its sealed values belong to.
@@ -109,6 +119,24 @@ impl Attempt {
     pub fn cookie_name(&self) -> String {
         cookie_name(&self.id)
     }
+}
+
+/// How the browser gets to the provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Departure {
+    /// By an address that says all.
+    #[default]
+    Direct,
+    /// By a reference to what is pushed ahead of it (RFC 9126).
+    Pushed {
+        /// The parameters, but for the `state`.
+        params: Vec<(String, String)>,
+    },
+    /// With temporary credentials that are got ahead of it, and back with a verifier (RFC 5849 §2.1, §2.2).
+    Temporary,
+    /// Not at all: a person types a code elsewhere (RFC 8628).
+    Device,
 }
 
 /// A redirect URI of ours. Each connector has its own, so that one provider's answer can't be taken for another's
@@ -166,6 +194,8 @@ pub enum Shape {
     /// By the published widget in the page's own window. That page adds its address to the `state` on the way out
     /// ([`crate::protocol::return_address`]), so that it stands beside the attempt ([`Progress::came_from`]) and not in it.
     Widget,
+    /// By `POST /v1/connect/device`: no browser of ours has part in it.
+    Device,
     /// By `POST /connectors/{connector}/credentials`.
     Credentials {
         /// Where the completion code goes.
@@ -324,7 +354,7 @@ pub struct Proof {
 pub struct Claimed {
     /// The attempt and how far it is.
     pub progress: Progress,
-    verifier: Sealed,
+    kept: Sealed,
 }
 
 impl Claimed {
@@ -334,10 +364,10 @@ impl Claimed {
         &self.progress.attempt
     }
 
-    /// The sealed code verifier.
+    /// What it kept sealed.
     #[must_use]
-    pub fn sealed_verifier(&self) -> &Sealed {
-        &self.verifier
+    pub fn sealed(&self) -> &Sealed {
+        &self.kept
     }
 }
 
@@ -348,6 +378,18 @@ pub enum Claim {
     Won(Box<Claimed>),
     /// The same browser came back: this is the outcome.
     Before(Box<Progress>),
+}
+
+/// How long nobody else asks the provider while one request does: longer than a function runs.
+const POLLING: Duration = Duration::from_secs(30);
+
+/// The right to ask the provider once how a device authorization went.
+#[derive(Debug)]
+pub struct Polling {
+    /// What the attempt keeps sealed.
+    pub kept: Sealed,
+    /// How long the provider wants to be left alone between two times.
+    pub interval: Duration,
 }
 
 /// The attempts, in the flows table.
@@ -367,8 +409,8 @@ impl Attempts {
     }
 
     /// Remembers an attempt until it expires.
-    pub async fn put(&self, attempt: &Attempt, state: &State, verifier: &Sealed) -> Result<(), StoreError> {
-        self.put_new(new_item(attempt, state, verifier)).await
+    pub async fn put(&self, attempt: &Attempt, state: &State, kept: &Sealed) -> Result<(), StoreError> {
+        self.put_new(new_item(attempt, state, kept)).await
     }
 
     /// Remembers an attempt that its browser has started already: no other ever can.
@@ -376,15 +418,82 @@ impl Attempts {
         &self,
         attempt: &Attempt,
         state: &State,
-        verifier: &Sealed,
+        kept: &Sealed,
         browser: &Digest,
     ) -> Result<(), StoreError> {
-        self.put_new(new_item(attempt, state, verifier).text("browser", browser.as_str())).await
+        self.put_new(new_item(attempt, state, kept).text("browser", browser.as_str())).await
     }
 
     /// Remembers an attempt that asks no provider: its browser typed the credentials, and only completion is left.
     pub async fn put_claimed(&self, attempt: &Attempt, browser: &Digest) -> Result<(), StoreError> {
         self.put_new(item_of(attempt, &Status::Claimed).text("browser", browser.as_str())).await
+    }
+
+    /// Remembers an attempt that no browser starts: a person types its code elsewhere, and the provider is asked from an interval on
+    /// (RFC 8628 §3.3).
+    pub async fn put_device(
+        &self,
+        attempt: &Attempt,
+        kept: &Sealed,
+        interval: Duration,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let item = item_of(attempt, &Status::Pending).sealed("verifier", kept);
+        let item = item.number("interval", interval.as_secs()).number("poll_at", now.after(interval).millis());
+        self.put_new(item).await
+    }
+
+    /// Takes the right to ask the provider how it went, which one request has at a time and not before the interval is over. The
+    /// same claimer may take it again (the SDK retries).
+    pub async fn claim_poll(
+        &self,
+        id: &AttemptId,
+        claimer: &Claimer,
+        now: Timestamp,
+    ) -> Result<Option<Polling>, StoreError> {
+        let update = self.update(id).update_expression("SET poll_at = :busy, polled_by = :claimer");
+        let update = update
+            .condition_expression(
+                "#status = :pending AND expires_at > :now AND (poll_at <= :now OR polled_by = :claimer)",
+            )
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":pending", string(Status::Pending.as_stored()))
+            .expression_attribute_values(":now", number(now.millis()))
+            .expression_attribute_values(":busy", number(now.after(POLLING).millis()))
+            .expression_attribute_values(":claimer", string(claimer.as_str()));
+        match self.table.write(update).await {
+            Ok(output) => {
+                let item = Item(output.attributes.unwrap_or_default());
+                let kept = item.get_sealed("verifier").ok_or_else(|| self.table.malformed("verifier"))?;
+                let interval = item.get_number("interval").ok_or_else(|| self.table.malformed("interval"))?;
+                Ok(Some(Polling { kept, interval: Duration::from_secs(interval) }))
+            }
+            Err(error) if error.as_service_error().and_then(condition_failed).is_some() => Ok(None),
+            Err(error) => Err(self.table.failed("UpdateItem")(error)),
+        }
+    }
+
+    /// Gives that right back: the provider is left alone until then, and for this long each time from now on.
+    pub async fn poll_later(
+        &self,
+        id: &AttemptId,
+        claimer: &Claimer,
+        interval: Duration,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let update = self.update(id).update_expression("SET poll_at = :at, #interval = :interval");
+        let update = update
+            .condition_expression("polled_by = :claimer")
+            .expression_attribute_names("#interval", "interval")
+            .expression_attribute_values(":claimer", string(claimer.as_str()))
+            .expression_attribute_values(":at", number(at.millis()))
+            .expression_attribute_values(":interval", number(interval.as_secs()));
+        match self.table.write(update).await {
+            Ok(_) => Ok(()),
+            // somebody else has it by now
+            Err(error) if error.as_service_error().and_then(condition_failed).is_some() => Ok(()),
+            Err(error) => Err(self.table.failed("UpdateItem")(error)),
+        }
     }
 
     /// The write of an attempt that is over when it is made: what was typed was verified, and the connection stands beside it in
@@ -434,6 +543,29 @@ impl Attempts {
         }
     }
 
+    /// Keeps what a provider gave the browser to leave with, in place of what was kept before: only its own browser takes it along,
+    /// and only while nobody has answered.
+    pub async fn keep(&self, id: &AttemptId, browser: &Digest, kept: &Sealed) -> Result<(), Error> {
+        let update = self.update(id).update_expression("SET verifier = :kept");
+        let update = update
+            .condition_expression("#status = :pending AND browser = :browser")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":pending", string(Status::Pending.as_stored()))
+            .expression_attribute_values(":browser", string(browser.as_str()))
+            .expression_attribute_values(":kept", bytes(kept));
+        match self.table.write(update).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.as_service_error().and_then(condition_failed).is_some() => Err(Error::AlreadyUsed),
+            Err(error) => Err(self.table.failed("UpdateItem")(error).into()),
+        }
+    }
+
+    /// What an attempt keeps sealed, while it does.
+    pub async fn kept(&self, id: &AttemptId) -> Result<Sealed, Error> {
+        let item = self.item(id).await?.ok_or(Error::NotFound(Missing::Attempt))?;
+        item.get_sealed("verifier").ok_or(Error::AlreadyUsed)
+    }
+
     /// Claims an attempt, so that a `state` works once. State, cookie, callback path and issuer are part of the condition: a
     /// wrong one changes nothing. An `iss` is compared wherever the issuer is known, and has to be there where the provider
     /// announced it (RFC 9207 §2.4). The same claimer may claim again (the SDK retries); the same browser later gets the outcome.
@@ -467,9 +599,9 @@ impl Attempts {
         match self.table.write(update).await {
             Ok(output) => {
                 let item = Item(output.attributes.unwrap_or_default());
-                let verifier = item.get_sealed("verifier").ok_or_else(|| self.table.malformed("verifier"))?;
+                let kept = item.get_sealed("verifier").ok_or_else(|| self.table.malformed("verifier"))?;
                 let progress = self.progress(&item, now)?;
-                Ok(Claim::Won(Box::new(Claimed { progress, verifier })))
+                Ok(Claim::Won(Box::new(Claimed { progress, kept })))
             }
             Err(error) => {
                 let Some(item) = error.as_service_error().and_then(condition_failed).map(Item) else {
@@ -506,13 +638,29 @@ impl Attempts {
         self.end(id, &Status::Failed, reason).await
     }
 
+    /// Writes down a failure before anybody has answered, and takes no answer from then on. False if somebody has answered: what
+    /// they bring counts.
+    pub async fn fail_to_leave(&self, id: &AttemptId, reason: &str) -> Result<bool, StoreError> {
+        let update = self.update(id).update_expression("SET #status = :status, #error = :error, claimed_by = :nobody");
+        let update = update
+            .expression_attribute_values(":nobody", string("nobody"))
+            .condition_expression("#status = :pending")
+            .expression_attribute_values(":pending", string(Status::Pending.as_stored()));
+        self.end_by(update, &Status::Failed, reason).await
+    }
+
     async fn end(&self, id: &AttemptId, status: &Status, reason: &str) -> Result<bool, StoreError> {
         let update = self.update(id).update_expression("SET #status = :status, #error = :error");
         let update = update
             .condition_expression("attribute_exists(pk) AND #status <> :connected")
+            .expression_attribute_values(":connected", string(Status::Connected.as_stored()));
+        self.end_by(update, status, reason).await
+    }
+
+    async fn end_by(&self, update: UpdateItemFluentBuilder, status: &Status, reason: &str) -> Result<bool, StoreError> {
+        let update = update
             .expression_attribute_names("#status", "status")
             .expression_attribute_names("#error", "error")
-            .expression_attribute_values(":connected", string(Status::Connected.as_stored()))
             .expression_attribute_values(":status", string(status.as_stored()))
             .expression_attribute_values(":error", string(reason));
         match self.table.write(update).await {
@@ -588,13 +736,13 @@ fn item_of(attempt: &Attempt, status: &Status) -> Item {
 }
 
 /// An attempt that waits for its provider's answer.
-fn new_item(attempt: &Attempt, state: &State, verifier: &Sealed) -> Item {
+fn new_item(attempt: &Attempt, state: &State, kept: &Sealed) -> Item {
     item_of(attempt, &Status::Pending)
         .text("state_hash", state.digest().as_str())
         .text("callback", attempt.callback_name())
         .text_if("issuer", attempt.issuer.as_ref().map(|issuer| issuer.identifier.as_str()))
         .text_if("issuer_is_told", attempt.issuer.as_ref().filter(|issuer| issuer.is_told).map(|_| "yes"))
-        .sealed("verifier", verifier)
+        .sealed("verifier", kept)
 }
 
 /// The item that failed the condition; empty if there is none.
@@ -613,18 +761,80 @@ fn is(item: &Item, name: &str, expected: &Digest) -> bool {
     item.get_text(name) == Some(expected.as_str())
 }
 
-/// The content name of a sealed code verifier.
+/// The content name of what an attempt keeps sealed.
 pub const VERIFIER: &str = "code_verifier";
 
-/// The sealed code verifier's plaintext.
-#[must_use]
-pub fn verifier_plaintext(verifier: &CodeVerifier) -> &[u8] {
-    verifier.expose().as_bytes()
+/// What an attempt keeps sealed until its answer comes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Kept {
+    /// What ties the code to it (RFC 7636).
+    pub code_verifier: Option<CodeVerifier>,
+    /// The key that its tokens are bound to (RFC 9449).
+    pub proof_key: Option<ProofKey>,
+    /// The temporary credentials that the browser left with (RFC 5849 §2.1).
+    pub temporary: Option<AccessToken>,
+    /// Their secret.
+    pub token_secret: Option<TokenSecret>,
+    /// What the provider is polled with (RFC 8628 §3.2).
+    pub device_code: Option<DeviceCode>,
+}
+
+impl Kept {
+    /// A code verifier and nothing else.
+    #[must_use]
+    pub fn verifier(verifier: CodeVerifier) -> Self {
+        Self { code_verifier: Some(verifier), ..Self::default() }
+    }
+
+    /// What is sealed: a code verifier alone as it is.
+    #[must_use]
+    pub fn plaintext(&self) -> Vec<u8> {
+        let Self { code_verifier, proof_key, temporary, token_secret, device_code } = self;
+        match (code_verifier, proof_key, temporary, token_secret, device_code) {
+            (Some(verifier), None, None, None, None) => verifier.expose().as_bytes().to_vec(),
+            _ => serde_json::json!({
+                "code_verifier": code_verifier.as_ref().map(CodeVerifier::expose),
+                "proof_key": proof_key.as_ref().map(ProofKey::expose),
+                "temporary": temporary.as_ref().map(AccessToken::expose),
+                "token_secret": token_secret.as_ref().map(TokenSecret::expose),
+                "device_code": device_code.as_ref().map(DeviceCode::expose),
+            })
+            .to_string()
+            .into_bytes(),
+        }
+    }
+
+    /// What was sealed.
+    #[must_use]
+    pub fn from_plaintext(plaintext: Vec<u8>) -> Option<Self> {
+        if plaintext.starts_with(b"{") {
+            return serde_json::from_slice(&plaintext).ok();
+        }
+        String::from_utf8(plaintext).ok().map(|text| Self::verifier(CodeVerifier::from(text)))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_kept_is_read_back_and_never_printed() {
+        let verifier = Kept::verifier(CodeVerifier::from("canary-1".to_owned()));
+        assert_eq!(verifier.plaintext(), b"canary-1");
+        let all = Kept {
+            proof_key: Some(ProofKey::from("canary-2".to_owned())),
+            temporary: Some(AccessToken::from("canary-3".to_owned())),
+            token_secret: Some(TokenSecret::from("canary-4".to_owned())),
+            device_code: Some(DeviceCode::from("canary-5".to_owned())),
+            ..verifier.clone()
+        };
+        for kept in [verifier, all, Kept::default()] {
+            assert_eq!(Kept::from_plaintext(kept.plaintext()), Some(kept.clone()));
+            assert!(!format!("{kept:?}").contains("canary"));
+        }
+    }
 
     #[test]
     fn a_state_is_read_up_to_the_first_tilde() {

@@ -23,7 +23,7 @@
 //! |---|---|
 //! | `link#<sha256>` | a one-time token: `doc` [`links::Link`], `expires_at`, `page_until`, `claimed_by` (sha256 of a cookie) |
 //! | `session#<sha256>` | a connect session: `doc` [`links::Session`], `expires_at`, `readable_until` |
-//! | `att_…` | an attempt: `doc` [`attempts::Attempt`], `state_hash`, `browser`, `claimed_by`, `spent_state`, `status`, `error`, `account`, `expires_at`, `held_until`, `callback`, `issuer`, `issuer_is_told`, `verifier` (sealed), `answer` (sealed), `answer_hash` |
+//! | `att_…` | an attempt: `doc` [`attempts::Attempt`], `state_hash`, `browser`, `claimed_by`, `spent_state`, `status`, `error`, `account`, `expires_at`, `held_until`, `callback`, `issuer`, `issuer_is_told`, `verifier` (sealed), `answer` (sealed), `answer_hash`; of one on another device `interval` (seconds), `poll_at`, `polled_by` |
 //! | `code#<sha256>` | a completion code: `attempt`, `expires_at`, `claimed_by` |
 //!
 //! **connections** (`pk`)

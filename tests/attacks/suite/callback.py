@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import hmac
 import threading
 import urllib.parse
 
@@ -54,6 +55,35 @@ def mix_up_with_the_issuer_of_another(project):
         page = victim.arrive(provider.consent(asked, iss=f"{provider.url}/honest"), project.base, "cross-site")
         assert "/connect/confirm/" in page.url, page
         provider.stop()
+
+
+def signed(url, secret):
+    """As the provider signs: the parameters as they are, sorted by name."""
+    answer = urllib.parse.parse_qsl(urllib.parse.urlsplit(url).query)
+    text = "&".join(f"{name}={value}" for name, value in sorted(answer))
+    return with_query(url, hmac=hmac.new(secret.encode(), text.encode(), "sha256").hexdigest())
+
+
+@attack("RFC 9700 §4.5: an answer that the provider signs, with another's code in it")
+def an_answer_that_the_provider_did_not_sign(project):
+    """What reads and changes the victim's address bar has the state and the cookie, and not the client's secret."""
+    provider = Provider()
+    signature = {"callback_signature": {"parameter": "hmac", "algorithm": "hmac_sha256_sorted_query"}}
+    project.custom("harbour", provider.definition(signature))
+    for forge in (lambda url: url, lambda url: signed(url, "guess"), lambda url: with_query(url, hmac="")):
+        victim, attempt = Browser(), project.front_end("victim", connector="harbour")
+        landed = provider.consent(project.started(victim, attempt))
+        page = victim.arrive(forge(landed), project.base, "cross-site")
+        holds(not provider.calls("/token"), "a code was redeemed that nobody signed")
+        assert "error=invalid_callback_signature" in page.url, page
+        victim.open(signed(landed, "canary-client-secret-harbour"), "cross-site")
+        holds(not provider.calls("/token"), "an attempt that had failed was taken up again")
+    project.nothing_is_connected()
+    victim, attempt = Browser(), project.front_end("victim", connector="harbour")
+    landed = signed(provider.consent(project.started(victim, attempt)), "canary-client-secret-harbour")
+    page = victim.arrive(landed, project.base, "cross-site")
+    assert "/connect/confirm/" in page.url, page
+    provider.stop()
 
 
 @attack("RFC 9700 §4.4.2.2: mix-up, another connector's callback path")

@@ -26,6 +26,18 @@ x-content-type-options: nosniff
 "#,
     ),
     (
+        "authorize.device",
+        r#"
+403
+content-type: application/json
+x-request-id: request-authorize-device
+cache-control: no-store
+x-content-type-options: nosniff
+
+{"error":"vouching_required","error_description":"nobody but the app can say who types the code: turn on vouches_for_users with PATCH /v1/admin/projects/{project}","requestId":"request-authorize-device"}
+"#,
+    ),
+    (
         "authorize.front_end",
         r#"
 200
@@ -96,6 +108,18 @@ cache-control: no-store
 x-content-type-options: nosniff
 
 {"error":"not_found","error_description":"there is nothing at this address","requestId":"request-connect-not-found"}
+"#,
+    ),
+    (
+        "callback.device",
+        r#"
+404
+content-type: application/json
+x-request-id: request-callback-device
+cache-control: no-store
+x-content-type-options: nosniff
+
+{"error":"attempt_not_found","error_description":"there is no such attempt","requestId":"request-callback-device"}
 "#,
     ),
     (

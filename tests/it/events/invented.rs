@@ -13,7 +13,7 @@ use shared::{
     protocol::{connector::Connector, credentials::Credentials},
     secret::{Bearer, digest},
     store::{
-        attempts::{Attempt, Callback, Completion, Issuer, Shape, State, VERIFIER},
+        attempts::{Attempt, Callback, Completion, Departure, Issuer, Shape, State, VERIFIER},
         connections::{Account, CREDENTIALS, Connection, Times},
         links::Link,
         settings::{AppClient, Project},
@@ -135,6 +135,9 @@ impl Invented {
                 redirect_uri: format!("{BASE_URL}/connectors/acme/oauth/callback"),
                 callback: Callback::Own,
                 issuer: Some(Issuer { identifier: "https://provider.example".to_owned(), is_told: true }),
+                code_parameter: None,
+                departure: Departure::default(),
+                lifetime: None,
                 scopes: Vec::new(),
                 session: None,
                 values: BTreeMap::new(),

@@ -64,6 +64,8 @@ pub enum Completer<'a> {
         /// What the app redeems afterwards.
         code: Option<&'a Bearer>,
     },
+    /// The app's back end, which began it on another device for a user and named the same one again.
+    Vouched,
     /// The app's back end, by the code that came through the browser.
     App {
         /// The code's digest.
@@ -234,6 +236,7 @@ impl Connections {
                     .expression_attribute_values(":browser", string(browser.as_str()));
                 (update, code.map(|code| codes.put_write(code, &held.attempt, now)).transpose()?)
             }
+            Completer::Vouched => (update.condition_expression("#status = :held"), None),
             Completer::App { code, claimer } => {
                 (update.condition_expression("#status = :held"), Some(codes.claim_write(code, claimer, now)?))
             }

@@ -8,7 +8,7 @@ use crate::{
     http::Method,
     id::{ConnectorId, Role},
     protocol::{assertion::KeyError, callback_signature},
-    store::attempts::State,
+    store::{attempts::State, connections::Choices},
 };
 
 /// Why a request failed.
@@ -105,6 +105,9 @@ pub enum Error {
         #[source]
         cause: KeyError,
     },
+    /// A look-up found several things, and nobody has said which one is meant.
+    #[error("several can be connected: choose one of them, and send its value as choose.{}", .0.name)]
+    ChoiceRequired(Box<Choices>),
     /// The provider no longer honours the connection; the person has to connect again.
     #[error("the provider no longer honours this connection; let the user connect again")]
     NeedsReauth,
@@ -204,6 +207,10 @@ pub enum Refusal {
     IdentityMismatch,
     /// A connection would be renewed with another account than its own.
     WrongAccount,
+    /// The same, where the project leaves it to the person, who has not said so.
+    AccountNotConfirmed,
+    /// What was chosen is not what the provider offers.
+    InvalidChoice,
     /// The API version is not one of the three.
     UnsupportedApiVersion,
     /// The credential type is not what this connector takes.
@@ -248,6 +255,8 @@ impl Refusal {
             Self::UserIdRequired => "user_id_required",
             Self::IdentityMismatch => "identity_mismatch",
             Self::WrongAccount => "wrong_account",
+            Self::AccountNotConfirmed => "account_not_confirmed",
+            Self::InvalidChoice => "invalid_choice",
             Self::UnsupportedApiVersion => "unsupported_api_version",
             Self::UnsupportedCredentialType => "unsupported_credential_type",
             Self::InputsRequired => "inputs_required",

@@ -182,6 +182,12 @@ impl Request {
         }
     }
 
+    /// Whether the body is said to be JSON.
+    #[must_use]
+    pub fn has_json(&self) -> bool {
+        self.media_type().as_deref() == Some("application/json")
+    }
+
     /// The body as JSON of this shape. The error names the field.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
         match self.media_type().as_deref() {

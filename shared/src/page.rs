@@ -200,6 +200,7 @@ fn words(t: Language, error: &Error) -> (String, String) {
         | Error::RootKeyMissing
         | Error::LiveKeyMissing
         | Error::Conflict(_)
+        | Error::ChoiceRequired(_)
         | Error::NeedsReauth => (t.failure_impossible(), t.failure_impossible_text()),
         Error::Storage(_) | Error::Vault(_) => (t.failure_ours(), t.failure_ours_text()),
     }

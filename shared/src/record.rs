@@ -1,12 +1,19 @@
 //! A connection as every answer shows it, and what its fields are made of.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use crate::{
     clock::Timestamp,
     id::{ConnectionKey, ConnectorId, Environment, IdentityType},
-    protocol::connector::{Connector, Consent, Placement},
-    store::connections::{Account, Connection, Health},
+    protocol::{
+        account::Found,
+        connector::{Connector, Consent, Placement},
+        scope, template,
+    },
+    store::connections::{Account, Choices, Connection, Health},
 };
 
 /// The record of a connection. No secret is in it, and none can be reached by it without an app client's key.
@@ -50,9 +57,12 @@ pub struct Record<'a> {
     /// `connected` or `needs_reauth`.
     state: &'static str,
     account: AccountRecord<'a>,
-    scopes: &'a [String],
+    scopes: Scopes<'a>,
     /// The further tokens that it has: a call chooses one by `x-mooring-token-slot`.
     token_slots: &'a [String],
+    /// What was learnt or typed for it and is no secret: for the app's back end alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    values: Option<BTreeMap<&'a str, &'a str>>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -73,11 +83,29 @@ struct Throughput<'a> {
     limit: u32,
 }
 
-/// An account as people know it. Its fingerprint stays inside.
+/// An account as people know it; and to the app's back end as the provider knows it.
 #[derive(Clone, Debug, Serialize)]
 pub struct AccountRecord<'a> {
+    #[serde(flatten)]
+    ids: Option<Ids<'a>>,
     label: Option<&'a str>,
     email: Option<&'a str>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Ids<'a> {
+    /// Stable, and never given to another account of this provider, or of this tenant.
+    id: Option<&'a str>,
+    /// The workspace, site or company.
+    tenant: Option<&'a str>,
+}
+
+/// What was asked for, and what came of it (RFC 6749 §3.3, §5.1).
+#[derive(Clone, Debug, Serialize)]
+pub struct Scopes<'a> {
+    requested: &'a [String],
+    granted: &'a [String],
+    missing: Vec<&'a str>,
 }
 
 impl<'a> Record<'a> {
@@ -115,18 +143,80 @@ impl<'a> Record<'a> {
             deprecated: false,
             state: health.as_str(),
             account: AccountRecord::of(&connection.account),
-            scopes: &connection.scopes,
+            scopes: Scopes::of(connection),
             token_slots: &connection.slots,
+            values: None,
         }
     }
+
+    /// The same for the app's back end: with the account's ids and the connection's values. Without its connector, which a project
+    /// may have taken away, nothing tells which of them are public.
+    #[must_use]
+    pub fn for_app(connection: &'a Connection, health: Health, connector: Option<&Connector>) -> Self {
+        let told = |name: &str| connector.is_some_and(|connector| is_public(connector, name));
+        let values = connection.values.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        Self {
+            account: AccountRecord::for_app(&connection.account),
+            values: Some(values.filter(|(name, _)| told(name)).collect()),
+            ..Self::of(connection, health)
+        }
+    }
+}
+
+impl<'a> Scopes<'a> {
+    /// Of this connection.
+    #[must_use]
+    pub fn of(connection: &'a Connection) -> Self {
+        let Connection { requested, scopes: granted, .. } = connection;
+        Self { requested, granted, missing: scope::missing(requested, granted) }
+    }
+}
+
+/// Whether an app may be told a connection's value: what the person typed or the provider told, unless it is a secret or what a
+/// call proves itself with. What the operator chose is the operator's.
+fn is_public(connector: &Connector, name: &str) -> bool {
+    let captures = &connector.captures;
+    let captured =
+        [&captures.authorization_response, &captures.token_response, &captures.id_token, &captures.login_response];
+    let typed = connector.inputs.iter().any(|input| input.name == name && !input.secret);
+    let told = captured.iter().any(|pairs| pairs.value(name).is_some())
+        || connector.lookups.iter().any(|lookup| lookup.name == name || lookup.also.value(name).is_some());
+    (typed || told) && !proves(&connector.api.credential, name)
+}
+
+/// Whether a credential is made of this value.
+fn proves(credential: &Placement, name: &str) -> bool {
+    let templates: Vec<&str> = match credential {
+        Placement::Header { value, .. } | Placement::Query { value, .. } => vec![value],
+        Placement::Basic { password, .. } => vec![password],
+        Placement::AwsSigv4 { secret_access_key, session_token, .. } => {
+            std::iter::once(secret_access_key).chain(session_token).map(AsRef::as_ref).collect()
+        }
+        Placement::SignedParameters { secret, .. } => vec![secret],
+        Placement::Path | Placement::Oauth1 => Vec::new(),
+    };
+    templates.into_iter().flat_map(template::placeholders).any(|placeholder| placeholder == name)
 }
 
 impl<'a> AccountRecord<'a> {
     /// What may be shown of an account.
     #[must_use]
     pub fn of(account: &'a Account) -> Self {
-        Self { label: account.label.as_deref(), email: account.email.as_deref() }
+        Self { ids: None, label: account.label.as_deref(), email: account.email.as_deref() }
     }
+
+    /// The same for the app's back end.
+    #[must_use]
+    pub fn for_app(account: &'a Account) -> Self {
+        Self { ids: Some(Ids { id: account.own_id(), tenant: account.tenant.as_deref() }), ..Self::of(account) }
+    }
+}
+
+/// What there is to choose from, by placeholder: `{"cloud_id": [{"value", "label"}…]}`.
+pub fn choices<'a>(lists: impl Iterator<Item = &'a Choices>) -> Value {
+    let one = |found: &Found| json!({ "value": found.value(), "label": found.label });
+    let list = |choices: &Choices| (choices.name.clone(), choices.found.iter().map(one).collect());
+    Value::Object(lists.map(list).collect::<Map<_, _>>())
 }
 
 /// What to call a connection.
@@ -169,8 +259,6 @@ pub fn credential_type(connector: &Connector) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use serde_json::json;
 
     use super::*;
@@ -188,11 +276,17 @@ mod tests {
             identity: Identity::parse("u1", IdentityType::User).ok(),
             identity_label: None,
             name: None,
-            account: Account { id: Some("sub-1".to_owned()), label: None, email: Some("ada@example.com".to_owned()) },
+            account: Account {
+                id: Some("t1/sub-1".to_owned()),
+                tenant: Some("t1".to_owned()),
+                label: None,
+                email: Some("ada@example.com".to_owned()),
+            },
             client: Some(ClientSource::Project),
             client_id: Some("client".to_owned()),
             scopes: vec!["email".to_owned()],
             slots: Vec::new(),
+            requested: vec!["email".to_owned(), "files".to_owned()],
             values: BTreeMap::from([("learnt".to_owned(), "value".to_owned())]),
             tags: vec!["blue".to_owned()],
             active: true,
@@ -214,9 +308,44 @@ mod tests {
             "throughput": { "key": "conn_a1", "limit": 0 },
             "createdAt": 1000, "updatedAt": 2000, "updated": true, "version": "1.0.2", "lastModifiedBy": "system",
             "deleted": false, "tags": ["blue"], "active": true, "deprecated": false, "state": "connected",
-            "account": { "label": null, "email": "ada@example.com" }, "scopes": ["email"], "tokenSlots": [],
+            "account": { "label": null, "email": "ada@example.com" },
+            "scopes": { "requested": ["email", "files"], "granted": ["email"], "missing": ["files"] }, "tokenSlots": [],
         });
         assert_eq!(record, expected);
+    }
+
+    #[test]
+    fn an_apps_back_end_is_told_ids_and_public_values_besides() {
+        let connector: Connector = serde_json::from_value(json!({
+            "name": "Acme",
+            "inputs": [
+                { "name": "site", "label": "Site" },
+                { "name": "user", "label": "User" },
+                { "name": "key", "label": "Key", "secret": true },
+            ],
+            "settings": [{ "name": "host", "label": "Host" }],
+            "captures": { "token_response": { "realm_id": "realm" } },
+            "lookups": [{ "name": "cloud_id", "url": "https://acme.example", "path": "id", "also": { "cloud_url": "url" } }],
+            "api": {
+                "base_url": "https://acme.example",
+                "credential": { "in": "basic", "username": "{user}", "password": "{pass}{key}" },
+            },
+        }))
+        .unwrap();
+        let names =
+            ["site", "user", "key", "host", "pass", "realm_id", "cloud_id", "cloud_url", "client_id", "app_name"];
+        let values = names.map(|name| (name.to_owned(), "v".to_owned()));
+        let connection = Connection { values: BTreeMap::from(values), ..connection() };
+        let told =
+            |connector| serde_json::to_value(Record::for_app(&connection, Health::Connected, connector)).unwrap();
+        let record = told(Some(&connector));
+        assert_eq!(
+            record["account"],
+            json!({ "id": "sub-1", "tenant": "t1", "label": null, "email": "ada@example.com" })
+        );
+        let expected = json!({ "site": "v", "user": "v", "realm_id": "v", "cloud_id": "v", "cloud_url": "v" });
+        assert_eq!(record["values"], expected);
+        assert_eq!(told(None)["values"], json!({}));
     }
 
     #[test]

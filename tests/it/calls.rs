@@ -46,7 +46,7 @@ const fn counts(reads: usize, writes: usize, secrets: usize, rounds: usize, prov
 /// A route, and what it may cost: at first, again, and later.
 type Row = (&'static str, [Counts; 3]);
 
-const TABLE: [Row; 25] = [
+const TABLE: [Row; 27] = [
     ("token", [counts(1, 0, 0, 1, 0), counts(0, 0, 0, 0, 0), counts(1, 0, 0, 1, 0)]),
     ("one-time token", [counts(1, 1, 0, 1, 0), counts(0, 1, 0, 0, 0), counts(1, 1, 0, 1, 0)]),
     ("session", [counts(1, 1, 0, 1, 0), counts(0, 1, 0, 0, 0), counts(1, 1, 0, 1, 0)]),
@@ -81,6 +81,9 @@ const TABLE: [Row; 25] = [
     // the connection says whose client's secret is to be read
     ("passthrough with a renewal", [counts(2, 2, 1, 2, 2), counts(1, 2, 0, 1, 2), counts(2, 2, 1, 2, 2)]),
     ("one connection", [counts(2, 0, 0, 1, 0), counts(1, 0, 0, 1, 0), counts(2, 0, 0, 1, 0)]),
+    ("a connection's choices", [counts(2, 0, 0, 1, 0), counts(1, 0, 0, 1, 0), counts(2, 0, 0, 1, 0)]),
+    // the connection says whose settings are to be read
+    ("a connection's upgrade", [counts(3, 1, 0, 2, 0), counts(1, 1, 0, 1, 0), counts(3, 1, 0, 2, 0)]),
 ];
 
 #[tokio::test]

@@ -46,6 +46,7 @@ fn reads_no_form(route: &Route) -> bool {
             | Operation::CreateCredential
             | Operation::ListWidgetConnectors
             | Operation::UpdateConnection
+            | Operation::UpgradeConnection
             | Operation::UpdateProject
             | Operation::CreateClient
             | Operation::PutCustomConnector

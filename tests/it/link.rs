@@ -18,7 +18,8 @@ pub async fn works_until_it_is_deleted(world: &World, key: &str) {
     let deleted = world.api("DELETE", &format!("/v1/vault/connections/{key}")).send().await;
     let mut receipt = deleted.json();
     assert_eq!(receipt["requestId"].take().as_str(), deleted.header("x-request-id"));
-    let expected = json!({ "id": key, "key": key, "deleted": true, "revocation": "revoked", "requestId": null });
+    let expected =
+        json!({ "id": key, "key": key, "deleted": true, "revocation": "revoked", "ends": "token", "requestId": null });
     assert_eq!((deleted.status, receipt), (200, expected));
     assert_eq!(world.grants(), ["alice revoked"]);
     assert_eq!(world.connections().await, [] as [Value; 0]);
@@ -68,6 +69,7 @@ async fn a_connection_is_listed_with_every_field() {
     let mut row = world.connections().await.remove(0);
     let definition = row["connectionDefinitionId"].take();
     assert!(definition.as_str().unwrap().parse::<u64>().is_ok());
+    let scopes = ["profile", "notes:read", "notes:write"];
     let expected = json!({
         "_id": key, "id": key, "key": key, "platformVersion": "1.0.0", "connectionDefinitionId": null,
         "name": "alice@acme.example", "environment": "test", "platform": "acme",
@@ -75,8 +77,8 @@ async fn a_connection_is_listed_with_every_field() {
         "settings": { "parseWebhookBody": false, "showSecret": false, "allowCustomEvents": false, "oauth": true },
         "throughput": { "key": key, "limit": 0 }, "createdAt": START, "updatedAt": START, "updated": false,
         "version": "1.0.1", "lastModifiedBy": "system", "deleted": false, "tags": [], "active": true, "deprecated": false,
-        "state": "connected", "account": { "label": "Alice Archer", "email": "alice@acme.example" },
-        "scopes": ["profile", "notes:read", "notes:write"], "tokenSlots": [],
+        "state": "connected", "account": { "id": "usr_alice", "tenant": null, "label": "Alice Archer", "email": "alice@acme.example" },
+        "scopes": { "requested": scopes, "granted": scopes, "missing": [] }, "values": {}, "tokenSlots": [],
     });
     assert_eq!(row, expected);
 }

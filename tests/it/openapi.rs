@@ -9,7 +9,7 @@ use shared::{
     id::{ConnectorId, Role},
     protocol::assertion::KeyError,
     routes::{Access, Operation, ROUTES, Voice},
-    store::attempts::State,
+    store::{attempts::State, connections::Choices},
 };
 use yaml_serde::Value;
 
@@ -202,7 +202,10 @@ fn after(error: &Error) -> Option<Error> {
             let label = "Private key".to_owned();
             Error::NoKey { input: "private_key".to_owned(), label, cause: KeyError::NotPem }
         }
-        Error::NoKey { .. } => Error::NeedsReauth,
+        Error::NoKey { .. } => {
+            Error::ChoiceRequired(Box::new(Choices { name: "site".to_owned(), title: None, found: Vec::new() }))
+        }
+        Error::ChoiceRequired(_) => Error::NeedsReauth,
         Error::NeedsReauth => Error::RetryLater { why: "", after: std::time::Duration::from_secs(2) },
         Error::RetryLater { .. } => ProviderError::Timeout.of(&acme()),
         Error::Provider { cause, .. } => match after_provider(cause) {
@@ -224,7 +227,9 @@ fn after_refusal(refusal: Refusal) -> Option<Refusal> {
         Refusal::OriginNotAllowed => Refusal::UserIdRequired,
         Refusal::UserIdRequired => Refusal::IdentityMismatch,
         Refusal::IdentityMismatch => Refusal::WrongAccount,
-        Refusal::WrongAccount => Refusal::UnsupportedApiVersion,
+        Refusal::WrongAccount => Refusal::AccountNotConfirmed,
+        Refusal::AccountNotConfirmed => Refusal::InvalidChoice,
+        Refusal::InvalidChoice => Refusal::UnsupportedApiVersion,
         Refusal::UnsupportedApiVersion => Refusal::UnsupportedCredentialType,
         Refusal::UnsupportedCredentialType => Refusal::InputsRequired,
         Refusal::InputsRequired => Refusal::InvalidInputs,

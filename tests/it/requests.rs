@@ -146,6 +146,7 @@ fn body(operation: Operation, url: &str, world: &World) -> Option<Value> {
         }
         Operation::CompleteCredential => json!({ "code": "unknown", "state": "acme.att_unknown.unknown" }),
         Operation::UpdateConnection => json!({ "name": "Another name" }),
+        Operation::UpgradeConnection => json!({ "scopes": [] }),
         Operation::CreateProject => json!({ "name": "Another project" }),
         Operation::UpdateProject => json!({ "name": "Orbit CRM" }),
         Operation::CreateClient => json!({ "name": "A back end", "roles": ["read"], "environment": "test" }),
@@ -157,13 +158,15 @@ fn body(operation: Operation, url: &str, world: &World) -> Option<Value> {
     })
 }
 
-/// What a good request of somebody who may ask gets. A completion needs a code, which here is unknown.
+/// What a good request of somebody who may ask gets. A completion needs a code, which here is unknown; an upgrade a connection by
+/// consent, which a key is not.
 pub fn is_granted(operation: Operation, answer: &Answer) -> bool {
     match operation {
         Operation::CompleteCredential => answer.refusal() == (400, "invalid_grant".to_owned()),
         // the project does not vouch, and the attempt is none on another device
         Operation::BeginDevice => answer.refusal() == (403, "vouching_required".to_owned()),
         Operation::CollectDevice => answer.refusal() == (404, "attempt_not_found".to_owned()),
+        Operation::UpgradeConnection => answer.refusal() == (400, "unsupported_credential_type".to_owned()),
         _ => matches!(answer.status, 200 | 201),
     }
 }

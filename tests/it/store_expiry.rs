@@ -29,6 +29,7 @@ fn link(world: &World) -> Link {
         return_to: None,
         session: None,
         led_by: shared::store::links::LedBy::Address,
+        upgrade: None,
         created_at: world.hands.now(),
     }
 }

@@ -96,11 +96,12 @@ impl World {
             identity: attempt.identity.clone(),
             identity_label: None,
             name: None,
-            account: Account { id: Some("account-1".to_owned()), label: None, email: None },
+            account: Account { id: Some("account-1".to_owned()), tenant: None, label: None, email: None },
             client: attempt.client.clone(),
             client_id: attempt.client_id.clone(),
             scopes: Vec::new(),
             slots: Vec::new(),
+            requested: Vec::new(),
             values: attempt.values.clone(),
             tags: Vec::new(),
             active: true,
@@ -123,6 +124,7 @@ impl World {
             token_expires_at,
             renew_at: None,
             held_until: now.after(HELD_FOR),
+            choices: None,
         }
     }
 

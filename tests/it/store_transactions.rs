@@ -88,6 +88,7 @@ async fn a_flow_whose_every_write_meets_a_transaction_goes_on() {
         return_to: None,
         session: None,
         led_by: shared::store::links::LedBy::Address,
+        upgrade: None,
         created_at,
     };
     app.links.put(&token, &link).await.unwrap();
@@ -154,6 +155,7 @@ async fn settings_whose_every_write_meets_a_transaction_are_stored() {
         allowed_origins: Vec::new(),
         redirect_uris: Vec::new(),
         vouches_for_users: false,
+        reconnect_other_account: shared::store::settings::OtherAccount::default(),
         created_at: now,
         brand: shared::brand::Brand::default(),
     };

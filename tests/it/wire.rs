@@ -77,10 +77,11 @@ async fn a_credential_is_told_without_its_secret() {
     let key = world.connect_account(Shape::Credentials).await;
     let credential = key.replace("conn_", "cred_");
     let read = world.get(&format!("/credentials/{credential}")).await.json();
+    let scopes = ["profile", "notes:read", "notes:write"];
     let expected = json!({
         "credentialId": credential, "connectionId": key, "connectorId": "acme", "userId": USER, "type": "oauth2", "status": "connected",
-        "name": "alice@acme.example", "environment": "test", "account": { "label": "Alice Archer", "email": "alice@acme.example" },
-        "scopes": ["profile", "notes:read", "notes:write"], "createdAt": world.now(), "updatedAt": world.now(),
+        "name": "alice@acme.example", "environment": "test", "account": { "id": "usr_alice", "tenant": null, "label": "Alice Archer", "email": "alice@acme.example" },
+        "scopes": { "requested": scopes, "granted": scopes, "missing": [] }, "createdAt": world.now(), "updatedAt": world.now(),
     });
     assert_eq!(read, expected);
     assert_eq!(world.get(&format!("/users/{USER}/credentials")).await.json()["data"], json!([expected]));

@@ -27,6 +27,7 @@ pub struct Wanted {
     order: Option<u32>,
     scopes: Option<Vec<String>>,
     second_scopes: Option<Vec<String>>,
+    optional_scopes: Option<Vec<String>>,
     authorization_params: BTreeMap<String, String>,
     settings: BTreeMap<String, Option<ClientSecret>>,
     callback: Option<Callback>,
@@ -119,6 +120,7 @@ impl Decision {
             order: wanted.order.unwrap_or(usual.order),
             scopes: wanted.scopes,
             second_scopes: wanted.second_scopes,
+            optional_scopes: wanted.optional_scopes,
             authorization_params: wanted.authorization_params,
             settings,
             secret_settings: BTreeSet::new(), // as they stand when they are stored
@@ -221,7 +223,9 @@ fn must_fit(wanted: &Wanted, oauth2: &OAuth2) -> Result<(), Error> {
             && !scope.contains(' ')
             && separators.iter().flatten().all(|separator| !scope.contains(separator.as_ref()))
     };
-    for (field, scopes) in [("scopes", &wanted.scopes), ("second_scopes", &wanted.second_scopes)] {
+    let Wanted { scopes, second_scopes, optional_scopes, .. } = wanted;
+    for (field, scopes) in [("scopes", scopes), ("second_scopes", second_scopes), ("optional_scopes", optional_scopes)]
+    {
         if scopes.iter().any(|scopes| scopes.len() > 200 || !scopes.iter().all(is_scope)) {
             return Err(Error::invalid(format!(
                 "{field} is a list of at most 200 scopes, each a text of its own without spaces or separators"

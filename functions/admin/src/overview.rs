@@ -34,6 +34,7 @@ pub struct Overview<'a> {
     /// In place of the connector's own; null means those.
     scopes: Option<Vec<String>>,
     second_scopes: Option<Vec<String>>,
+    optional_scopes: Option<Vec<String>>,
     authorization_params: BTreeMap<String, String>,
     settings: BTreeMap<String, String>,
     /// Whether each of the settings that are secret is set, where they are taken from.
@@ -71,6 +72,7 @@ impl<'a> Overview<'a> {
             order: settings.order,
             scopes: settings.scopes,
             second_scopes: settings.second_scopes,
+            optional_scopes: settings.optional_scopes,
             authorization_params: settings.authorization_params,
             settings: settings.settings,
             secret_settings: data

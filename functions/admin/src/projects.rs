@@ -9,7 +9,7 @@ use shared::{
     http::{Request, Response},
     id::{Environment, ProjectId},
     label::{LONGEST, Unfit, must_be_label},
-    store::settings::Project,
+    store::settings::{OtherAccount, Project},
 };
 
 use crate::{
@@ -41,6 +41,8 @@ struct New {
     #[serde(default)]
     vouches_for_users: bool,
     #[serde(default)]
+    reconnect_other_account: OtherAccount,
+    #[serde(default)]
     brand: Dress,
 }
 
@@ -51,6 +53,7 @@ struct Change {
     allowed_origins: Option<Origins>,
     redirect_uris: Option<RedirectUris>,
     vouches_for_users: Option<bool>,
+    reconnect_other_account: Option<OtherAccount>,
     brand: Option<Dress>,
 }
 
@@ -78,6 +81,7 @@ pub async fn create(app: &App, request: &Request) -> Result<Response, Error> {
         allowed_origins: new.allowed_origins.0,
         redirect_uris: new.redirect_uris.0,
         vouches_for_users: new.vouches_for_users,
+        reconnect_other_account: new.reconnect_other_account,
         brand: new.brand.brand(),
         created_at: app.clock.now(),
     };
@@ -125,6 +129,9 @@ impl Change {
         if let Some(vouches) = self.vouches_for_users {
             project.vouches_for_users = vouches;
         }
+        if let Some(other) = self.reconnect_other_account {
+            project.reconnect_other_account = other;
+        }
         if let Some(dress) = &self.brand {
             project.brand = dress.brand();
         }
@@ -138,6 +145,7 @@ fn record(project: &Project) -> Value {
         "allowed_origins": project.allowed_origins,
         "redirect_uris": project.redirect_uris,
         "vouches_for_users": project.vouches_for_users,
+        "reconnect_other_account": project.reconnect_other_account,
         "brand": project.brand,
         "environments": [Environment::Test, Environment::Live],
         "created_at": project.created_at.secs(),

@@ -12,7 +12,7 @@ use shared::{
     http::{Params, Request, Response},
     id::{AttemptId, ConnectorId, Role},
     record::credential_type,
-    store::attempts::Shape,
+    store::{attempts::Shape, connections::Chosen},
     subject::Subject,
 };
 
@@ -26,6 +26,9 @@ struct Wanted {
     redirect_uri: Option<String>,
     #[serde(default)]
     credentials: BTreeMap<String, String>,
+    /// Which of several is meant that a key reaches, by placeholder.
+    #[serde(default)]
+    choose: Chosen,
 }
 
 /// For `oauth2` and `oauth1` answers `{"oauthUrl", "credentialId"}`; for any other type verifies the credentials, connects at once and
@@ -48,7 +51,7 @@ pub async fn create(app: &App, request: &Request) -> Result<Response, Error> {
         return authorize(app, &caller, &connector, subject, wanted).await;
     }
     must_fit(credential_type, &connector)?;
-    connect(app, &caller, &connector, subject, wanted.credentials).await
+    connect(app, &caller, &connector, subject, wanted).await
 }
 
 async fn authorize(
@@ -77,7 +80,7 @@ async fn connect(
     caller: &Caller,
     connector: &ConnectorInUse<'_>,
     subject: Subject,
-    given: BTreeMap<String, String>,
+    Wanted { credentials: given, choose, .. }: Wanted,
 ) -> Result<Response, Error> {
     let (values, secrets) = connector
         .values(&given, &caller.project.name)
@@ -86,7 +89,8 @@ async fn connect(
     let now = app.clock.now();
     let attempt =
         app.attempt(connector, asked(caller, subject, shape, given), AttemptId::random(&app.random), &values, now);
-    let grant = app.typed_grant(connector, &attempt, secrets).await?;
+    let grant = app.typed_grant(connector, &attempt, secrets, &choose).await?;
+    grant.must_wait_for_nothing()?;
     app.connections.create(&app.settings, &grant.connection, &grant.sealed, grant.times()).await?;
     let key = &grant.connection.key;
     let answer = json!({ "connectionId": key, "credentialId": key.credential_id(), "status": "connected" });

@@ -238,6 +238,7 @@ impl<'a> Page<'a> {
             return_to,
             session: Some(bearer.digest().as_str().to_owned()),
             led_by: LedBy::Page { proven },
+            upgrade: None,
             created_at: now,
         };
         let (token, browser) = (Bearer::random(&app.random), Bearer::random(&app.random));

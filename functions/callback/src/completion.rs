@@ -1,5 +1,6 @@
 //! `POST /connectors/{connector}/credentials/callback`: the app redeems the code that came through the browser.
 
+use serde::Deserialize;
 use serde_json::json;
 use shared::{
     app::App,
@@ -11,15 +12,25 @@ use shared::{
     store::{
         Claimer,
         attempts::{Completion, Progress, State, Status},
-        connections::Completer,
+        connections::{Chosen, Completer},
     },
     subject::Subject,
 };
 
+/// The part of the request that is not flat.
+#[derive(Default, Deserialize)]
+struct Wanted {
+    /// What the app chose of several that the account reaches, by placeholder.
+    #[serde(default)]
+    choose: Chosen,
+}
+
 /// Redeems a completion code: `{"code", "state", "userId"}` in, the connection out. Everything is checked before the code is
-/// used up, so a mistake costs nothing; the claim is one transaction with the connection.
+/// used up, so a mistake costs nothing; the claim is one transaction with the connection. Where something has to be chosen first,
+/// the answer names what there is, and the same code goes with the choice.
 pub async fn redeem(app: &App, request: &Request) -> Result<Response, Error> {
     let form = request.form()?;
+    let wanted: Wanted = if request.has_json() { request.json()? } else { Wanted::default() };
     let code = digest(form.required("code")?);
     let state = State::parse(form.required("state")?).ok_or_else(unknown)?;
     let named = Subject::from_params(&form)?.identity;
@@ -53,7 +64,7 @@ pub async fn redeem(app: &App, request: &Request) -> Result<Response, Error> {
         }
         app.connections.find(&attempt.connection).await?.ok_or(Error::NotFound(Missing::Connection))?;
     } else {
-        let held = held?.ok_or_else(unknown)?;
+        let held = app.choose(held?.ok_or_else(unknown)?, &wanted.choose).await?;
         let by = Completer::App { code, claimer: &claimer };
         let completed = app.complete(&held, attempt.reconnect, &by).await;
         completed.map_err(|error| if matches!(error, Error::AlreadyUsed) { unknown() } else { error })?;

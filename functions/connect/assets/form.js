@@ -36,6 +36,24 @@ export function narrow(root, changed = () => {}) {
   show()
 }
 
+/** A long list to choose one from: shows what fits as somebody types. What is chosen stays in sight. */
+export function sift(line) {
+  const input = line.querySelector('input')
+  const list = line.parentElement
+  const options = [...list.querySelectorAll('[data-option]')]
+  const nothing = list.querySelector('[data-nothing]')
+  line.hidden = false
+  input.addEventListener('input', () => {
+    const wanted = input.value.trim().toLowerCase()
+    for (const option of options) {
+      option.hidden = !option.dataset.option.includes(wanted) && !option.querySelector('input').checked
+    }
+    nothing.hidden = options.some((option) => !option.hidden)
+  })
+  // what is looked for is no answer
+  input.addEventListener('keydown', (event) => event.key === 'Enter' && event.preventDefault())
+}
+
 /** A secret can be looked at by who types it, to see whether it was copied whole. */
 export function reveal(button) {
   const input = document.getElementById(button.dataset.reveals)

@@ -1,6 +1,6 @@
 // What the pages do beyond a plain one. Every part looks for its own element, and every page works without it.
 
-import { narrow, reveal } from './form.js'
+import { narrow, reveal, sift } from './form.js'
 
 const all = (selector) => document.querySelectorAll(selector)
 
@@ -68,6 +68,7 @@ for (const form of all('form[data-narrow]')) {
   narrow(document, remember)
 }
 all('[data-reveals]').forEach(reveal)
+all('[data-sift]').forEach(sift)
 all('[data-sleeps]').forEach(wake)
 all('[data-outcome]').forEach(tell)
 all('[data-when-done]').forEach(relay)

@@ -4,17 +4,19 @@ use askama::Template;
 use shared::{
     app::App,
     error::{Error, Missing, Refusal},
-    flow::finish::Ending,
-    http::{Request, Response, form},
+    flow::{complete::exchange, finish::Ending},
+    http::{Params, Request, Response, form},
     id::AttemptId,
     page::{self, Frame},
     secret::{Bearer, digest},
     store::{
         attempts::{Attempt, Completion, Progress, Status, cookie_name},
-        connections::Held,
+        connections::{Account, Held},
         settings::Key,
     },
 };
+
+use crate::picker::{Picker, chosen};
 
 #[derive(Template)]
 #[template(path = "confirm.html")]
@@ -23,10 +25,27 @@ struct ConfirmForm<'a> {
     app_name: &'a str,
     id: &'a str,
     name: &'a str,
-    account: &'a str,
+    /// Left out as long as it hangs on what is chosen.
+    account: Option<&'a str>,
+    /// The account in whose place it comes, and what says that the person saw both.
+    exchanged: Option<(&'a str, &'a str)>,
     for_whom: &'a str,
     attempt: &'a str,
     form_token: &'a str,
+    picker: Option<&'a Picker>,
+}
+
+/// What is asked where nothing has to be confirmed.
+#[derive(Template)]
+#[template(path = "pick.html")]
+struct PickForm<'a> {
+    frame: &'a Frame,
+    app_name: &'a str,
+    id: &'a str,
+    name: &'a str,
+    attempt: &'a str,
+    form_token: &'a str,
+    picker: &'a Picker,
 }
 
 /// An attempt in the browser that it belongs to.
@@ -50,43 +69,98 @@ impl Own {
         Ok(Self { progress, cookie })
     }
 
+    /// Whether it is this browser's to go on: nothing is asked here where the app completes it.
     fn waits_for_the_person(&self) -> bool {
-        self.progress.status == Status::Held && self.progress.attempt.completion == Completion::PersonConfirms
+        self.progress.status == Status::Held && self.progress.attempt.completion != Completion::AppVouches
     }
 }
 
-/// Asks the person: names app, connector, the account consented with, and for whom.
+/// Asks the person: names app, connector, the account consented with, and for whom; and what is to be chosen. Where the attempt was
+/// bound at its start only that is asked, or that another account is meant; if there is nothing of either, it is completed.
 pub async fn page(app: &App, request: &Request) -> Result<Response, Error> {
     let own = Own::of(app, request).await?;
+    let attempt = &own.progress.attempt;
     if !own.waits_for_the_person() {
         return app.end(&own.progress, Ending::of(&own.progress, &own.cookie)).await;
     }
-    let attempt = &own.progress.attempt;
-    if attempt.reconnect
-        && let Some(held) = app.connections.held(&attempt.id).await?
-        && let Err(error) = app.must_be_completable(&held, true).await
-    {
-        let ending = refused(app, &own, error).await?;
+    let held = app.connections.held(&attempt.id).await?;
+    let exchanged = match &held {
+        Some(held) => app.exchanged_account(held, attempt.reconnect).await,
+        None => Ok(None),
+    };
+    let exchanged = match exchanged {
+        Ok(exchanged) => exchanged,
+        Err(error) => return app.end(&own.progress, refused(app, &own, error).await?).await,
+    };
+    let asks = exchanged.is_some() || held.as_ref().is_some_and(|held| held.choices.is_some());
+    if attempt.completion == Completion::BoundAtStart && !asks {
+        let ending = app.complete_in_browser(attempt, held, &own.cookie).await?;
         return app.end(&own.progress, ending).await;
     }
+    ask(app, request, &own, (held.as_ref(), exchanged.as_ref()), false).await
+}
+
+/// The page, with what is wrong with what was sent.
+async fn ask(
+    app: &App,
+    request: &Request,
+    own: &Own,
+    (held, exchanged): (Option<&Held>, Option<&Account>),
+    fault: bool,
+) -> Result<Response, Error> {
+    let attempt = &own.progress.attempt;
     let connector = app.connector_data(&attempt.project, &attempt.connector).await?;
     // the address too, so that the form leads where it should
     let keys = [Key::Project(attempt.project.clone()), Key::Deployment];
     let project = app.settings.read(&keys, app.clock.now()).await?.project(&attempt.project)?;
     let frame = Frame::of(app, request).dressed(&project.ok_or(Error::NotFound(Missing::Project))?);
-    let account = own.progress.account.clone().filter(|account| !account.is_empty());
+    let alone = attempt.completion == Completion::BoundAtStart;
+    let picker = Picker::of(frame.t, held, alone, fault);
+    let form_token = form::token(own.cookie.expose(), &purpose(attempt));
+    if let (true, Some(picker)) = (alone, &picker) {
+        let template = PickForm {
+            frame: &frame,
+            app_name: &attempt.app_name,
+            id: attempt.connector.as_str(),
+            name: &connector.name,
+            attempt: attempt.id.as_str(),
+            form_token: &form_token,
+            picker,
+        };
+        return Ok(frame.show(&template, page::NOBODY));
+    }
+    let granted = held.map(|held| &held.connection.account);
+    let told = granted.and_then(Account::name).map(str::to_owned);
+    let untold = || picker.is_none().then(|| frame.t.account_untold());
     let (label, identity) = (attempt.identity_label.as_deref(), attempt.identity.as_ref());
+    let exchanged = exchanged.zip(granted).and_then(|(old, new)| Some((names(old, new), exchange(old, new)?)));
+    let (before, account) = match &exchanged {
+        Some(((old, new), word)) => (Some((old.as_str(), word.as_str())), Some(new.clone())),
+        None => (None, told.or_else(untold)),
+    };
     let template = ConfirmForm {
         frame: &frame,
         app_name: &attempt.app_name,
         id: attempt.connector.as_str(),
         name: &connector.name,
-        account: &account.unwrap_or_else(|| frame.t.account_untold()),
+        account: account.as_deref(),
+        exchanged: before,
         for_whom: &page::for_whom(frame.t, label, identity, &attempt.app_name),
         attempt: attempt.id.as_str(),
-        form_token: &form::token(own.cookie.expose(), &purpose(attempt)),
+        form_token: &form_token,
+        picker: picker.as_ref(),
     };
     Ok(frame.show(&template, page::NOBODY))
+}
+
+/// What to call two accounts: one person's at two tenants have one name.
+fn names(old: &Account, new: &Account) -> (String, String) {
+    let alike = old.name() == new.name();
+    let name = |account: &Account| {
+        let (name, tenant) = (account.name().unwrap_or_default(), account.tenant.as_deref().or(account.own_id()));
+        tenant.filter(|_| alike).map_or_else(|| name.to_owned(), |tenant| format!("{name} ({tenant})"))
+    };
+    (name(old), name(new))
 }
 
 fn purpose(attempt: &Attempt) -> String {
@@ -109,11 +183,49 @@ pub async fn decide(app: &App, request: &Request) -> Result<Response, Error> {
         ));
     }
     let ending = match form.required("decision")? {
-        "confirm" => app.complete_in_browser(attempt, held?, &own.cookie).await?,
+        "confirm" => match settled(app, held?, &form).await? {
+            Settled::Whole(held) => {
+                let agreed = form.one("exchange")?;
+                app.complete_in_browser_agreeing(attempt, held, &own.cookie, agreed).await?
+            }
+            Settled::Further => Ending::Held(None),
+            Settled::Unfit(held) => {
+                let page = ask(app, request, &own, (Some(&held), None), true).await?;
+                return Ok(Response { status: 422, ..page });
+            }
+        },
         "cancel" => cancel(app, &own).await?,
         _ => return Err(Error::invalid("decision is confirm or cancel")),
     };
     Ok(after_form(app.end(&own.progress, ending).await?, &base_url, attempt))
+}
+
+/// What became of a grant that waited for a choice.
+enum Settled {
+    /// It waits for nothing.
+    Whole(Option<Held>),
+    /// There is more to be asked, or the account to be shown that hung on the choice.
+    Further,
+    /// Nothing was chosen, or nothing of what there is.
+    Unfit(Held),
+}
+
+async fn settled(app: &App, held: Option<Held>, form: &Params) -> Result<Settled, Error> {
+    let Some(before) = held else { return Ok(Settled::Whole(None)) };
+    if before.choices.is_none() {
+        return Ok(Settled::Whole(Some(before)));
+    }
+    match app.choose(before.clone(), &chosen(form, &before)?).await {
+        Ok(after) if after.choices.is_some() => Ok(Settled::Further),
+        Ok(after) if before.connection.account.name().is_none() && after.connection.account.id.is_some() => {
+            Ok(Settled::Further)
+        }
+        Ok(after) => Ok(Settled::Whole(Some(after))),
+        Err(Error::ChoiceRequired(_) | Error::Refused { code: Refusal::InvalidChoice, .. }) => {
+            Ok(Settled::Unfit(before))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// The grant of the attempt that the path names.

@@ -64,6 +64,7 @@ pub async fn page(app: &App, request: &Request, edit: bool) -> Result<Response, 
 
 async fn first_page(app: &App, request: &Request, visit: &Visit, edit: bool) -> Result<Response, Error> {
     let connector = connector(app, request, &visit.link).await?;
+    let edit = edit || visit.link.upgrade.is_some();
     let renewed = if edit { Some(existing(app, &visit.link, &connector.id).await?) } else { None };
     form_page(app, request, visit, &connector, renewed.as_ref(), &Typed::default()).await
 }
@@ -76,7 +77,7 @@ pub async fn submit(app: &App, request: &Request) -> Result<Response, Error> {
     form::must_be_ours(request, &form, visit.cookie.expose(), &visit.purpose(), &base_url)?;
 
     let connector = connector(app, request, &visit.link).await?;
-    let edit = form.one("edit")?.is_some();
+    let edit = form.one("edit")?.is_some() || visit.link.upgrade.is_some();
     let renewed = if edit { Some(existing(app, &visit.link, &connector.id).await?) } else { None };
     let given = typed(&connector, &form)?;
     if !fields::are_whole(&connector, &given) {
@@ -189,8 +190,12 @@ async fn connector<'a>(app: &'a App, request: &Request, link: &Link) -> Result<C
     Ok(connector)
 }
 
-/// The newest connection of this owner to this provider: the one to renew.
+/// The connection to renew: the one that the link was made for, else the owner's newest to this provider.
 async fn existing(app: &App, link: &Link, connector: &ConnectorId) -> Result<Connection, Error> {
+    if let Some(upgrade) = &link.upgrade {
+        let stored = app.connections.find(&upgrade.connection).await?;
+        return stored.map(|stored| stored.connection).ok_or(Error::NotFound(Missing::Connection));
+    }
     let owned = app.connections.of_owner(&link.project, link.environment, link.identity.as_ref()).await?;
     let newest = owned.into_iter().rev().find(|(connection, _)| connection.connector == *connector);
     newest.map(|(connection, _)| connection).ok_or(Error::NotFound(Missing::Connection))

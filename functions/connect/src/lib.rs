@@ -6,6 +6,7 @@ mod confirmation;
 mod connecting;
 mod frame;
 mod outcome;
+mod picker;
 mod status;
 mod visit;
 

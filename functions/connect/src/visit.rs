@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use shared::{
     app::App,
     error::Error,
-    flow::begin::Asked,
+    flow::begin::{Asked, Reconnect},
     http::{Request, Response, cookie, failure},
     routes::Voice,
     secret::{Bearer, Digest},
@@ -85,11 +85,16 @@ impl Visit {
                 LedBy::Address => Shape::Link { return_to, link: Some(self.name.as_str().to_owned()) },
                 LedBy::Page { .. } => Shape::Page { return_to },
             },
-            reconnect: renewed.map(|renewed| renewed.key.clone()),
+            reconnect: renewed.map(|renewed| self.reconnect(renewed)),
             session: link.session.clone(),
             name: None,
             given,
         }
+    }
+
+    fn reconnect(&self, renewed: &Connection) -> Reconnect {
+        let further = self.link.upgrade.iter().flat_map(|upgrade| &upgrade.scopes);
+        Reconnect { key: renewed.key.clone(), scopes: renewed.requested.iter().chain(further).cloned().collect() }
     }
 
     /// What completes it.

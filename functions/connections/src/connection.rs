@@ -1,7 +1,9 @@
 //! Connections: listed, read, changed, deleted. One of another project or environment is not there.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use shared::{
     app::App,
     caller::Caller,
@@ -10,8 +12,9 @@ use shared::{
     http::{Params, Request, Response},
     id::{ConnectionKey, IdentityType, Role},
     label::{LONGEST, must_be_label},
-    record::Record,
-    store::connections::{Connection, Health, Stored},
+    protocol::connector::{Connector, RevokeEffect},
+    record::{self, Record},
+    store::connections::{Chosen, Connection, Health, Stored},
     subject::Subject,
 };
 
@@ -30,9 +33,35 @@ pub async fn list(app: &App, request: &Request) -> Result<Response, Error> {
     let mut connections = of_subject(app, &caller, &query).await?;
     connections.retain(|(connection, _)| wanted.is_none_or(|wanted| connection.connector.as_str() == wanted));
 
-    let mut answer = paging.answer(&connections, |(connection, health)| Record::of(connection, *health), request);
+    let known = Known::of(app, &caller, &connections).await?;
+    let record = |(connection, health): &'_ (Connection, Health)| {
+        json!(Record::for_app(connection, *health, known.connector(connection)))
+    };
+    let mut answer = paging.answer(&connections, record, request);
     answer["consistency"] = "eventual".into();
     Ok(Response::json(&answer))
+}
+
+/// The connectors of a list: a project's own are read once, and only if there are any.
+struct Known<'a> {
+    app: &'a App,
+    customs: Vec<Connector>,
+}
+
+impl<'a> Known<'a> {
+    async fn of(app: &'a App, caller: &Caller, listed: &[(Connection, Health)]) -> Result<Self, Error> {
+        let built_in = |connection: &Connection| app.catalog.connector(connection.connector.as_str()).is_some();
+        let customs = match listed.iter().all(|(connection, _)| built_in(connection)) {
+            true => Vec::new(),
+            false => app.settings.customs(&caller.project.id).await?,
+        };
+        Ok(Self { app, customs })
+    }
+
+    fn connector(&self, connection: &Connection) -> Option<&Connector> {
+        let id = connection.connector.as_str();
+        self.app.catalog.connector(id).or_else(|| self.customs.iter().find(|custom| custom.id == id))
+    }
 }
 
 async fn of_subject(app: &App, caller: &Caller, query: &Params) -> Result<Vec<(Connection, Health)>, Error> {
@@ -51,12 +80,22 @@ async fn of_subject(app: &App, caller: &Caller, query: &Params) -> Result<Vec<(C
 /// One connection, as it stands now.
 pub async fn read(app: &App, request: &Request) -> Result<Response, Error> {
     let stored = named(app, request, &[Role::Read, Role::Connect]).await?;
-    Ok(Response::json(&Record::of(&stored.connection, stored.health)))
+    told(app, &stored.connection, stored.health).await
+}
+
+/// A connection as its app's back end is told of it.
+async fn told(app: &App, connection: &Connection, health: Health) -> Result<Response, Error> {
+    let connector = match app.connector_data(&connection.project, &connection.connector).await {
+        Ok(connector) => Some(connector),
+        Err(Error::NotFound(_)) => None, // a connection can outlive its connector by a moment
+        Err(error) => return Err(error),
+    };
+    Ok(Response::json(&Record::for_app(connection, health, connector.as_deref())))
 }
 
 /// The caller's connection that the path names. Caller and connection are read in one round; nothing is told of what is not
 /// theirs.
-async fn named(app: &App, request: &Request, roles: &'static [Role]) -> Result<Stored, Error> {
+pub async fn named(app: &App, request: &Request, roles: &'static [Role]) -> Result<Stored, Error> {
     let key = ConnectionKey::parse(request.param("id")?);
     let find = async {
         match &key {
@@ -76,19 +115,48 @@ struct Change {
     name: Option<String>,
     tags: Option<Vec<String>>,
     active: Option<bool>,
+    /// What is chosen of several that the account reaches, by placeholder.
+    choose: Option<Chosen>,
 }
 
-/// Changes what the body names and leaves the rest. An inactive connection stays, and passthrough refuses it.
-pub async fn update(app: &App, request: &Request) -> Result<Response, Error> {
-    let key = named(app, request, &[Role::Connect]).await?.connection.key;
+/// Changes what the body names and leaves the rest. An inactive connection stays, and passthrough refuses it. What is chosen is
+/// looked up at the provider first: of what that does not offer, nothing is changed.
+pub async fn update(app: &Arc<App>, request: &Request) -> Result<Response, Error> {
+    let stored = named(app, request, &[Role::Connect]).await?;
     let change: Change = request.json()?;
     change.must_fit()?;
+    let key = stored.connection.key.clone();
+    if let Some(chosen) = &change.choose {
+        let switched = app.switch(stored, chosen, request.deadline).await?;
+        if change.is_of_the_choice_alone() {
+            return told(app, &switched, Health::Connected).await;
+        }
+    }
     let changed = app.connections.update(&key, app.clock.now(), |connection| change.apply(connection)).await?;
     let (connection, health) = changed.ok_or(Error::NotFound(Missing::Connection))?;
-    Ok(Response::json(&Record::of(&connection, health)))
+    told(app, &connection, health).await
+}
+
+/// What can be chosen for a connection, and what is: asked at the provider just now.
+pub async fn choices(app: &Arc<App>, request: &Request) -> Result<Response, Error> {
+    let stored = named(app, request, &[Role::Connect]).await?;
+    let offers = app.offers(stored, request.deadline).await?;
+    let chosen: Map<_, _> = offers.iter().map(|offer| (offer.choices.name.clone(), json!(offer.chosen))).collect();
+    let titles: Map<_, _> =
+        offers.iter().map(|offer| (offer.choices.name.clone(), json!(offer.choices.title))).collect();
+    Ok(Response::json(&json!({
+        "choices": record::choices(offers.iter().map(|offer| &offer.choices)),
+        "chosen": chosen,
+        "titles": titles,
+        "requestId": request.request_id,
+    })))
 }
 
 impl Change {
+    fn is_of_the_choice_alone(&self) -> bool {
+        self.name.is_none() && self.tags.is_none() && self.active.is_none()
+    }
+
     fn must_fit(&self) -> Result<(), Error> {
         if let Some(name) = &self.name {
             must_be_label(name, LONGEST).map_err(|unfit| Error::invalid(format!("name {unfit}")))?;
@@ -122,7 +190,7 @@ pub async fn delete(app: &App, request: &Request) -> Result<Response, Error> {
     let connection = stored.connection.clone();
     let revocation =
         app.delete_connection(stored, request.deadline).await?.ok_or(Error::NotFound(Missing::Connection))?;
-    Ok(Response::json(&receipt(&connection, revocation, request)))
+    Ok(Response::json(&receipt(app, &connection, revocation, request).await))
 }
 
 /// The caller's connection of this key, if there is one.
@@ -135,15 +203,28 @@ fn is_own(caller: &Caller, Stored { connection, .. }: &Stored) -> bool {
     connection.project == caller.project.id && connection.environment == caller.environment
 }
 
-/// What became of a deleted connection and its grant.
-pub fn receipt(connection: &Connection, revocation: Revocation, request: &Request) -> Value {
+/// What became of a deleted connection and its grant. `ends` says how much a revocation ends at the provider: where that is this
+/// token alone, the app stays in the list that the person sees there.
+pub async fn receipt(app: &App, connection: &Connection, revocation: Revocation, request: &Request) -> Value {
     json!({
         "id": connection.key,
         "key": connection.key,
         "deleted": true,
         "revocation": revocation,
+        "ends": ends(app, connection, revocation).await,
         "requestId": request.request_id,
     })
+}
+
+async fn ends(app: &App, connection: &Connection, revocation: Revocation) -> Option<RevokeEffect> {
+    match revocation {
+        Revocation::Revoked | Revocation::Queued => {
+            // the connection is gone already: what is not known is not said
+            let connector = app.connector_data(&connection.project, &connection.connector).await.ok()?;
+            connector.revoke.as_ref().map(|revoke| revoke.effect)
+        }
+        Revocation::KeptSharedGrant | Revocation::NotSupported | Revocation::Forgotten | Revocation::Failed => None,
+    }
 }
 
 #[cfg(test)]

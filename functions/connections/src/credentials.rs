@@ -9,7 +9,7 @@ use shared::{
     http::{Request, Response},
     id::{ConnectionKey, ConnectorId, Environment, Identity, IdentityType, Role},
     protocol::connector::Connector,
-    record::{self, AccountRecord},
+    record::{self, AccountRecord, Scopes},
     store::connections::{Connection, Health},
 };
 
@@ -33,7 +33,7 @@ struct Credential<'a> {
     name: &'a str,
     environment: Environment,
     account: AccountRecord<'a>,
-    scopes: &'a [String],
+    scopes: Scopes<'a>,
     created_at: Timestamp,
     updated_at: Timestamp,
 }
@@ -74,8 +74,8 @@ impl<'a> Credential<'a> {
             status: health.as_str(),
             name: record::name(connection),
             environment: connection.environment,
-            account: AccountRecord::of(&connection.account),
-            scopes: &connection.scopes,
+            account: AccountRecord::for_app(&connection.account),
+            scopes: Scopes::of(connection),
             created_at: connection.created_at,
             updated_at: connection.updated_at,
         }

@@ -11,6 +11,7 @@ mod connection;
 mod credentials;
 mod monogram;
 mod paging;
+mod upgrade;
 mod users;
 mod widget;
 
@@ -35,6 +36,8 @@ impl Handler for Connections {
             Operation::ListConnections => connection::list(app, request).await,
             Operation::ReadConnection => connection::read(app, request).await,
             Operation::UpdateConnection => connection::update(app, request).await,
+            Operation::ListChoices => connection::choices(app, request).await,
+            Operation::UpgradeConnection => upgrade::link(app, request).await,
             Operation::DeleteConnection => connection::delete(app, request).await,
             Operation::ListUserCredentials => credentials::list(app, request).await,
             Operation::ReadCredential => credentials::read(app, request).await,

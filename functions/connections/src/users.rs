@@ -59,7 +59,7 @@ async fn end(app: &App, caller: &Caller, request: &Request, sharing: Vec<Connect
         let Some(stored) = own(app, caller, Some(connection.key)).await? else { continue };
         let connection = stored.connection.clone();
         if let Some(revocation) = app.delete_connection(stored, request.deadline).await? {
-            receipts.push(receipt(&connection, revocation, request));
+            receipts.push(receipt(app, &connection, revocation, request).await);
         }
     }
     Ok(receipts)

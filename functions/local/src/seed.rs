@@ -91,6 +91,7 @@ impl Demo {
                 allowed_origins: vec![origin.clone()],
                 redirect_uris: redirect_uris.clone(),
                 vouches_for_users: false,
+                reconnect_other_account: shared::store::settings::OtherAccount::default(),
                 brand: shared::brand::Brand::default(),
                 created_at: now,
             };

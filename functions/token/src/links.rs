@@ -129,6 +129,7 @@ fn link(app: &App, caller: &Caller, subject: &Subject) -> Link {
         return_to: None,
         session: None,
         led_by: LedBy::Address,
+        upgrade: None,
         created_at: app.clock.now(),
     }
 }

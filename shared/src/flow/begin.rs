@@ -30,13 +30,21 @@ pub struct Asked<'a> {
     /// How it was started.
     pub shape: Shape,
     /// The connection to renew, where there is one.
-    pub reconnect: Option<ConnectionKey>,
+    pub reconnect: Option<Reconnect>,
     /// The digest of the session that may ask for the outcome.
     pub session: Option<String>,
     /// How the person wants the connection to be called.
     pub name: Option<String>,
     /// What the person typed.
     pub given: BTreeMap<String, String>,
+}
+
+/// A connection that is renewed.
+pub struct Reconnect {
+    /// Its key.
+    pub key: ConnectionKey,
+    /// Scopes to ask for beside the usual ones, as far as the operator allows: what was asked for it before, and an upgrade's.
+    pub scopes: Vec<String>,
 }
 
 /// An attempt that has begun.
@@ -111,7 +119,8 @@ impl App {
         let state = State::random(&connector.id, &id, &self.random);
         let callback = connector.callback();
         let redirect_uri = connector.redirect_uri(&base_url);
-        let way = self.way(connector, client_id, &redirect_uri, &values)?;
+        let further: Vec<String> = asked.reconnect.iter().flat_map(|renewed| renewed.scopes.clone()).collect();
+        let way = self.way(connector, client_id, &redirect_uri, &values, &further)?;
 
         let mut attempt = self.attempt(connector, asked, id, &values, now);
         attempt.completion = completion.unwrap_or(attempt.completion);
@@ -150,7 +159,7 @@ impl App {
             shape: asked.shape,
             name: asked.name,
             reconnect: asked.reconnect.is_some(),
-            connection: asked.reconnect.unwrap_or_else(|| ConnectionKey::random(&self.random)),
+            connection: asked.reconnect.map_or_else(|| ConnectionKey::random(&self.random), |renewed| renewed.key),
             client: connector.operator(),
             client_id: connector.client.as_ref().map(|(_, client_id)| client_id.clone()),
             authorization_url: String::new(),

@@ -5,11 +5,11 @@ use crate::{
     error::{Error, Missing, Refusal},
     flow::finish::{Ending, completion_code},
     id::{Environment, Identity, ProjectId},
-    secret::Bearer,
+    secret::{Bearer, digest},
     store::{
         attempts::{Attempt, Status},
-        connections::{Beside, Completer, Connection, Held, Renewal},
-        settings::Key,
+        connections::{Account, Beside, Completer, Connection, Held, Renewal},
+        settings::{Key, OtherAccount},
     },
 };
 
@@ -21,22 +21,60 @@ impl App {
     /// renew a connection with another account, is treated as one that nobody claims: forgotten and revoked, and the attempt
     /// says why.
     pub async fn complete(&self, held: &Held, reconnect: bool, by: &Completer<'_>) -> Result<Connection, Error> {
+        self.complete_agreeing(held, reconnect, by, None).await
+    }
+
+    /// The same where the person may have agreed to an exchange of accounts: [`exchange`] names the two that were shown.
+    pub async fn complete_agreeing(
+        &self,
+        held: &Held,
+        reconnect: bool,
+        by: &Completer<'_>,
+        agreed: Option<&str>,
+    ) -> Result<Connection, Error> {
+        held.must_wait_for_nothing()?;
         let completed = if reconnect {
-            self.reconnect(held, by).await
+            self.reconnect(held, by, agreed).await
         } else {
             self.connections.complete(self.beside(), held, None, by, self.clock.now()).await
         };
         self.or_give_back(held, completed).await
     }
 
-    /// Fails if a held grant would renew a connection with another account, and gives it back.
-    pub async fn must_be_completable(&self, held: &Held, reconnect: bool) -> Result<(), Error> {
-        if !reconnect {
-            return Ok(());
+    /// The account that a held grant would put another one in place of, where the person has to agree to that. Fails where nobody may,
+    /// and gives the grant back.
+    pub async fn exchanged_account(&self, held: &Held, reconnect: bool) -> Result<Option<Account>, Error> {
+        if !reconnect || held.choices.is_some() {
+            return Ok(None);
         }
-        let old = self.connections.find(&held.connection.key).await?;
-        let checked = old.map_or(Ok(()), |old| must_be_the_same_account(&old.connection, &held.connection));
-        self.or_give_back(held, checked).await
+        let Some(old) = self.connections.find(&held.connection.key).await? else { return Ok(None) };
+        match self.or_give_back(held, self.account_may_change(&old.connection, held, None).await).await {
+            Ok(()) => Ok(None),
+            Err(Error::Refused { code: Refusal::AccountNotConfirmed, .. }) => Ok(Some(old.connection.account)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Fails if the connection that would be renewed is to another account, unless the project leaves that be or to the person:
+    /// who has access through it would be exchanged without the app's noticing. Where either account is unknown there is nothing
+    /// to compare.
+    async fn account_may_change(&self, old: &Connection, held: &Held, agreed: Option<&str>) -> Result<(), Error> {
+        let Some(exchange) = exchange(&old.account, &held.connection.account) else { return Ok(()) };
+        let key = Key::Project(old.project.clone());
+        let read = self.settings.read(std::slice::from_ref(&key), self.clock.now()).await?;
+        let project = read.project(&old.project)?.ok_or(Error::NotFound(Missing::Project))?;
+        match project.reconnect_other_account {
+            OtherAccount::Allow => Ok(()),
+            OtherAccount::Ask if agreed == Some(exchange.as_str()) => Ok(()),
+            OtherAccount::Ask => Err(Error::refused(
+                Refusal::AccountNotConfirmed,
+                "the connection is to another account than the one consented with: the person has to say so on our page",
+            )),
+            OtherAccount::Deny => Err(Error::refused(
+                Refusal::WrongAccount,
+                "the connection is to another account than the one consented with, and stays as it was",
+            )),
+        }
     }
 
     /// What can never become a connection is treated as what nobody claims.
@@ -53,16 +91,22 @@ impl App {
 
     /// Completes a held grant that renews a connection, and has the grant that was there revoked where that ends nothing else.
     /// What was changed or refreshed since it was read is not written over: it is read again.
-    async fn reconnect(&self, held: &Held, by: &Completer<'_>) -> Result<Connection, Error> {
+    async fn reconnect(&self, held: &Held, by: &Completer<'_>, agreed: Option<&str>) -> Result<Connection, Error> {
         for _ in 0..RENEWALS {
             let old = self.connections.find(&held.connection.key).await?;
             let old = old.ok_or(Error::NotFound(Missing::Connection))?;
-            must_be_the_same_account(&old.connection, &held.connection)?;
+            self.account_may_change(&old.connection, held, agreed).await?;
             let queued = self.replaced(&old, held).await?;
             let renewal = Renewal { old: &old, revoke: queued.as_ref() };
             match self.connections.complete(self.beside(), held, Some(renewal), by, self.clock.now()).await {
                 Err(Error::Conflict(_)) => {}
-                completed => return completed,
+                Ok(renewed) => {
+                    if exchange(&old.connection.account, &renewed.account).is_some() {
+                        tracing::info!(connection = %renewed.key, attempt = %held.attempt, "a connection is to another account from now on");
+                    }
+                    return Ok(renewed);
+                }
+                failed => return failed,
             }
         }
         Err(Error::Conflict("the connection"))
@@ -83,11 +127,26 @@ impl App {
         held: Option<Held>,
         cookie: &Bearer,
     ) -> Result<Ending, Error> {
+        self.complete_in_browser_agreeing(attempt, held, cookie, None).await
+    }
+
+    /// The same where the person may have agreed to an exchange of accounts. Where they still have to, or to choose, the grant stays
+    /// held, and our page asks.
+    pub async fn complete_in_browser_agreeing(
+        &self,
+        attempt: &Attempt,
+        held: Option<Held>,
+        cookie: &Bearer,
+        agreed: Option<&str>,
+    ) -> Result<Ending, Error> {
         let code = completion_code(attempt, cookie);
         if let Some(held) = held {
             let by = Completer::Person { browser: cookie.digest(), code: code.as_ref() };
-            match self.complete(&held, attempt.reconnect, &by).await {
+            match self.complete_agreeing(&held, attempt.reconnect, &by, agreed).await {
                 Ok(_) => return Ok(Ending::Connected(code)),
+                Err(Error::ChoiceRequired(_) | Error::Refused { code: Refusal::AccountNotConfirmed, .. }) => {
+                    return Ok(Ending::Held(None));
+                }
                 // an outcome, which the page of it tells
                 Err(Error::AlreadyUsed | Error::Refused { code: Refusal::WrongAccount, .. }) => {}
                 Err(error) => return Err(error),
@@ -112,14 +171,10 @@ impl App {
     }
 }
 
-/// Fails if the connection that would be renewed is to another account: who has access through it would be exchanged without the
-/// app's noticing. Where either account is unknown there is nothing to compare.
-fn must_be_the_same_account(old: &Connection, renewed: &Connection) -> Result<(), Error> {
-    match (&old.account.id, &renewed.account.id) {
-        (Some(old), Some(new)) if old != new => Err(Error::refused(
-            Refusal::WrongAccount,
-            "the connection is to another account than the one consented with, and stays as it was",
-        )),
-        _ => Ok(()),
-    }
+/// The two accounts of an exchange, in a word that a form carries: what the person agreed to is what they were shown. None where
+/// they are the same, or one is unknown.
+#[must_use]
+pub fn exchange(old: &Account, new: &Account) -> Option<String> {
+    let (old, new) = (old.id.as_ref()?, new.id.as_ref()?);
+    (old != new).then(|| digest(&format!("{}:{old}{new}", old.len())).as_str().to_owned())
 }

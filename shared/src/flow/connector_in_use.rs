@@ -243,6 +243,13 @@ impl<'a> ConnectorInUse<'a> {
         (settings.scopes.clone().unwrap_or_else(own), settings.second_scopes.clone().unwrap_or_default())
     }
 
+    /// Whether an app may ask for this scope: it is one of the usual ones, or the operator allows it besides.
+    #[must_use]
+    pub fn may_be_asked(&self, scope: &String) -> bool {
+        self.settings().optional_scopes.as_ref().is_some_and(|optional| optional.contains(scope))
+            || self.scopes().0.contains(scope)
+    }
+
     /// What fills the connector's placeholders before anything is learnt: what the person typed and the operator chose.
     /// Names and values of secrets are given apart.
     pub fn values(

@@ -52,9 +52,10 @@ impl App {
         client_id: &str,
         redirect_uri: &str,
         values: &Values,
+        further: &[String],
     ) -> Result<Way, Error> {
         match (&connector.data.oauth2, &connector.data.oauth1) {
-            (Some(oauth2), _) => self.way_by_code(connector, oauth2, client_id, redirect_uri, values),
+            (Some(oauth2), _) => self.way_by_code(connector, oauth2, client_id, redirect_uri, values, further),
             (None, Some(oauth1)) => way_by_verifier(connector, oauth1, values),
             (None, None) => {
                 Err(Error::invalid(format!("{} is connected with a key, not by authorization", connector.data.name)))
@@ -69,6 +70,7 @@ impl App {
         client_id: &str,
         redirect_uri: &str,
         values: &Values,
+        further: &[String],
     ) -> Result<Way, Error> {
         if oauth2.authorization_endpoint.is_none() {
             return Err(Error::invalid(format!(
@@ -77,7 +79,12 @@ impl App {
             )));
         }
         let verifier = CodeVerifier::random(&self.random);
-        let (scopes, second_scopes) = connector.scopes();
+        let (mut scopes, second_scopes) = connector.scopes();
+        for scope in further.iter().filter(|scope| connector.may_be_asked(scope)) {
+            if !scopes.contains(scope) {
+                scopes.push(scope.clone());
+            }
+        }
         let request = AuthorizationRequest {
             client_id,
             redirect_uri,

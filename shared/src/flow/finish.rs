@@ -96,7 +96,6 @@ impl App {
             Ending::Held(Some(code)) | Ending::Connected(Some(code)) => {
                 Response::redirect(&with_code(progress, &code)?)
             }
-            Ending::Held(None) if attempt.completion != Completion::PersonConfirms => to_outcome(attempt, &base_url),
             Ending::Held(None) => Response::redirect(&format!("{base_url}/connect/confirm/{}", attempt.id)),
             Ending::Connected(None) if attempt.shape == Shape::Widget => self.to_widget(progress, None).await?,
             Ending::Denied(reason) | Ending::Failed(reason) if attempt.shape == Shape::Widget => {

@@ -5,14 +5,18 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio::time::timeout;
 use url::form_urlencoded::Serializer;
 
-use super::{connector_in_use::ConnectorInUse, making::Making};
+use super::{
+    choose::{Learnt, Wanted},
+    connector_in_use::ConnectorInUse,
+    making::Making,
+};
 use crate::{
     app::App,
     egress::PROVIDER_LIMIT,
     error::{Error, ProviderError, Refusal},
     http::Params,
     protocol::{
-        account::{lookup_request, profile_request, read_lookup, read_profile},
+        account::{profile_request, read_profile},
         authorization::ClaimedCode,
         callback_signature::{self, Encoding},
         connector::{CallbackSignature, CallbackSignatureAlgorithm, Connector},
@@ -25,7 +29,7 @@ use crate::{
     secrets::ProviderClient,
     store::{
         attempts::{Attempt, Claimed},
-        connections::{Account, CREDENTIALS, Connection, HELD_FOR, Held},
+        connections::{Account, CREDENTIALS, Chosen, Connection, HELD_FOR, Held},
     },
 };
 
@@ -34,7 +38,7 @@ use crate::{
 /// leave one for the claim and the reads, which take some milliseconds.
 ///
 /// [`PROVIDER_LIMIT`]: crate::egress::PROVIDER_LIMIT
-const LOOKUPS_LIMIT: Duration = Duration::from_secs(6);
+pub(super) const LOOKUPS_LIMIT: Duration = Duration::from_secs(6);
 const PROFILE_LIMIT: Duration = Duration::from_secs(4);
 
 /// Why there is no grant to hold.
@@ -93,36 +97,51 @@ impl App {
         tokens: &Tokens,
     ) -> Result<Held, NoGrant> {
         let scopes = tokens.scopes.clone().unwrap_or_else(|| attempt.scopes.clone());
-        let site = match making.take(tokens, self.clock.now()) {
-            Ok(()) => self.finish_in_time(&mut making).await,
+        let learnt = match making.take(tokens, self.clock.now()) {
+            Ok(()) => self.finish_new(&mut making, attempt).await,
             Err(error) => Err(error),
         };
         // also where something is missing that the connector needs: whose the tokens are decides whether they may be revoked
-        let mut account = self.account(&making).await;
-        account.label = account.label.or_else(|| site.as_ref().ok()?.clone());
-        let held = self.held(attempt, making, account, scopes).await?;
-        match site {
-            Ok(_) => Ok(held),
-            Err(error) => Err(NoGrant { error, issued: Some(Box::new(held)) }),
+        let (learnt, failure) = match learnt {
+            Ok(learnt) => (learnt, None),
+            Err(error) => (Learnt::default(), Some(error)),
+        };
+        let mut account = self.account_so_far(&making, &learnt).await;
+        account.label = account.label.or(learnt.label);
+        let mut held = self.held(attempt, making, account, scopes).await?;
+        held.choices = learnt.open;
+        match failure {
+            None => Ok(held),
+            Some(error) => Err(NoGrant { error, issued: Some(Box::new(held)) }),
         }
+    }
+
+    /// The same for a new grant: one that renews a connection takes what was chosen for that, where it is still offered.
+    async fn finish_new(&self, making: &mut Making<'_>, attempt: &Attempt) -> Result<Learnt, Error> {
+        let lists = making.connector.lookups.iter().any(|lookup| lookup.list.is_some());
+        let renewed = match lists && attempt.reconnect {
+            true => self.connections.find(&attempt.connection).await?,
+            false => None,
+        };
+        let before = renewed.map(|renewed| renewed.connection.values).unwrap_or_default();
+        self.finish_in_time(making, Wanted { chosen: &Chosen::new(), before: &before }).await
     }
 
     /// What follows the first token: the exchange, the login and the look-ups. One that fails or takes too long fails the
     /// connection, since calls and addresses hang on it.
-    async fn finish_in_time(&self, making: &mut Making<'_>) -> Result<Option<String>, Error> {
+    async fn finish_in_time(&self, making: &mut Making<'_>, wanted: Wanted<'_>) -> Result<Learnt, Error> {
         let id = making.id;
         let finish = async {
             self.exchange(making).await?;
             self.log_in(making).await?;
-            self.look_up(making).await
+            self.learn_each(making, 0, wanted).await
         };
         timeout(LOOKUPS_LIMIT, finish).await.map_err(|_| ProviderError::Timeout.of(id)).flatten()
     }
 
     /// A profile that fails or takes too long leaves the account unknown.
-    async fn account(&self, making: &Making<'_>) -> Account {
-        let profile = timeout(PROFILE_LIMIT, self.profile(making)).await;
-        match profile.map_err(|_| ProviderError::Timeout.of(making.id)).flatten() {
+    pub(super) async fn account(&self, making: &Making<'_>) -> Account {
+        match self.profile_in_time(making).await {
             Ok(account) => account.unwrap_or_default(),
             Err(error) => {
                 tracing::warn!(connector = %making.id, cause = crate::error::chain(&error), "the profile call failed; the account stays unknown");
@@ -131,20 +150,9 @@ impl App {
         }
     }
 
-    /// The look-ups, in order: each may need what the one before found. The label that one of them told.
-    async fn look_up(&self, making: &mut Making<'_>) -> Result<Option<String>, Error> {
-        let (connector, id) = (making.connector, making.id);
-        let mut site = None;
-        for lookup in connector.lookups.iter() {
-            let response = self.call(making, |all| lookup_request(connector, lookup, all)).await?;
-            let found = read_lookup(lookup, &response).map_err(|cause| cause.of(id))?;
-            let Some(first) = found.into_iter().next() else { continue };
-            for (name, value) in &first.values {
-                making.keep(name, value)?;
-            }
-            site = site.or(first.label);
-        }
-        Ok(site)
+    pub(super) async fn profile_in_time(&self, making: &Making<'_>) -> Result<Option<Account>, Error> {
+        let profile = timeout(PROFILE_LIMIT, self.profile(making)).await;
+        profile.map_err(|_| ProviderError::Timeout.of(making.id)).flatten()
     }
 
     async fn profile(&self, making: &Making<'_>) -> Result<Option<Account>, Error> {
@@ -162,8 +170,9 @@ impl App {
         connector: &ConnectorInUse<'_>,
         attempt: &Attempt,
         secrets: BTreeMap<String, String>,
+        chosen: &Chosen,
     ) -> Result<Held, Error> {
-        self.verified_grant(connector, attempt, secrets).await.map_err(|error| match error {
+        self.verified_grant(connector, attempt, secrets, chosen).await.map_err(|error| match error {
             Error::Provider { cause: ProviderError::Refused(code), .. } => Error::refused(
                 Refusal::InvalidCredentials,
                 format!("{} does not accept these credentials ({code})", connector.data.name),
@@ -178,6 +187,7 @@ impl App {
         connector: &ConnectorInUse<'_>,
         attempt: &Attempt,
         secrets: BTreeMap<String, String>,
+        chosen: &Chosen,
     ) -> Result<Held, Error> {
         connector.must_be_configured()?;
         let (data, id) = (connector.data.as_ref(), &connector.id);
@@ -192,13 +202,20 @@ impl App {
         }
         let mut making = Making::new(data, id, operator, values, Credentials::typed(secrets));
         scopes = self.mint(&mut making).await?.unwrap_or(scopes);
-        let site = self.finish_in_time(&mut making).await?;
+        let none = Chosen::new();
+        let learnt = self.finish_in_time(&mut making, Wanted { chosen, before: &none }).await?;
         // a key that is used as it is was sent nowhere yet, and may take its time
         let limit = if data.oauth2.is_some() || data.login.is_some() { PROFILE_LIMIT } else { PROVIDER_LIMIT };
-        let profile = timeout(limit, self.profile(&making)).await.map_err(|_| ProviderError::Timeout.of(id)).flatten();
-        let mut account = profile?.unwrap_or_default();
-        account.label = account.label.or(site);
-        self.held(attempt, making, account, scopes).await
+        let mut account = match learnt.waits(&making) {
+            true => Account::default(),
+            false => {
+                let profile = timeout(limit, self.profile(&making)).await;
+                profile.map_err(|_| ProviderError::Timeout.of(id)).flatten()?.unwrap_or_default()
+            }
+        };
+        account.label = account.label.or(learnt.label);
+        let held = self.held(attempt, making, account, scopes).await?;
+        Ok(Held { choices: learnt.open, ..held })
     }
 
     async fn held(
@@ -222,6 +239,7 @@ impl App {
             client: attempt.client.clone(),
             client_id: attempt.client_id.clone(),
             scopes,
+            requested: attempt.scopes.clone(),
             slots: credentials.slots.keys().cloned().collect(),
             values: values.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             tags: Vec::new(),
@@ -238,6 +256,7 @@ impl App {
             token_expires_at: credentials.ends_at(),
             renew_at: renewal::due(connector, &credentials),
             held_until: now.after(HELD_FOR),
+            choices: None,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The steps of the flow that several functions share: between the protocol, which is pure, and the store.
 
 pub mod begin;
+pub mod choose;
 pub mod complete;
 pub mod connector_in_use;
 pub mod depart;

@@ -8,7 +8,7 @@ use crate::{
     secret::Bearer,
     store::{
         attempts::{Attempt, Completion},
-        connections::{Connection, Held},
+        connections::{Chosen, Connection, Held},
     },
 };
 
@@ -46,6 +46,7 @@ impl App {
         asked: Asked<'_>,
     ) -> Result<(Attempt, Connection), Error> {
         let (attempt, held) = self.typed(connector, asked, Completion::BoundAtStart).await?;
+        held.must_wait_for_nothing()?; // there is no page yet that asks
         self.connections.create_for(&self.attempts, &attempt, &self.settings, &held).await?;
         Ok((attempt, held.connection))
     }
@@ -61,7 +62,7 @@ impl App {
             connector.values(&asked.given, &asked.project.name).map_err(|error| Error::invalid(error.to_string()))?;
         let id = AttemptId::random(&self.random);
         let attempt = Attempt { completion, ..self.attempt(connector, asked, id, &values, self.clock.now()) };
-        let held = self.verified_grant(connector, &attempt, secrets).await?;
+        let held = self.verified_grant(connector, &attempt, secrets, &Chosen::new()).await?;
         Ok((attempt, held))
     }
 }

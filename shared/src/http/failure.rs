@@ -8,7 +8,7 @@ use super::{Request, Response};
 use crate::{
     app::App,
     error::{Error, Missing, ProviderError, Refusal, chain},
-    page,
+    page, record,
     routes::Voice,
 };
 
@@ -50,7 +50,10 @@ pub fn failure_with_form(request: &Request, error: &Error, form: &Form) -> Respo
 }
 
 fn api(request: &Request, status: u16, code: &str, error: &Error) -> Response {
-    let body = json!({ "error": code, "error_description": error.to_string(), "requestId": request.request_id });
+    let mut body = json!({ "error": code, "error_description": error.to_string(), "requestId": request.request_id });
+    if let Error::ChoiceRequired(choices) = error {
+        body["choices"] = record::choices(std::iter::once(choices.as_ref()));
+    }
     Response { status, ..Response::json(&body) }
 }
 
@@ -60,7 +63,11 @@ fn credentials(request: &Request, status: u16, code: &str, error: &Error) -> Res
         _ => code.to_uppercase(),
     };
     let message = error.to_string();
-    let body = json!({ "error": code, "error_description": message, "message": message, "code": upper, "requestId": request.request_id });
+    let mut body = json!({ "error": code, "error_description": message, "message": message, "code": upper, "requestId": request.request_id });
+    if let Error::ChoiceRequired(choices) = error {
+        body["status"] = json!("held");
+        body["choices"] = record::choices(std::iter::once(choices.as_ref()));
+    }
     Response { status, ..Response::json(&body) }
 }
 
@@ -108,6 +115,7 @@ fn kind(error: &Error) -> (u16, &'static str) {
         Error::BaseUrlUnknown => (503, "base_url_unknown"),
         Error::ClientNotConfigured(_) | Error::SecretNotConfigured { .. } => (409, "client_not_configured"),
         Error::NoKey { .. } => (422, Refusal::InvalidCredentials.code()),
+        Error::ChoiceRequired(_) => (409, "choice_required"),
         Error::NeedsReauth => (409, "needs_reauth"),
         Error::RetryLater { .. } => (503, "retry_later"),
         Error::Provider { cause, .. } => (provider_status(cause), cause.code()),
@@ -118,7 +126,10 @@ fn kind(error: &Error) -> (u16, &'static str) {
 fn refusal_status(refusal: Refusal) -> u16 {
     match refusal {
         Refusal::IdentityMismatch | Refusal::OriginNotAllowed | Refusal::VouchingRequired => 403,
-        Refusal::ConnectorInUse | Refusal::ConnectionInactive | Refusal::WrongAccount => 409,
+        Refusal::ConnectorInUse
+        | Refusal::ConnectionInactive
+        | Refusal::WrongAccount
+        | Refusal::AccountNotConfirmed => 409,
         Refusal::InputsRequired | Refusal::InvalidInputs | Refusal::InvalidCredentials => 422,
         Refusal::UnsupportedGrantType
         | Refusal::InvalidScope
@@ -126,6 +137,7 @@ fn refusal_status(refusal: Refusal) -> u16 {
         | Refusal::InvalidRedirectUri
         | Refusal::InvalidBaseUrl
         | Refusal::UserIdRequired
+        | Refusal::InvalidChoice
         | Refusal::UnsupportedApiVersion
         | Refusal::UnsupportedCredentialType
         | Refusal::InvalidConnector

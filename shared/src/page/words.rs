@@ -353,6 +353,33 @@ texts! {
     confirm_warning()
         "If somebody sent you here and that is not you, cancel.",
         "Wenn Ihnen jemand diesen Link geschickt hat und das nicht Sie sind, brechen Sie ab.";
+    pick_text(connector, app)
+        "Your account at {connector} reaches more than one. {app} will work with the one that you choose.",
+        "Mit Ihrem Konto bei {connector} ist mehr als eines zu erreichen. {app} arbeitet mit dem, was Sie auswählen.";
+    pick_named(title, small)
+        "Which {small}?",
+        "{title} auswählen";
+    pick_one()
+        "Which one?",
+        "Bitte auswählen";
+    pick_fault()
+        "Choose one of these to go on.",
+        "Bitte wählen Sie hier etwas aus, damit es weitergeht.";
+    exchange_heading()
+        "Change to another account?",
+        "Zu einem anderen Konto wechseln?";
+    account_before()
+        "So far",
+        "Bisher";
+    account_now()
+        "From now on",
+        "Ab jetzt";
+    exchange_text(old, new, app)
+        "This connection belongs to {old}. If you go on, {app} works with {new} in its place, wherever it used {old} before.",
+        "Diese Verbindung gehört zu {old}. Wenn Sie fortfahren, arbeitet {app} stattdessen mit {new}, und zwar überall, wo es bisher {old} war.";
+    exchange_button()
+        "Change account",
+        "Konto wechseln";
     cancel()
         "Cancel",
         "Abbrechen";

@@ -3,6 +3,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
@@ -331,17 +332,18 @@ pub fn read_profile(
         let found = expression.as_ref().and_then(|expression| template::find(expression, &answer, values));
         found.filter(|text| crate::label::is_label(text))
     };
+    let tenant = field(&profile.tenant);
     // ids that are unique within a workspace only tell an account together with the workspace
-    let id = match (field(&profile.tenant), field(&profile.account_id)) {
+    let id = match (&tenant, field(&profile.account_id)) {
         (Some(tenant), Some(id)) => Some(format!("{tenant}/{id}")),
         (None, id) if profile.tenant.is_none() => id,
         _ => None,
     };
-    Ok(Account { id, label: field(&profile.label), email: field(&profile.email) })
+    Ok(Account { id, tenant, label: field(&profile.label), email: field(&profile.email) })
 }
 
 /// One of the things that a look-up found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Found {
     /// The placeholders that it fills, the look-up's own first.
     pub values: Vec<(String, String)>,

@@ -34,6 +34,11 @@ impl Values {
         self.0.insert(name.into(), value.into());
     }
 
+    /// Forgets a value.
+    pub fn remove(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
     /// The value under a name.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)

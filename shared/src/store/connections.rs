@@ -4,6 +4,7 @@
 //! that moves it to its connection key, so that a connection is there as a whole or not at all. Renewing its credentials takes
 //! a **lease**. Lists are read from indexes.
 
+mod choices;
 mod held;
 mod lease;
 mod lists;
@@ -19,6 +20,7 @@ use aws_sdk_dynamodb::{
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    choices::{Choices, Chosen},
     held::{Beside, Completer, HELD_FOR, Held, Renewal, held_key},
     lease::{Fenced, Lease, Leasing},
 };
@@ -47,8 +49,12 @@ pub const CREDENTIALS: &str = "credentials";
 /// An account at a provider.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Account {
-    /// An id that never changes and is never given to another account: the fingerprint. Absent where the provider tells none.
+    /// An id that never changes and is never given to another account: the fingerprint. Absent where the provider tells none. Where
+    /// one account can be connected to several tenants, the tenant stands before it.
     pub id: Option<String>,
+    /// The workspace, site or company, where one account can be connected to several.
+    #[serde(default)]
+    pub tenant: Option<String>,
     /// A name for people.
     pub label: Option<String>,
     /// Its address.
@@ -60,6 +66,14 @@ impl Account {
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.email.as_deref().or(self.label.as_deref()).or(self.id.as_deref())
+    }
+
+    /// The provider's own id of it, without the tenant in front.
+    #[must_use]
+    pub fn own_id(&self) -> Option<&str> {
+        let id = self.id.as_deref()?;
+        let own = self.tenant.as_deref().and_then(|tenant| id.strip_prefix(tenant)?.strip_prefix('/'));
+        Some(own.unwrap_or(id))
     }
 }
 
@@ -91,6 +105,9 @@ pub struct Connection {
     /// The further tokens that it has, by the name that a call chooses one by.
     #[serde(default)]
     pub slots: Vec<String>,
+    /// The scopes asked for.
+    #[serde(default)]
+    pub requested: Vec<String>,
     /// What fills the connector's placeholders, secrets excepted.
     pub values: BTreeMap<String, String>,
     /// Labels of the app's own.

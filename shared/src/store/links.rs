@@ -9,7 +9,7 @@ use super::{Item, Table, attempts::condition_failed, number, string};
 use crate::{
     clock::Timestamp,
     error::{Error, StoreError},
-    id::{ConnectorId, Environment, Identity, ProjectId},
+    id::{ConnectionKey, ConnectorId, Environment, Identity, ProjectId},
     secret::{Bearer, Digest},
 };
 
@@ -57,8 +57,20 @@ pub struct Link {
     /// Who leads here.
     #[serde(default)]
     pub led_by: LedBy,
+    /// The one connection that it renews, where it was made for that.
+    #[serde(default)]
+    pub upgrade: Option<Upgrade>,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// A connection that a link renews, and what is asked for besides.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Upgrade {
+    /// The connection.
+    pub connection: ConnectionKey,
+    /// The scopes that it is to have.
+    pub scopes: Vec<String>,
 }
 
 /// What a connect session is good for: the connect routes, for exactly this.

@@ -46,11 +46,28 @@ pub struct Project {
     /// Whether the app's back end vouches for its users: it names who is logged in when it redeems a completion code.
     #[serde(default)]
     pub vouches_for_users: bool,
+    /// What happens when a connection is renewed with another account than its own.
+    #[serde(default)]
+    pub reconnect_other_account: OtherAccount,
     /// How its pages look.
     #[serde(default)]
     pub brand: Brand,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// What happens when a connection is renewed with another account than its own. The app keeps using the same key, so whoever lets
+/// that be has to expect another account's data behind it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OtherAccount {
+    /// It is refused, and the connection stays as it was.
+    #[default]
+    Deny,
+    /// The person is shown both accounts and says so.
+    Ask,
+    /// It is taken.
+    Allow,
 }
 
 /// A program of the customer's that may ask for things.
@@ -88,6 +105,8 @@ pub struct ConnectorSettings {
     pub scopes: Option<Vec<String>>,
     /// The scopes of the second scope parameter.
     pub second_scopes: Option<Vec<String>>,
+    /// Scopes that an app may ask for besides, when it upgrades a connection.
+    pub optional_scopes: Option<Vec<String>>,
     /// Further authorization parameters.
     pub authorization_params: BTreeMap<String, String>,
     /// Values of the connector's settings that are no secrets.
@@ -109,6 +128,7 @@ impl Default for ConnectorSettings {
             order: 1000,
             scopes: None,
             second_scopes: None,
+            optional_scopes: None,
             authorization_params: BTreeMap::new(),
             settings: BTreeMap::new(),
             secret_settings: BTreeSet::new(),
@@ -123,6 +143,7 @@ impl ConnectorSettings {
     pub fn or(mut self, other: &Self) -> Self {
         self.scopes = self.scopes.or_else(|| other.scopes.clone());
         self.second_scopes = self.second_scopes.or_else(|| other.second_scopes.clone());
+        self.optional_scopes = self.optional_scopes.or_else(|| other.optional_scopes.clone());
         for (name, value) in &other.authorization_params {
             self.authorization_params.entry(name.clone()).or_insert_with(|| value.clone());
         }

@@ -32,6 +32,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         allowed_origins: Vec::new(),
         redirect_uris: Vec::new(),
         vouches_for_users: false,
+        reconnect_other_account: shared::store::settings::OtherAccount::default(),
         brand: shared::brand::Brand::default(),
         created_at: now,
     };
@@ -67,6 +68,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         client_id: None,
         scopes: Vec::new(),
         slots: Vec::new(),
+        requested: Vec::new(),
         values: BTreeMap::new(),
         tags: Vec::new(),
         active: true,

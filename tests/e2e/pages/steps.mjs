@@ -1,7 +1,7 @@
 // The pages in the order of the flow. Each step opens what it looks at by the way that a person comes.
 
 import { storedIn } from '../browser.mjs'
-import { consentedConnector, keyedConnector } from './world.mjs'
+import { consentedConnector, keyedConnector, sitesConnector } from './world.mjs'
 
 export async function links({ demo, context, look, session, assert }) {
   const preview = await (await context()).newPage()
@@ -180,6 +180,106 @@ export async function outcomes({ here, context, look, session, assert }) {
   // from there a person can try again
   await down.click('a.button')
   assert.match(down.url(), /\/connect\/downtown\?link=/)
+}
+
+/** An account that reaches several: beside the confirmation, and by itself where nothing has to be confirmed. */
+export async function choosers({ here, demo, context, look, session, assert }) {
+  for (const [id, path] of [['tracker', ''], ['tracker-many', '/many']]) {
+    await here.admin('PUT', `/projects/${demo.id}/connectors/${id}`, sitesConnector(`${here.keyed.url}${path}`))
+    await here.admin('PUT', `/projects/${demo.id}/environments/test/connectors/${id}`, { client_id: 'invented', client_secret: 'invented' })
+  }
+  for (const locale of ['en-GB', 'de-DE']) {
+    const page = await (await context(locale)).newPage()
+    await page.goto(await session(demo, { connectors: ['tracker'] }))
+    await page.click('form .actions button')
+    await page.waitForSelector('[data-sleeps]:not([aria-disabled])')
+    await page.hover('h1') // the button takes a click a moment after the pointer came in
+    await page.click('[data-sleeps]')
+    assert.match(page.url(), /\/connect\/confirm\//, 'without a choice it does not go on')
+    await page.evaluate(() => { document.querySelector('form').noValidate = true })
+    await page.click('[data-sleeps]')
+    await page.waitForSelector('.pick [role=alert]')
+    await look(page, 'confirm-choice-fault')
+    // by the keyboard alone
+    await page.reload()
+    await page.goto(page.url())
+    await page.keyboard.press('Tab')
+    await page.keyboard.press('Space')
+    await page.keyboard.press('ArrowDown')
+    assert.equal(await page.evaluate(() => document.activeElement.value), 's-1')
+    await look(page, 'confirm-choice')
+    await page.waitForSelector('[data-sleeps]:not([aria-disabled])')
+    await page.keyboard.press('Tab')
+    await page.keyboard.press('Enter')
+    await page.waitForURL(/\/connect\/outcome\//)
+  }
+
+  // without a script
+  const plain = await (await demoWithout(context)).newPage()
+  await plain.goto(await session(demo, { connectors: ['tracker-many'] }))
+  await plain.click('form .actions button')
+  assert.equal(await plain.locator('.option').count(), 14)
+  assert.equal(await plain.locator('[data-sift]').isVisible(), false)
+  await plain.check('[value=s-9]')
+  await plain.hover('h1')
+  await plain.waitForTimeout(700)
+  await plain.click('button[value=confirm]')
+  await plain.waitForURL(/\/connect\/outcome\//)
+  const rows = (await demo.api('GET', '/v1/vault/connections?limit=100')).rows
+  assert.equal(rows.find(({ platform }) => platform === 'tracker-many').values.site, 's-9')
+
+  for (const locale of ['en-GB', 'de-DE']) {
+    for (const connector of ['tracker', 'tracker-many']) {
+      const page = await (await context(locale)).newPage()
+      await page.goto(here.env.APP_URL)
+      await page.locator('form[action="/login"] button').first().click()
+      await page.waitForSelector('.ways:not([hidden])')
+      await page.evaluate((connector) => {
+        const start = async () => {
+          const { connect } = await import(`${document.querySelector('.ways').dataset.mooring}/connect.js`)
+          connect({ sessionUrl: '/api/connect-session', connector }).then((made) => { globalThis.made = made }, (error) => { globalThis.made = error.code })
+        }
+        import(`${document.querySelector('.ways').dataset.mooring}/connect.js`)
+        document.addEventListener('click', start, { once: true })
+      }, connector)
+      const [window] = await Promise.all([page.waitForEvent('popup'), page.click('h1')])
+      await window.waitForSelector('.option')
+      await look(window, `pick-${connector}`)
+      if (connector === 'tracker-many') {
+        await window.fill('#sift', 'team j')
+        assert.deepEqual(await window.locator('.option:visible .name').allTextContents(), ['Team J'])
+        await window.keyboard.press('Enter')
+        await window.fill('#sift', 'nobody')
+        await look(window, 'pick-nothing')
+        await window.fill('#sift', 'team j')
+      }
+      await window.locator('.option:visible input').first().check()
+      await window.hover('h1')
+      await window.waitForTimeout(700)
+      await Promise.all([window.waitForEvent('close'), window.click('button[value=confirm]')])
+      await page.waitForFunction(() => globalThis.made)
+      assert.equal(typeof (await page.evaluate(() => globalThis.made)), 'object')
+    }
+  }
+  for (const { key, platform } of (await demo.api('GET', '/v1/vault/connections?limit=100')).rows) {
+    if (platform.startsWith('tracker')) await demo.api('DELETE', `/v1/vault/connections/${key}`)
+  }
+}
+
+/** A renewal with another account, where the project leaves that to the person. */
+export async function exchanges({ here, demo, context, look, session, atAcme, assert }) {
+  await here.admin('PATCH', `/projects/${demo.id}`, { reconnect_other_account: 'ask' })
+  for (const locale of ['en-GB', 'de-DE']) {
+    const page = await (await context(locale)).newPage()
+    await page.goto((await session(demo, { connectors: ['acme'] })).replace('/connect/acme', '/connect/acme/edit'))
+    await page.click('form .actions button')
+    await atAcme(page, 'bob', 'allow')
+    await page.waitForSelector('.exchange')
+    await look(page, 'exchange')
+    await page.click('button[value=cancel]')
+    await page.waitForURL(/\/connect\/outcome\//)
+  }
+  await here.admin('PATCH', `/projects/${demo.id}`, { reconnect_other_account: 'deny' })
 }
 
 export async function failures({ here, context, look }) {

@@ -38,10 +38,30 @@ function answer(request, response) {
   const key = request.headers['x-api-key']
   const [status, body] = pathname.startsWith('/down') ? [503, {}]
     : pathname.endsWith('/token') ? [200, { access_token: 'a', token_type: 'Bearer', scope: 'invoices:read' }]
+    : pathname.endsWith('/sites') ? [200, sites(pathname.includes('/many/') ? 14 : 3)]
+    : pathname.endsWith('/whose') ? [200, { id: 'u1', mail: 'ada@tracker.example' }]
     : key === 'good-key' ? [200, { id: 7, mail: 'ada@keyed.example' }]
     : key === 'small-key' ? [403, { error: 'insufficient_scope' }]
     : [401, { error: 'invalid_api_key' }]
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+}
+
+/** What an account reaches: two are called alike, and one has a name as long as companies have. */
+function sites(count) {
+  const names = ['Orbit', 'Orbit Labs', 'Österreichische Donaudampfschifffahrtsgesellschaft', ...'ABCDEFGHIJK'.split('').map((letter) => `Team ${letter}`)]
+  return names.slice(0, count).map((name, at) => ({ id: `s-${at}`, name, url: `https://${name.split(' ').at(-1).toLowerCase().replace('ö', 'oe')}.tracker.example` }))
+}
+
+/** A connector of a project's own whose accounts reach several sites. */
+export function sitesConnector(url) {
+  return {
+    name: 'Tracker',
+    categories: ['productivity'],
+    oauth2: { authorization_endpoint: `${url}/authorize`, token_endpoint: `${url}/token`, scopes: ['invoices:read'] },
+    lookups: [{ name: 'site', title: 'Site', url: `${url}/sites`, list: '.', path: 'id', label: 'name', also: { site_url: 'url' } }],
+    api: { base_url: `${url}/v1` },
+    profile: { url: `${url}/whose`, account_id: 'id', tenant: '{site}', email: 'mail' },
+  }
 }
 
 /** A connector of a project's own that takes a key and a few names. */
@@ -55,7 +75,7 @@ export function keyedConnector(url, more = {}) {
       { name: 'region', label: 'Region', values: ['eu', 'us'], default: 'eu' },
       { name: 'api_key', label: 'API key', help: 'Settings, Developers, API keys.', secret: true, pattern: '[a-z-]{3,40}' },
     ],
-    api: { base_url: `${url}/v1`, credential: { in: 'header', name: 'X-API-Key', prefix: '', value: 'api_key' } },
+    api: { base_url: `${url}/v1`, credential: { in: 'header', name: 'X-API-Key', value: '{api_key}' } },
     profile: { url: `${url}/v1/me`, account_id: 'id', email: 'mail' },
     ...more,
   }

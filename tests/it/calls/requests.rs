@@ -106,6 +106,14 @@ impl World {
                 let key = self.connection("vendor").await.connection.key;
                 self.getting(&format!("/v1/vault/connections/{key}"), "", &[])
             }
+            "a connection's choices" => {
+                let key = self.connection("vendor").await.connection.key;
+                self.getting(&format!("/v1/vault/connections/{key}/choices"), "", &[])
+            }
+            "a connection's upgrade" => {
+                let key = self.connection("vendor").await.connection.key;
+                self.posting_json(&format!("/v1/vault/connections/{key}/upgrade"), &json!({}))
+            }
             other => panic!("no request for {other}"),
         }
     }
@@ -171,6 +179,7 @@ impl World {
             return_to: None,
             session,
             led_by: shared::store::links::LedBy::Address,
+            upgrade: None,
             created_at: self.hands.now(),
         }
     }

@@ -10,7 +10,7 @@ x-request-id: request-admin-create-project
 cache-control: no-store
 x-content-type-options: nosniff
 
-{"allowed_origins":["https://app.example"],"brand":{"colour":null,"logo_url":null},"created_at":1795263900,"environments":["test","live"],"id":"…","name":"Orbit CRM","redirect_uris":["https://app.example/connected"],"vouches_for_users":false}
+{"allowed_origins":["https://app.example"],"brand":{"colour":null,"logo_url":null},"created_at":1795263900,"environments":["test","live"],"id":"…","name":"Orbit CRM","reconnect_other_account":"deny","redirect_uris":["https://app.example/connected"],"vouches_for_users":false}
 "#,
     ),
     (
@@ -123,6 +123,18 @@ x-content-type-options: nosniff
 "#,
     ),
     (
+        "connections.choices",
+        r#"
+200
+content-type: application/json
+x-request-id: request-connections-choices
+cache-control: no-store
+x-content-type-options: nosniff
+
+{"choices":{},"chosen":{},"requestId":"request-connections-choices","titles":{}}
+"#,
+    ),
+    (
         "connections.list",
         r#"
 200
@@ -134,7 +146,7 @@ x-request-id: request-connections-list
 cache-control: no-store
 x-content-type-options: nosniff
 
-{"consistency":"eventual","page":1,"pages":1,"requestId":"request-connections-list","rows":[{"_id":"conn_invented","account":{"email":null,"label":"Ada's notes"},"active":true,"connectionDefinitionId":"119235696892730","createdAt":1795263900000,"deleted":false,"deprecated":false,"environment":"test","id":"conn_invented","identity":"ada","identityType":"user","key":"conn_invented","lastModifiedBy":"system","name":"Ada's notes","platform":"notes","platformVersion":"1.0.0","scopes":[],"secretsServiceId":"cred_invented","settings":{"allowCustomEvents":false,"oauth":false,"parseWebhookBody":false,"showSecret":false},"state":"connected","tags":[],"throughput":{"key":"conn_invented","limit":0},"tokenSlots":[],"updated":false,"updatedAt":1795263900000,"version":"1.0.1"}],"total":1}
+{"consistency":"eventual","page":1,"pages":1,"requestId":"request-connections-list","rows":[{"_id":"conn_invented","account":{"email":null,"id":"7","label":"Ada's notes","tenant":null},"active":true,"connectionDefinitionId":"119235696892730","createdAt":1795263900000,"deleted":false,"deprecated":false,"environment":"test","id":"conn_invented","identity":"ada","identityType":"user","key":"conn_invented","lastModifiedBy":"system","name":"Ada's notes","platform":"notes","platformVersion":"1.0.0","scopes":{"granted":[],"missing":[],"requested":[]},"secretsServiceId":"cred_invented","settings":{"allowCustomEvents":false,"oauth":false,"parseWebhookBody":false,"showSecret":false},"state":"connected","tags":[],"throughput":{"key":"conn_invented","limit":0},"tokenSlots":[],"updated":false,"updatedAt":1795263900000,"values":{},"version":"1.0.1"}],"total":1}
 "#,
     ),
     (
@@ -185,6 +197,18 @@ cache-control: no-store
 x-content-type-options: nosniff
 
 {"error":"invalid_request","error_description":"the parameter identity was sent more than once","requestId":"request-connections-repeated-query"}
+"#,
+    ),
+    (
+        "connections.upgrade",
+        r#"
+400
+content-type: application/json
+x-request-id: request-connections-upgrade
+cache-control: no-store
+x-content-type-options: nosniff
+
+{"error":"unsupported_credential_type","error_description":"Notes is connected without a consent to scopes","requestId":"request-connections-upgrade"}
 "#,
     ),
     (

@@ -81,6 +81,7 @@ impl Invented {
             allowed_origins: vec!["https://app.example".to_owned()],
             redirect_uris: vec!["https://app.example/connected".to_owned()],
             vouches_for_users: false,
+            reconnect_other_account: shared::store::settings::OtherAccount::default(),
             brand: shared::brand::Brand::default(),
             created_at: self.now(),
         };
@@ -103,6 +104,7 @@ impl Invented {
             return_to: None,
             session: None,
             led_by: shared::store::links::LedBy::Address,
+            upgrade: None,
             created_at: self.now(),
         };
         self.app.links.put(&Bearer::from("an-invented-one-time-token".to_owned()), &link).await.unwrap();
@@ -177,11 +179,17 @@ impl Invented {
             identity: ada(),
             identity_label: None,
             name: None,
-            account: Account { id: Some("7".to_owned()), label: Some("Ada's notes".to_owned()), email: None },
+            account: Account {
+                id: Some("7".to_owned()),
+                tenant: None,
+                label: Some("Ada's notes".to_owned()),
+                email: None,
+            },
             client: None,
             client_id: None,
             scopes: Vec::new(),
             slots: Vec::new(),
+            requested: Vec::new(),
             values: BTreeMap::new(),
             tags: Vec::new(),
             active: true,

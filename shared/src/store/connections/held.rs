@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::{
     types::{TransactWriteItem, Update},
 };
 
-use super::{Connection, Connections, DUE_RENEWAL, Health, Stored, Times, described, timed};
+use super::{Choices, Connection, Connections, DUE_RENEWAL, Health, Stored, Times, choices::text_of, described, timed};
 use crate::{
     clock::Timestamp,
     error::{Error, Missing, StoreError},
@@ -44,6 +44,8 @@ pub struct Held {
     pub renew_at: Option<Timestamp>,
     /// Until when it can be completed.
     pub held_until: Timestamp,
+    /// What has to be chosen first, where a look-up found several.
+    pub choices: Option<Choices>,
 }
 
 impl Held {
@@ -116,6 +118,7 @@ impl Connections {
             .number("expires_at", held.held_until.millis())
             .number_if("token_expires_at", held.token_expires_at.map(Timestamp::millis))
             .number_if("renew_at", held.renew_at.map(Timestamp::millis))
+            .text_if("choices", held.choices.as_ref().map(text_of))
             .sealed("sealed", &held.sealed);
         let mut writes = vec![self.put(item, "attribute_not_exists(pk)")?];
         let update = Update::builder()
@@ -155,6 +158,7 @@ impl Connections {
             token_expires_at: item.get_number("token_expires_at").map(Timestamp::from_millis),
             renew_at: item.get_number("renew_at").map(Timestamp::from_millis),
             held_until: Timestamp::from_millis(item.get_number("expires_at").unwrap_or_default()),
+            choices: self.read_choices(item)?,
         })
     }
 
@@ -209,7 +213,8 @@ impl Connections {
     }
 
     fn drop_held(&self, attempt: &AttemptId, now: Timestamp) -> Result<TransactWriteItem, StoreError> {
-        let mut delete = self.delete_if(&held_key(attempt), "expires_at > :now")?;
+        // nor as long as something is to be chosen
+        let mut delete = self.delete_if(&held_key(attempt), "expires_at > :now AND attribute_not_exists(choices)")?;
         delete.expression_attribute_values = Some([(":now".to_owned(), number(now.millis()))].into());
         Ok(TransactWriteItem::builder().delete(delete).build())
     }

@@ -1,0 +1,283 @@
+//! The look-ups of a grant, and what is chosen where one of them finds several things: for a held grant before it becomes a
+//! connection, and for a connection later.
+//!
+//! Of a list with one element that is taken; of several one that was chosen before, where it is offered again, so that renewing
+//! asks nothing new; else the person chooses, or the app's back end in their place. Look-ups run in order, since each may need
+//! what the one before found. Nothing is taken that the provider did not offer at that moment.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use tokio::time::timeout;
+
+use super::{grant::LOOKUPS_LIMIT, making::Making, not_believed, refresh::Open, unusable};
+use crate::{
+    app::App,
+    clock::Timestamp,
+    error::{Error, ProviderError, Refusal},
+    id::ConnectorId,
+    protocol::{
+        account::{Found, lookup_request, read_lookup},
+        connector::{Connector, Lookup, Profile},
+        credentials::Credentials,
+        template::{self, Values},
+    },
+    store::connections::{Account, Choices, Chosen, Connection, Held, Stored},
+};
+
+/// How many bytes of choices are kept: an item of the table holds 400 KB in all.
+const MOST_BYTES: usize = 128 * 1024;
+
+/// Which of several is taken.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    /// What was chosen just now.
+    pub(super) chosen: &'a Chosen,
+    /// What stands in the connection that is renewed or changed.
+    pub(super) before: &'a Chosen,
+}
+
+/// How far the look-ups came.
+#[derive(Default)]
+pub(super) struct Learnt {
+    /// The name for people that one of them told.
+    pub(super) label: Option<String>,
+    /// What has to be chosen before the next one can be made.
+    pub(super) open: Option<Choices>,
+}
+
+/// A list to choose from, and what is chosen.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// What there is.
+    pub choices: Choices,
+    /// The value that is taken, if it is still there.
+    pub chosen: Option<String>,
+}
+
+impl App {
+    /// The look-ups from the given one on, until all are made or something has to be chosen. One that fails or takes too long fails
+    /// the whole, since addresses hang on it.
+    async fn learn(&self, making: &mut Making<'_>, from: usize, wanted: Wanted<'_>) -> Result<Learnt, Error> {
+        let id = making.id;
+        let learnt = timeout(LOOKUPS_LIMIT, self.learn_each(making, from, wanted)).await;
+        learnt.map_err(|_| ProviderError::Timeout.of(id)).flatten()
+    }
+
+    /// The same, for whoever counts the time.
+    pub(super) async fn learn_each(
+        &self,
+        making: &mut Making<'_>,
+        from: usize,
+        wanted: Wanted<'_>,
+    ) -> Result<Learnt, Error> {
+        let mut learnt = Learnt::default();
+        for lookup in making.connector.lookups.iter().skip(from) {
+            let choices = self.found(making, lookup).await?;
+            let Some(taken) = wanted.of(&choices)? else {
+                learnt.open = Some(choices);
+                return Ok(learnt);
+            };
+            take(lookup, taken, &mut making.values);
+            learnt.label = learnt.label.or_else(|| taken.label.clone());
+        }
+        Ok(learnt)
+    }
+
+    /// What one look-up finds, of that what may be believed.
+    async fn found(&self, making: &Making<'_>, lookup: &Lookup) -> Result<Choices, Error> {
+        let (connector, id) = (making.connector, making.id);
+        let request = lookup_request(connector, lookup, &making.all()).map_err(unusable(id))?;
+        let response = self.send(making, request).await?;
+        let found = read_lookup(lookup, &response).map_err(|cause| cause.of(id))?;
+        let title = lookup.title.as_ref().map(ToString::to_string);
+        Ok(Choices { name: lookup.name.to_string(), title, found: believed(connector, id, found)? })
+    }
+
+    /// A connection's credentials, to ask its provider with.
+    async fn making_of<'a>(
+        &self,
+        connector: &'a Connector,
+        connection: &'a Connection,
+        credentials: Credentials,
+    ) -> Result<Making<'a>, Error> {
+        let operator = self.client_of(connector, connection).await?;
+        let values = connection.values.clone().into_iter().collect();
+        Ok(Making::new(connector, &connection.connector, operator, values, credentials))
+    }
+
+    /// Settles what a held grant waits for: takes the chosen one, makes the look-ups that follow, asks whose account it is by that, and
+    /// writes it down. What follows may have to be chosen in turn. A grant that waits for nothing is left as it is.
+    pub async fn choose(&self, held: Held, chosen: &Chosen) -> Result<Held, Error> {
+        let connector = self.connector_data(&held.connection.project, &held.connection.connector).await?;
+        must_be_lists(&connector, chosen)?;
+        let Some(open) = &held.choices else {
+            let stands = |(name, value): (&String, &String)| held.connection.values.get(name) == Some(value);
+            return if chosen.iter().all(stands) { Ok(held) } else { Err(not_offered()) };
+        };
+        let none = Chosen::new();
+        let wanted = Wanted { chosen, before: &none };
+        let Some(taken) = wanted.of(open)? else { return Err(Error::ChoiceRequired(Box::new(open.clone()))) };
+        let at = connector.lookups.iter().position(|lookup| lookup.name == open.name);
+        let at = at.ok_or(Error::Conflict("the connector"))?; // changed meanwhile
+        let credentials = self.open_credentials(&held.connection.belongs(), &held.sealed).await?;
+        let mut making = self.making_of(&connector, &held.connection, credentials).await?;
+
+        take(&connector.lookups[at], taken, &mut making.values);
+        let learnt = self.learn(&mut making, at + 1, wanted).await?;
+        let mut account = self.account_so_far(&making, &learnt).await;
+        account.label = account.label.or_else(|| taken.label.clone()).or(learnt.label);
+        let connection = Connection { values: plain(&making.values), account, ..held.connection.clone() };
+        let settled = Held { connection, choices: learnt.open, ..held.clone() };
+        self.connections.settle(open, &settled, self.clock.now()).await?;
+        Ok(settled)
+    }
+
+    /// Whose account it is, unless the question itself needs what is still to be chosen.
+    pub(super) async fn account_so_far(&self, making: &Making<'_>, learnt: &Learnt) -> Account {
+        if learnt.waits(making) { Account::default() } else { self.account(making).await }
+    }
+
+    /// What can be chosen for a connection, with what is chosen: its look-ups made again, with a token that works.
+    pub async fn offers(self: &Arc<Self>, stored: Stored, deadline: Option<Timestamp>) -> Result<Vec<Offer>, Error> {
+        let connector = self.connector_data(&stored.connection.project, &stored.connection.connector).await?;
+        let Open { stored, credentials } = self.fresh(stored, &connector, None, deadline).await?;
+        let connection = &stored.connection;
+        let mut making = self.making_of(&connector, connection, credentials).await?;
+        let offers = timeout(LOOKUPS_LIMIT, self.offers_of(&mut making, connection)).await;
+        offers.map_err(|_| ProviderError::Timeout.of(&connection.connector)).flatten()
+    }
+
+    async fn offers_of(&self, making: &mut Making<'_>, connection: &Connection) -> Result<Vec<Offer>, Error> {
+        let mut offers = Vec::new();
+        // up to the last list: what comes after it is nobody's to choose
+        let lookups = &making.connector.lookups;
+        let lists = lookups.iter().rposition(|lookup| lookup.list.is_some()).map_or(0, |last| last + 1);
+        let none = Chosen::new();
+        for lookup in lookups.iter().take(lists) {
+            let choices = self.found(making, lookup).await?;
+            let taken = Wanted { chosen: &none, before: &connection.values }.of(&choices)?.cloned();
+            if lookup.list.is_some() {
+                let chosen = taken.as_ref().map(|taken| taken.value().to_owned());
+                offers.push(Offer { choices, chosen });
+            }
+            let Some(taken) = taken else { return Ok(offers) };
+            take(lookup, &taken, &mut making.values);
+        }
+        Ok(offers)
+    }
+
+    /// Changes what is chosen for a connection. What is not named stays, where it is still offered.
+    pub async fn switch(
+        self: &Arc<Self>,
+        stored: Stored,
+        chosen: &Chosen,
+        deadline: Option<Timestamp>,
+    ) -> Result<Connection, Error> {
+        let connector = self.connector_data(&stored.connection.project, &stored.connection.connector).await?;
+        must_be_lists(&connector, chosen)?;
+        let Open { stored, credentials } = self.fresh(stored, &connector, None, deadline).await?;
+        let before = &stored.connection;
+        let mut making = self.making_of(&connector, before, credentials).await?;
+
+        let learnt = self.learn(&mut making, 0, Wanted { chosen, before: &before.values }).await?;
+        if let Some(open) = learnt.open {
+            return Err(Error::ChoiceRequired(Box::new(open)));
+        }
+        // whose account it is by then decides what may be revoked, so here it has to be told
+        let mut account = self.profile_in_time(&making).await?.unwrap_or_default();
+        account.label = account.label.or(learnt.label);
+        let connection = Connection {
+            values: plain(&making.values),
+            account,
+            version: before.version + 1,
+            updated_at: self.clock.now(),
+            ..before.clone()
+        };
+        self.connections.switch(&stored, &connection).await?;
+        Ok(connection)
+    }
+}
+
+impl Learnt {
+    /// Whether the question whose account it is needs what is still to be chosen.
+    pub(super) fn waits(&self, making: &Making<'_>) -> bool {
+        match (&self.open, &making.connector.profile) {
+            (Some(open), Some(profile)) => waits_for(making.connector, profile, &open.name),
+            (None, _) | (_, None) => false,
+        }
+    }
+}
+
+impl Wanted<'_> {
+    /// The one to take; none if somebody has to choose.
+    fn of<'a>(&self, choices: &'a Choices) -> Result<Option<&'a Found>, Error> {
+        if let Some(value) = self.chosen.get(&choices.name) {
+            return choices.with_value(value).map(Some).ok_or_else(not_offered);
+        }
+        if let [only] = choices.found.as_slice() {
+            return Ok(Some(only));
+        }
+        Ok(self.before.get(&choices.name).and_then(|value| choices.with_value(value)))
+    }
+}
+
+/// Puts what was taken in place of what stood there: also of what the new one lacks.
+fn take(lookup: &Lookup, taken: &Found, values: &mut Values) {
+    for name in names(lookup) {
+        values.remove(name);
+    }
+    for (name, value) in &taken.values {
+        values.insert(name, value);
+    }
+}
+
+/// The placeholders that a look-up fills.
+fn names(lookup: &Lookup) -> impl Iterator<Item = &str> {
+    std::iter::once(lookup.name.as_ref()).chain(lookup.also.iter().map(|(name, _)| name))
+}
+
+/// What may be believed of what was found, each once. If nothing may be, that is why.
+fn believed(connector: &Connector, id: &ConnectorId, found: Vec<Found>) -> Result<Vec<Found>, Error> {
+    let (mut seen, mut bytes, mut believed, mut refused) = (BTreeSet::new(), 0, Vec::new(), None);
+    for one in found {
+        let checked = one.values.iter().try_for_each(|(name, value)| template::believe(connector, name, value));
+        if let Err(cause) = checked {
+            refused = refused.or(Some(cause));
+            continue;
+        }
+        bytes += one.values.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        bytes += one.label.as_ref().map_or(0, String::len);
+        if bytes <= MOST_BYTES && seen.insert(one.value().to_owned()) {
+            believed.push(one);
+        }
+    }
+    match (believed.is_empty(), refused) {
+        (true, Some(cause)) => Err(not_believed(id)(cause)),
+        (true, None) => Err(ProviderError::InvalidResponse("the look-up found nothing").of(id)),
+        (false, _) => Ok(believed),
+    }
+}
+
+/// Fails unless all that was chosen is of a list.
+fn must_be_lists(connector: &Connector, chosen: &Chosen) -> Result<(), Error> {
+    let is_list = |name: &str| connector.lookups.iter().any(|lookup| lookup.list.is_some() && lookup.name == name);
+    if chosen.keys().all(|name| is_list(name)) { Ok(()) } else { Err(not_offered()) }
+}
+
+fn not_offered() -> Error {
+    Error::refused(Refusal::InvalidChoice, "choose names something that the provider does not offer")
+}
+
+/// Whether the question whose account it is needs what this look-up or a later one fills. What is only compared with the answer
+/// does not matter: it is left open.
+fn waits_for(connector: &Connector, profile: &Profile, open: &str) -> bool {
+    let later = connector.lookups.iter().skip_while(|lookup| lookup.name != open);
+    let unknown: Vec<&str> = later.flat_map(names).collect();
+    let headers = profile.headers.iter().map(|(_, value)| value);
+    let mut asked = [profile.url.as_ref()].into_iter().chain(profile.body.as_deref()).chain(headers);
+    asked.any(|text| unknown.iter().any(|name| text.contains(&format!("{{{name}}}"))))
+}
+
+fn plain(values: &Values) -> Chosen {
+    values.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}

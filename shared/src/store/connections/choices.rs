@@ -1,0 +1,119 @@
+//! What a person still has to choose before a held grant can become a connection, and what is chosen for one later.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use serde::{Deserialize, Serialize};
+
+use super::{Connection, Connections, Held, Stored, held::held_key};
+use crate::{
+    clock::Timestamp,
+    error::{Error, StoreError},
+    protocol::account::Found,
+    store::{Item, number, string},
+};
+
+/// A look-up that found several things, of which one is chosen. They name workspaces and companies, so they stand where the
+/// connection's own values stand, in no index, and go with the held grant.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Choices {
+    /// The placeholder that the chosen one fills.
+    pub name: String,
+    /// What a person calls such a thing: `Site`.
+    pub title: Option<String>,
+    /// All there are to choose from.
+    pub found: Vec<Found>,
+}
+
+impl Choices {
+    /// The one with this value. Nothing else is ever taken.
+    #[must_use]
+    pub fn with_value(&self, value: &str) -> Option<&Found> {
+        self.found.iter().find(|found| found.value() == value)
+    }
+}
+
+impl Held {
+    /// Fails if something has to be chosen first.
+    pub fn must_wait_for_nothing(&self) -> Result<(), Error> {
+        match &self.choices {
+            Some(open) => Err(Error::ChoiceRequired(Box::new(open.clone()))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Connections {
+    /// Writes down what was chosen for a held grant: the connection that it would be, and what is to be chosen next. The choice is
+    /// part of the condition, so that of two that are made at once one is taken and the other finds [`Error::AlreadyUsed`].
+    pub async fn settle(&self, before: &Choices, held: &Held, now: Timestamp) -> Result<(), Error> {
+        let set = match (&held.connection.grant_owner(), &held.choices) {
+            (Some(_), Some(_)) => "SET doc = :doc, account = :account, choices = :choices",
+            (Some(_), None) => "SET doc = :doc, account = :account REMOVE choices",
+            (None, Some(_)) => "SET doc = :doc, choices = :choices REMOVE account",
+            (None, None) => "SET doc = :doc REMOVE account, choices",
+        };
+        let pk = held_key(&held.attempt);
+        let mut update = self.table.client.update_item().table_name(&self.table.name).key("pk", string(pk));
+        update = update
+            .update_expression(set)
+            .condition_expression("choices = :before AND expires_at > :now")
+            .expression_attribute_values(":doc", string(text_of(&held.connection)))
+            .expression_attribute_values(":before", string(text_of(before)))
+            .expression_attribute_values(":now", number(now.millis()));
+        if let Some(owner) = held.connection.grant_owner() {
+            update = update.expression_attribute_values(":account", string(owner));
+        }
+        if let Some(choices) = &held.choices {
+            update = update.expression_attribute_values(":choices", string(text_of(choices)));
+        }
+        match self.table.write(update).await {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
+                Err(Error::AlreadyUsed)
+            }
+            Err(error) => Err(self.table.failed("UpdateItem")(error).into()),
+        }
+    }
+
+    /// Writes down what was chosen for a connection, and whose account it is to by that. One that was changed since it was read is
+    /// an [`Error::Conflict`].
+    pub async fn switch(&self, stored: &Stored, connection: &Connection) -> Result<(), Error> {
+        let key = string(connection.key.as_str());
+        let update = self.table.client.update_item().table_name(&self.table.name).key("pk", key);
+        let mut update = update
+            .condition_expression("doc = :before")
+            .expression_attribute_values(":doc", string(text_of(connection)))
+            .expression_attribute_values(":before", string(&stored.doc));
+        update = match connection.grant_owner() {
+            Some(owner) => update
+                .update_expression("SET doc = :doc, account = :account")
+                .expression_attribute_values(":account", string(owner)),
+            None => update.update_expression("SET doc = :doc REMOVE account"),
+        };
+        match self.table.write(update).await {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
+                Err(Error::Conflict("the connection"))
+            }
+            Err(error) => Err(self.table.failed("UpdateItem")(error).into()),
+        }
+    }
+
+    pub(super) fn read_choices(&self, item: &Item) -> Result<Option<Choices>, StoreError> {
+        let read = |text| serde_json::from_str(text).map_err(|_| self.table.malformed("choices"));
+        item.get_text("choices").map(read).transpose()
+    }
+}
+
+/// As it stands in the item: the same text for the same thing, so that a condition can name it.
+pub(super) fn text_of(doc: &impl Serialize) -> String {
+    Item::new().doc(doc).get_text("doc").unwrap_or_default().to_owned()
+}
+
+/// What was chosen, by placeholder.
+pub type Chosen = BTreeMap<String, String>;

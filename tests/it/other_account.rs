@@ -1,0 +1,125 @@
+//! Renewing a connection with another account than its own: what the project decides about it.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::{
+    held::connect,
+    world::{Answer, Attempt, Browser, USER, World},
+};
+
+async fn decide(world: &World, other: &str) {
+    world.turn(Duration::from_secs(1)); // of the grants the newest stands first
+    let path = format!("/v1/admin/projects/{}", world.project());
+    let project = world.root("PATCH", &path, Some(&json!({ "reconnect_other_account": other }))).await;
+    assert_eq!(project.member("reconnect_other_account"), other);
+}
+
+/// Consents again as this person, up to the page that confirms.
+async fn consent(world: &World, browser: &Browser, account: &str) -> Answer {
+    let link = format!("/org/{}/generateOneTimeConnectorToken", world.project());
+    let token = world.post(&link, &json!({ "user_id": USER, "connector_id": "acme" })).await.member("token");
+    let page = browser.enter(&format!("{}/connect/acme/edit?token={token}", world.base())).await;
+    let attempt = Attempt::of(&browser.submit(page.form("/connect/acme")).await.location());
+    let landed = browser.open(&world.consent(browser, &attempt, account).await).await;
+    browser.open(&landed.location()).await
+}
+
+async fn account(world: &World) -> Value {
+    world.connections().await[0]["account"]["email"].clone()
+}
+
+#[tokio::test]
+async fn another_account_is_refused_unless_the_project_says_otherwise() {
+    for (decided, asks, expected) in
+        [("deny", None, "alice"), ("ask", Some(true), "bob"), ("allow", Some(false), "bob")]
+    {
+        let world = World::new().await;
+        let key = connect(&world, "acme", USER).await;
+        decide(&world, decided).await;
+        world.turn(Duration::from_secs(60));
+        let browser = world.browser();
+        let page = consent(&world, &browser, "bob").await;
+        match asks {
+            None => assert!(page.location().contains("/connect/outcome/"), "{decided}"),
+            Some(asks) => {
+                assert_eq!(page.text().contains("Change to another account?"), asks, "{decided}: {}", page.text());
+                let form = page.form("/connect/confirm/").with("decision", "confirm");
+                assert_eq!(browser.submit(form).await.status, 303);
+            }
+        }
+        let email = account(&world).await.as_str().unwrap().to_owned();
+        assert!(email.starts_with(expected), "{decided}: {email}");
+        let me = world.me(&key).await.json();
+        assert_eq!(me["id"], format!("usr_{expected}"), "{decided}");
+
+        // the grant that was given up goes, by the rules that there are
+        world.keep().await;
+        let (kept, gone) = if expected == "bob" { ("bob", "alice") } else { ("alice", "bob") };
+        let mut grants = world.grants();
+        grants.sort();
+        let mut expected = [format!("{kept} active"), format!("{gone} revoked")];
+        expected.sort();
+        assert_eq!(grants, expected, "{decided}");
+        let changed = world.connections().await[0]["updatedAt"] == world.now();
+        assert_eq!(changed, decided != "deny", "{decided}");
+    }
+}
+
+#[tokio::test]
+async fn the_person_is_shown_both_accounts_and_agrees_to_those_alone() {
+    let world = World::new().await;
+    connect(&world, "acme", USER).await;
+    decide(&world, "ask").await;
+    let browser = world.browser();
+    let page = consent(&world, &browser, "bob").await;
+    let before = account(&world).await;
+    for shown in [before.as_str().unwrap(), "bob@", "<dt>So far</dt>", "<dt>From now on</dt>"] {
+        assert!(page.text().contains(shown), "{shown}: {}", page.text());
+    }
+    let form = || page.form("/connect/confirm/").with("decision", "confirm");
+    for forged in [form().without("exchange"), form().with("exchange", "another")] {
+        let asked = browser.submit(forged).await;
+        assert!(asked.location().contains("/connect/confirm/"), "the page asks again");
+        assert_eq!(account(&world).await, before);
+    }
+    browser.submit(form()).await;
+    assert_ne!(account(&world).await, before);
+}
+
+#[tokio::test]
+async fn who_says_no_to_another_account_keeps_the_one_that_was() {
+    let world = World::new().await;
+    connect(&world, "acme", USER).await;
+    decide(&world, "ask").await;
+    let browser = world.browser();
+    let page = consent(&world, &browser, "bob").await;
+    let before = account(&world).await;
+    browser.submit(page.form("/connect/confirm/").with("decision", "cancel")).await;
+    assert_eq!(account(&world).await, before);
+    assert_eq!(world.grants(), ["bob revoked", "alice active"]);
+}
+
+#[tokio::test]
+async fn the_same_account_is_never_asked_about() {
+    for decided in ["deny", "ask", "allow"] {
+        let world = World::new().await;
+        connect(&world, "acme", USER).await;
+        decide(&world, decided).await;
+        let browser = world.browser();
+        let page = consent(&world, &browser, "alice").await;
+        assert!(!page.text().contains("Change to another account?"), "{decided}");
+        browser.submit(page.form("/connect/confirm/").with("decision", "confirm")).await;
+        assert_eq!(world.connections().await[0]["version"], "1.0.2", "{decided}");
+    }
+}
+
+#[tokio::test]
+async fn a_project_is_refused_another_word() {
+    let world = World::new().await;
+    let path = format!("/v1/admin/projects/{}", world.project());
+    let call = world.call("PATCH", &path).bearer(&world.server.root_key);
+    let answer = call.json(&json!({ "reconnect_other_account": "perhaps" })).send().await;
+    assert_eq!(answer.refusal(), (400, "invalid_request".to_owned()));
+}

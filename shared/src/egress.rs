@@ -65,11 +65,36 @@ impl Egress {
         request: http::Request<Bytes>,
         origins: &Origins,
     ) -> Result<http::Response<Bytes>, ProviderError> {
+        self.fetch(request, origins, (ANSWER_LIMIT, PROVIDER_LIMIT)).await
+    }
+
+    /// The same within a length and a time of the caller's.
+    pub async fn fetch(
+        &self,
+        request: http::Request<Bytes>,
+        origins: &Origins,
+        (length, time): (usize, Duration),
+    ) -> Result<http::Response<Bytes>, ProviderError> {
         let whole = async {
             let response = self.open(request, origins).await?;
-            read(response).await
+            read(response, length).await
         };
-        tokio::time::timeout(PROVIDER_LIMIT, whole).await.map_err(|_| ProviderError::Timeout)?
+        tokio::time::timeout(time, whole).await.map_err(|_| ProviderError::Timeout)?
+    }
+
+    /// Sends a request and reads no more than the head of the answer: the rest may be a stream that does not end.
+    pub async fn head(
+        &self,
+        request: http::Request<Bytes>,
+        origins: &Origins,
+        time: Duration,
+    ) -> Result<http::Response<()>, ProviderError> {
+        let opened = tokio::time::timeout(time, self.open(request, origins)).await;
+        let response = opened.map_err(|_| ProviderError::Timeout)??;
+        let mut head = http::Response::new(());
+        *head.status_mut() = response.status();
+        head.headers_mut().clone_from(response.headers());
+        Ok(head)
     }
 
     /// Sends a request and returns once the head of the answer is there.
@@ -103,7 +128,7 @@ impl Egress {
     }
 }
 
-async fn read(response: reqwest::Response) -> Result<http::Response<Bytes>, ProviderError> {
+async fn read(response: reqwest::Response, length: usize) -> Result<http::Response<Bytes>, ProviderError> {
     let mut answer = http::Response::builder().status(response.status());
     if let Some(headers) = answer.headers_mut() {
         headers.clone_from(response.headers());
@@ -111,8 +136,8 @@ async fn read(response: reqwest::Response) -> Result<http::Response<Bytes>, Prov
     let mut response = response;
     let mut body = BytesMut::new();
     while let Some(chunk) = response.chunk().await.map_err(classify)? {
-        if body.len() + chunk.len() > ANSWER_LIMIT {
-            return Err(ProviderError::InvalidResponse("the answer is larger than 1 MiB"));
+        if body.len() + chunk.len() > length {
+            return Err(ProviderError::InvalidResponse("the answer is longer than is read"));
         }
         body.extend_from_slice(&chunk);
     }

@@ -128,6 +128,15 @@ pub enum Error {
         #[source]
         cause: ProviderError,
     },
+    /// A server that is asked about itself failed, or does not answer as it should: a metadata document, a registration.
+    #[error("{address}: {cause}")]
+    Server {
+        /// What was called.
+        address: String,
+        /// What happened.
+        #[source]
+        cause: ProviderError,
+    },
     /// Storage did not answer. The cause is for the log, never for the caller.
     #[error("internal error")]
     Storage(#[from] StoreError),
@@ -239,6 +248,10 @@ pub enum Refusal {
     AccessDenied,
     /// RFC 8628 §3.5: nobody typed the code in time.
     ExpiredToken,
+    /// There is no metadata where it should stand.
+    MetadataNotFound,
+    /// A metadata document was read and is not one to act upon.
+    InvalidMetadata,
 }
 
 impl Refusal {
@@ -271,6 +284,8 @@ impl Refusal {
             Self::SlowDown => "slow_down",
             Self::AccessDenied => "access_denied",
             Self::ExpiredToken => "expired_token",
+            Self::MetadataNotFound => "metadata_not_found",
+            Self::InvalidMetadata => "invalid_metadata",
         }
     }
 }

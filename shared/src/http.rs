@@ -11,7 +11,7 @@ pub mod params;
 
 mod api_version;
 mod failure;
-mod shape;
+pub(crate) mod shape;
 
 use std::{
     fmt,

@@ -202,6 +202,7 @@ fn words(t: Language, error: &Error) -> (String, String) {
         | Error::Conflict(_)
         | Error::ChoiceRequired(_)
         | Error::NeedsReauth => (t.failure_impossible(), t.failure_impossible_text()),
+        Error::Server { address, .. } => (t.failure_provider(), t.failure_provider_text(address)),
         Error::Storage(_) | Error::Vault(_) => (t.failure_ours(), t.failure_ours_text()),
     }
 }

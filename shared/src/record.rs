@@ -56,6 +56,9 @@ pub struct Record<'a> {
     deprecated: bool,
     /// `connected` or `needs_reauth`.
     state: &'static str,
+    /// Why it has to be connected again, where that is not the provider's word on the grant: `client_replaced`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state_reason: Option<&'static str>,
     account: AccountRecord<'a>,
     scopes: Scopes<'a>,
     /// The further tokens that it has: a call chooses one by `x-mooring-token-slot`.
@@ -142,6 +145,7 @@ impl<'a> Record<'a> {
             active: connection.active,
             deprecated: false,
             state: health.as_str(),
+            state_reason: health.reason(),
             account: AccountRecord::of(&connection.account),
             scopes: Scopes::of(connection),
             token_slots: &connection.slots,

@@ -111,6 +111,8 @@ pub enum Operation {
     ReadCustomConnector,
     PutCustomConnector,
     DeleteCustomConnector,
+    DiscoverConnector,
+    ClientDocument,
 }
 
 impl Operation {
@@ -291,6 +293,7 @@ pub const ROUTES: &[Route] = &[
     route(Get, "/connect/form.js", Connect, Operation::FormScript, Public, Page),
     route(Get, "/connect.js", Connect, Operation::ConnectScript, Public, Page),
     route(Get, "/connect/page.js", Connect, Operation::Script, Public, Page),
+    route(Get, "/connectors/{connector}/client.json", Connect, Operation::ClientDocument, Public, Api),
     route(Get, "/openapi.yaml", Connect, Operation::OpenApi, Public, Api),
     // admin: the settings.
     route(Get, "/v1/admin/projects", Admin, Operation::ListProjects, Root, Api),
@@ -361,6 +364,7 @@ pub const ROUTES: &[Route] = &[
         ADMINS,
         Api,
     ),
+    route(Post, "/v1/connectors/discover", Admin, Operation::DiscoverConnector, ADMINS, Api),
 ];
 
 /// What an address leads to.

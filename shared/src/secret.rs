@@ -62,6 +62,8 @@ secret! {
     Assertion
     /// The key that proofs of possession are signed with (RFC 9449): PKCS#8, base64url.
     ProofKey
+    /// What looks after a client that was registered by us (RFC 7592 §3).
+    RegistrationToken
     /// What a provider exchanges for tokens once the person has typed the other code (RFC 8628 §3.2).
     DeviceCode
     /// An app client's own secret, the last part of a secret key.

@@ -6,7 +6,7 @@
 //! | root key | random text | the template; rotate by changing it there |
 //! | ring versions | `{"versions": {"2": "<random text>"}}`, empty at first | a rotation |
 //! | `{prefix}default` | `{"<connector>": {"client_id", "client_secret", "secrets": {"<setting>": "<text>"}}}` | the admin API |
-//! | `{prefix}{project}/{environment}` | the same, for overrides | the admin API |
+//! | `{prefix}{project}/{environment}` | the same, for overrides; `"registration:<connector>": {"token"}` beside a registered one | the admin API; the keeper, where a server forgot a registered one |
 //!
 //! User tokens are not here: a secret each would cost $0.40 a month per user. They are sealed into the connection.
 
@@ -29,7 +29,7 @@ use crate::{
     error::{Error, VaultError},
     id::{ConnectorId, Environment, ProjectId},
     protocol::template::Values,
-    secret::ClientSecret,
+    secret::{ClientSecret, RegistrationToken},
 };
 
 /// How long a provider client's secret is used before it is read again. A changed secret is in use everywhere after this.
@@ -227,6 +227,68 @@ impl Secrets {
         Err(Error::Conflict("the provider clients' secret"))
     }
 
+    /// Stores a client that was registered by us, with what looks after it (RFC 7592), where the server gave that.
+    pub async fn put_registered_client(
+        &self,
+        secret: &ClientsSecret,
+        connector: &ConnectorId,
+        client: &ProviderClient,
+        management: Option<&RegistrationToken>,
+        token: impl Fn() -> String,
+    ) -> Result<(), Error> {
+        let change = |clients: &mut Map<String, Value>| {
+            let secrets = entry(clients, connector).map(|stored| stored.secrets).unwrap_or_default();
+            clients.insert(connector.to_string(), ProviderClient { secrets, ..client.clone() }.to_json());
+            match management {
+                Some(token) => drop(clients.insert(managed(connector), json!({ "token": token.expose() }))),
+                None => drop(clients.remove(&managed(connector))),
+            }
+        };
+        self.change(secret, change, token).await
+    }
+
+    /// What looks after the client that was registered for this connector.
+    pub async fn registration_token(
+        &self,
+        secret: &ClientsSecret,
+        connector: &ConnectorId,
+    ) -> Result<Option<RegistrationToken>, VaultError> {
+        let (clients, _) = self.clients(secret).await?;
+        let token = clients.get(&managed(connector)).and_then(|entry| entry.get("token")).and_then(Value::as_str);
+        Ok(token.map(|token| RegistrationToken::from(token.to_owned())))
+    }
+
+    /// Forgets what looked after a registered client.
+    pub async fn forget_registration_token(
+        &self,
+        secret: &ClientsSecret,
+        connector: &ConnectorId,
+        token: impl Fn() -> String,
+    ) -> Result<(), Error> {
+        self.change(secret, |clients| drop(clients.remove(&managed(connector))), token).await
+    }
+
+    async fn change(
+        &self,
+        secret: &ClientsSecret,
+        change: impl Fn(&mut Map<String, Value>),
+        token: impl Fn() -> String,
+    ) -> Result<(), Error> {
+        for _ in 0..ATTEMPTS {
+            let (before, version) = self.clients(secret).await?;
+            let mut clients = before.clone();
+            change(&mut clients);
+            if clients == before {
+                return Ok(());
+            }
+            if self.replace(secret, &clients, version.as_deref(), &token()).await? {
+                self.forget(secret);
+                return Ok(());
+            }
+        }
+        Err(Error::Conflict("the provider clients' secret"))
+    }
+
     /// The clients as stored, and the version they were read from.
     async fn clients(&self, secret: &ClientsSecret) -> Result<(Map<String, Value>, Option<String>), VaultError> {
         let name = secret.name(&self.prefix);
@@ -336,6 +398,11 @@ impl Secrets {
             kept.remove(secret);
         }
     }
+}
+
+/// The name under which stands what looks after a registered client: no connector's id has a colon.
+fn managed(connector: &ConnectorId) -> String {
+    format!("registration:{connector}")
 }
 
 fn entry(clients: &Map<String, Value>, connector: &ConnectorId) -> Option<ProviderClient> {

@@ -52,6 +52,7 @@ fn reads_no_form(route: &Route) -> bool {
             | Operation::PutCustomConnector
             | Operation::BeginDevice
             | Operation::CollectDevice
+            | Operation::DiscoverConnector
     )
 }
 
@@ -88,7 +89,10 @@ async fn every_route_takes_a_key_in_every_way() {
         // what both environments share takes a live key, all else is of the test environment here
         let shared = matches!(
             route.operation,
-            Operation::UpdateProject | Operation::PutCustomConnector | Operation::DeleteCustomConnector
+            Operation::UpdateProject
+                | Operation::PutCustomConnector
+                | Operation::DeleteCustomConnector
+                | Operation::DiscoverConnector
         );
         let client = if shared { &client } else { &test };
         let number = ways(route, &fixture.good(route, &world), client).len();

@@ -210,6 +210,10 @@ fn after(error: &Error) -> Option<Error> {
         Error::RetryLater { .. } => ProviderError::Timeout.of(&acme()),
         Error::Provider { cause, .. } => match after_provider(cause) {
             Some(cause) => cause.of(&acme()),
+            None => Error::Server { address: String::new(), cause: ProviderError::Timeout },
+        },
+        Error::Server { cause, .. } => match after_provider(cause) {
+            Some(cause) => Error::Server { address: String::new(), cause },
             None => Error::Storage(StoreError::Malformed { table: String::new(), what: String::new() }),
         },
         Error::Storage(_) => Error::Vault(shared::error::VaultError::DoesNotOpen),
@@ -243,7 +247,9 @@ fn after_refusal(refusal: Refusal) -> Option<Refusal> {
         Refusal::AuthorizationPending => Refusal::SlowDown,
         Refusal::SlowDown => Refusal::AccessDenied,
         Refusal::AccessDenied => Refusal::ExpiredToken,
-        Refusal::ExpiredToken => return None,
+        Refusal::ExpiredToken => Refusal::MetadataNotFound,
+        Refusal::MetadataNotFound => Refusal::InvalidMetadata,
+        Refusal::InvalidMetadata => return None,
     })
 }
 

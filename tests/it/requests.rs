@@ -8,12 +8,14 @@ use shared::{
     routes::{Operation, Route},
 };
 
-use crate::world::{Answer, Call, Fake, Seen, USER, World};
+use crate::world::{Answer, AuthorizationServer, Call, Fake, Seen, USER, World};
 
 /// What good requests name.
 pub struct Fixture {
     /// Where calls through passthrough arrive.
     pub provider: Fake,
+    /// An authorization server that says what it is.
+    pub server: AuthorizationServer,
     /// A connection of the user's.
     pub connection: String,
     /// An attempt, and the session that it was made with.
@@ -48,6 +50,7 @@ impl Fixture {
             session: answer.member("session"),
             client: world.client(Environment::Test, &[Role::Read]).await.id,
             provider,
+            server: AuthorizationServer::new().await,
         }
     }
 
@@ -75,6 +78,10 @@ impl Fixture {
             headers: Vec::new(),
             body: body(route.operation, &self.provider.url, world).map(|body| ("application/json", body.to_string())),
         };
+        if route.operation == Operation::DiscoverConnector {
+            let body = json!({ "issuer": self.server.url(), "id": "found", "project": world.project() });
+            wanted.body = Some(("application/json", body.to_string()));
+        }
         if route.operation == Operation::Passthrough {
             wanted.headers.push(("x-one-connection-key".to_owned(), self.connection.clone()));
         }
@@ -82,6 +89,7 @@ impl Fixture {
     }
 
     fn params(&self, operation: Operation, project: &str) -> Vec<(&'static str, String)> {
+        let document = format!("own-key-{project}");
         let connector = match operation {
             Operation::ReadProjectConnector
             | Operation::PutProjectConnector
@@ -92,6 +100,7 @@ impl Fixture {
             Operation::ReadCustomConnector | Operation::PutCustomConnector | Operation::DeleteCustomConnector => {
                 "spare-key"
             }
+            Operation::ClientDocument => &document,
             _ => "acme",
         };
         let id = match operation {

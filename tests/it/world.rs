@@ -9,6 +9,7 @@ mod instance;
 mod log;
 mod own;
 mod raw;
+mod server;
 
 use std::{
     sync::{
@@ -38,6 +39,7 @@ pub use self::{
     instance::{instance, list_connections},
     log::Log,
     raw::Raw,
+    server::{AuthorizationServer, in_form},
 };
 
 /// When every test begins: 2026-11-21, 12:25 UTC. Any moment would do.
@@ -208,6 +210,13 @@ impl World {
         let answer = self.get("/v1/vault/connections").await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         answer.json()["rows"].as_array().unwrap().clone()
+    }
+
+    /// Asks for a connector by an address alone, with the root key.
+    pub async fn discover(&self, body: &Value) -> Answer {
+        let mut body = body.clone();
+        body["project"] = self.project().into();
+        self.call("POST", "/v1/connectors/discover").bearer(&self.server.root_key).json(&body).send().await
     }
 
     /// `GET /api/me` at Acme through a connection.

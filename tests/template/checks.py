@@ -171,14 +171,17 @@ def roles_allow_what_the_code_calls(template, code=None):
 
 
 def only_admin_writes_settings_at_large(template):
-    """The others write the deployment's own facts alone; `connections` marks deleted users besides."""
+    """The others write the deployment's own facts alone; `connections` marks deleted users besides, the keeper keeps registrations."""
     wrong = []
     for function in set(calls.FUNCTIONS) - {"admin"}:
         role = template["Resources"][functions(template)[function]]["Properties"]["Role"]["Fn::GetAtt"][0]
         for policy in template["Resources"][role]["Properties"]["Policies"]:
             for statement in policy["PolicyDocument"]["Statement"]:
                 if "dynamodb:UpdateItem" in statement["Action"] and name_of(statement["Resource"]) == "settings":
-                    if statement.get("Condition") != {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["deployment"]}}:
+                    allowed = [{"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["deployment"]}}]
+                    if function == "keeper":
+                        allowed.append({"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["project#*"]}})
+                    if statement.get("Condition") not in allowed:
                         wrong.append(function)
     return wrong
 

@@ -34,12 +34,17 @@ pub async fn root(app: &App, request: &Request) -> Result<(), Error> {
 impl Authority {
     /// Lets in who may administer the project in the path.
     pub async fn over_project(app: &App, request: &Request) -> Result<Self, Error> {
-        let named = request.param("project")?;
+        Self::over(app, request, Some(request.param("project")?)).await
+    }
+
+    /// Lets in who may administer the project of this id. An app client need not name its own; the root key has none.
+    pub async fn over(app: &App, request: &Request, named: Option<&str>) -> Result<Self, Error> {
         let authority = if app.has_root_key(request).await? {
+            let named = named.ok_or_else(|| Error::invalid("project is missing: the root key has none of its own"))?;
             Self { project: project(app, named).await?, only: None }
         } else {
             let caller = app.caller(request, &[Role::Admin]).await?;
-            caller.must_be(named)?;
+            named.map_or(Ok(()), |named| caller.must_be(named))?;
             Self { project: caller.project, only: Some(caller.environment) }
         };
         learn_base_url(app, request).await?;

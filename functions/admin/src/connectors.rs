@@ -21,6 +21,7 @@ use crate::{
     authority::{self, Authority},
     decision::{Client, Decision},
     overview::Overview,
+    registering,
 };
 
 /// Where a decision stands.
@@ -184,6 +185,12 @@ async fn decide(app: &App, request: &Request, place: &Place) -> Result<Response,
         app.secrets.change_provider_client(&place.secret(), &id, change, version(app)).await?;
     }
     store(app, place, &connector, &mut settings).await?;
+    if let (Place::Project(project, environment), Client::Unsaid) = (place, &client) {
+        // whose server registers clients needs none from the operator
+        if registering::where_offered(app, project, *environment, &id, settings.client_id.as_deref()).await? {
+            return answer(app, place, &id).await;
+        }
+    }
     match &settings.client_id {
         None => {
             app.secrets.change_provider_client(&place.secret(), &id, without_client, version(app)).await.map(drop)?

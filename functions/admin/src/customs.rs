@@ -18,10 +18,11 @@ use shared::{
 use crate::{
     authority::Authority,
     connectors::{Place, forget},
+    registering,
 };
 
 /// The environments that a definition serves.
-const ENVIRONMENTS: [Environment; 2] = [Environment::Test, Environment::Live];
+pub const ENVIRONMENTS: [Environment; 2] = [Environment::Test, Environment::Live];
 
 /// A project's own connectors.
 pub async fn list(app: &App, request: &Request) -> Result<Response, Error> {
@@ -37,7 +38,9 @@ pub async fn read(app: &App, request: &Request) -> Result<Response, Error> {
     let authority = Authority::over_project(app, request).await?;
     let base_url = app.base_url(app.clock.now()).await?;
     let connector = find(app, &authority, &named(request)?).await?;
-    Ok(Response::json(&record(&connector, &authority, &base_url)))
+    let mut record = record(&connector, &authority, &base_url);
+    record["registrations"] = registering::records(app, &authority, &ConnectorId::of(&connector)).await?;
+    Ok(Response::json(&record))
 }
 
 /// Makes a connector, or puts it in the place of the one with its id.
@@ -57,7 +60,7 @@ pub async fn delete(app: &App, request: &Request) -> Result<Response, Error> {
     let authority = Authority::over_project(app, request).await?;
     authority.must_cover_live()?;
     let id = named(request)?;
-    find(app, &authority, &id).await?;
+    let connector = find(app, &authority, &id).await?;
     for environment in ENVIRONMENTS {
         if is_connected(app, &authority, environment, &id).await? {
             return Err(Error::refused(
@@ -66,11 +69,14 @@ pub async fn delete(app: &App, request: &Request) -> Result<Response, Error> {
             ));
         }
     }
+    let mut registrations = serde_json::Map::new();
     for environment in ENVIRONMENTS {
+        let told = registering::give_up(app, &authority.project, environment, &connector).await?;
+        registrations.insert(environment.to_string(), told.as_str().into());
         forget(app, &Place::Project(authority.project.id.clone(), environment), &id).await?;
     }
     app.settings.delete(&Key::Custom(authority.project.id, id.clone())).await?;
-    Ok(Response::json(&json!({ "id": id, "deleted": true })))
+    Ok(Response::json(&json!({ "id": id, "deleted": true, "registrations": registrations })))
 }
 
 fn named(request: &Request) -> Result<ConnectorId, Error> {
@@ -90,6 +96,16 @@ fn definition(app: &App, request: &Request, authority: &Authority, id: &Connecto
     if !connector.id.is_empty() && connector.id != id.as_str() {
         return Err(refused(format!("id: it is {id} in the path; leave it out here")));
     }
+    must_be_free(app, authority, id)?;
+    connector.id = id.to_string().into();
+    connector.evidence = Evidence::default(); // its facts are the operator's own word
+    connector.check(app.config.loopback_egress).map_err(|error| refused(error.to_string()))?;
+    Ok(connector)
+}
+
+/// Whether a project's own connector can have this id.
+pub fn must_be_free(app: &App, authority: &Authority, id: &ConnectorId) -> Result<(), Error> {
+    let refused = |why: String| Error::refused(Refusal::InvalidConnector, why);
     if app.catalog.connector(id.as_str()).is_some() {
         return Err(refused(format!("id: {id} is a built-in connector; choose another")));
     }
@@ -99,10 +115,7 @@ fn definition(app: &App, request: &Request, authority: &Authority, id: &Connecto
     if ConnectorId::parse(id.within(&authority.project.id).as_str()).is_none() {
         return Err(refused("id: it is too long, since the redirect URI names the project after it".to_owned()));
     }
-    connector.id = id.to_string().into();
-    connector.evidence = Evidence::default(); // its facts are the operator's own word
-    connector.check(app.config.loopback_egress).map_err(|error| refused(error.to_string()))?;
-    Ok(connector)
+    Ok(())
 }
 
 /// Where credentials go can't be changed while there are connections: else whoever keeps the settings could have every
@@ -142,7 +155,7 @@ fn destinations(connector: &Connector) -> Value {
 }
 
 /// Whether there are connections. The list is eventually consistent: one of the last second may be overlooked.
-async fn is_connected(
+pub async fn is_connected(
     app: &App,
     authority: &Authority,
     environment: Environment,

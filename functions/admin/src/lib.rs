@@ -9,8 +9,10 @@ mod clients;
 mod connectors;
 mod customs;
 mod decision;
+mod discover;
 mod overview;
 mod projects;
+mod registering;
 
 use std::sync::Arc;
 
@@ -48,6 +50,7 @@ impl Handler for Admin {
             Operation::ReadCustomConnector => customs::read(app, request).await,
             Operation::PutCustomConnector => customs::put(app, request).await,
             Operation::DeleteCustomConnector => customs::delete(app, request).await,
+            Operation::DiscoverConnector => discover::discover(app, request).await,
             _ => Err(Error::NotFound(Missing::Route)),
         }
     }

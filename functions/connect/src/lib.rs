@@ -2,6 +2,7 @@
 
 mod arrival;
 mod catalogue;
+mod client_document;
 mod confirmation;
 mod connecting;
 mod frame;
@@ -57,6 +58,7 @@ impl Handler for Connect {
                 .with("access-control-allow-origin", "*")
                 .with("cross-origin-resource-policy", "cross-origin")),
             Operation::Script => Ok(script(SCRIPT)),
+            Operation::ClientDocument => client_document::read(app, request).await,
             Operation::OpenApi => Ok(asset("application/yaml", OPENAPI)),
             _ => Err(Error::NotFound(Missing::Route)),
         }

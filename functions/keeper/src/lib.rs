@@ -1,4 +1,5 @@
-//! Scheduled work: every minute, forget what nobody claimed, send what could not be sent, and renew what would die unused.
+//! Scheduled work: every minute, forget what nobody claimed, send what could not be sent, renew what would die unused, and
+//! register anew what a server has forgotten.
 
 use std::sync::Arc;
 
@@ -7,9 +8,9 @@ use shared::{
     app::App,
     clock::Timestamp,
     error::Error,
-    flow::revoke::AT_ONCE,
+    flow::{registration::Looked, revoke::AT_ONCE},
     id::{AttemptId, ConnectionKey},
-    store::journal::Queued,
+    store::journal::{Noted, Queued},
 };
 
 /// What a round did.
@@ -21,6 +22,8 @@ pub struct Round {
     pub tried: usize,
     /// Connections that nobody used and that were renewed before they died of it.
     pub renewed: usize,
+    /// Registered clients that their servers had forgotten, and that were registered anew.
+    pub registered: usize,
     /// What failed and is left to the next round.
     pub failed: usize,
 }
@@ -33,6 +36,8 @@ enum Work<'a> {
     Revoke(&'a Queued),
     /// A connection that may have to be renewed although nobody uses it.
     Renew(&'a ConnectionKey),
+    /// A registered client that its server refused.
+    LookInto(&'a Noted),
 }
 
 /// What became of it.
@@ -40,6 +45,7 @@ enum Done {
     Forgotten,
     Tried,
     Renewed,
+    Registered,
     Failed,
     /// There was nothing to do any more, or no time left to do it.
     Left,
@@ -50,11 +56,15 @@ enum Done {
 /// next round.
 pub async fn keep(app: &Arc<App>, deadline: Option<Timestamp>) -> Result<Round, Error> {
     let now = app.clock.now();
-    let (overdue, due, renewals) =
-        tokio::join!(app.connections.overdue(now), app.journal.due(now), app.connections.due_renewals(now));
+    let (overdue, due, renewals, noted) = tokio::join!(
+        app.connections.overdue(now),
+        app.journal.due(now),
+        app.connections.due_renewals(now),
+        app.journal.forgotten(now)
+    );
     let forget = overdue.iter().flatten().map(Work::Forget);
     let work = forget.chain(due.iter().flatten().map(Work::Revoke));
-    let work = work.chain(renewals.iter().flatten().map(Work::Renew));
+    let work = work.chain(renewals.iter().flatten().map(Work::Renew)).chain(noted.iter().flatten().map(Work::LookInto));
     let work: Vec<_> = work.map(|work| work.done(app, deadline)).collect();
     let done: Vec<Done> = stream::iter(work).buffer_unordered(AT_ONCE).collect().await;
     let round = done.iter().fold(Round::default(), Round::with);
@@ -63,6 +73,7 @@ pub async fn keep(app: &Arc<App>, deadline: Option<Timestamp>) -> Result<Round, 
             forgotten = round.forgotten,
             tried = round.tried,
             renewed = round.renewed,
+            registered = round.registered,
             failed = round.failed,
             "kept"
         );
@@ -71,6 +82,7 @@ pub async fn keep(app: &Arc<App>, deadline: Option<Timestamp>) -> Result<Round, 
     overdue?;
     due?;
     renewals?;
+    noted?;
     Ok(round)
 }
 
@@ -108,6 +120,33 @@ impl Work<'_> {
                     Done::Failed
                 }
             },
+            Self::LookInto(noted) => match look_into(app, noted).await {
+                Ok(Looked::Replaced) => Done::Registered,
+                Ok(Looked::Kept) => Done::Left,
+                Err(error) => {
+                    tracing::error!(
+                        connector = %noted.forgotten.connector,
+                        cause = shared::error::chain(&error),
+                        "a forgotten client could not be registered anew"
+                    );
+                    Done::Failed
+                }
+            },
+        }
+    }
+}
+
+/// Registers another client where the server has really forgotten the one that it refused. What fails is tried again, ever
+/// later.
+async fn look_into(app: &App, noted: &Noted) -> Result<Looked, Error> {
+    match app.look_into(&noted.forgotten).await {
+        Ok(looked) => {
+            app.journal.forgotten_done(noted).await?;
+            Ok(looked)
+        }
+        Err(error) => {
+            app.journal.forgotten_later(noted, app.clock.now()).await?;
+            Err(error)
         }
     }
 }
@@ -118,6 +157,7 @@ impl Round {
             Done::Forgotten => self.forgotten += 1,
             Done::Tried => self.tried += 1,
             Done::Renewed => self.renewed += 1,
+            Done::Registered => self.registered += 1,
             Done::Failed => self.failed += 1,
             Done::Left => {}
         }

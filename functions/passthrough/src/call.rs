@@ -17,10 +17,14 @@ use url::Url;
 
 use crate::headers;
 
-/// The provider's part of the path, still as it was sent: what follows the platform segment, where there is one.
-pub fn path<'a>(connection: &Connection, raw: &'a str) -> &'a str {
-    let (first, rest) = raw.split_once('/').unwrap_or((raw, ""));
-    if first == connection.connector.as_str() { rest } else { raw }
+/// The provider's part of the path, still as it was sent: what follows the platform segment, where there is one. A platform
+/// without anything behind it, not even a slash, means the base URL itself: an MCP server is one address.
+pub fn path<'a>(connection: &Connection, raw: &'a str) -> Option<&'a str> {
+    match raw.split_once('/') {
+        Some((first, rest)) if first == connection.connector.as_str() => Some(rest),
+        None if raw == connection.connector.as_str() => None,
+        _ => Some(raw),
+    }
 }
 
 /// The request to the provider, and where it may go.
@@ -29,7 +33,7 @@ pub fn build(
     id: &ConnectorId,
     values: &Values,
     request: &Request,
-    path: &str,
+    path: Option<&str>,
 ) -> Result<(http::Request<Bytes>, Origins), Error> {
     let base = template::base_url(connector, values).map_err(|error| {
         tracing::warn!(connector = %id, %error, "the connection has no usable base URL");
@@ -70,14 +74,19 @@ pub fn signed(
 }
 
 /// The provider's address for this path and query: below the base URL, or another origin of the same API named in full.
-fn address(base: &Url, path: &str, query: &str) -> Result<Url, Error> {
+fn address(base: &Url, path: Option<&str>, query: &str) -> Result<Url, Error> {
+    let base = base.as_str().trim_end_matches('/');
+    let Some(path) = path else { return below(base.to_owned(), query) };
     must_be_plain(path, "path")?;
-    must_be_plain(query, "query")?;
     if has_dot_segment(path) {
         return Err(not_allowed("the path holds a segment . or .., which would lead out of the API"));
     }
     let full = ["https://", "http://"].iter().any(|scheme| path.starts_with(scheme));
-    let mut text = if full { path.to_owned() } else { format!("{}/{path}", base.as_str().trim_end_matches('/')) };
+    below(if full { path.to_owned() } else { format!("{base}/{path}") }, query)
+}
+
+fn below(mut text: String, query: &str) -> Result<Url, Error> {
+    must_be_plain(query, "query")?;
     if !query.is_empty() {
         text.push('?');
         text.push_str(query);
@@ -123,16 +132,21 @@ mod tests {
         ];
         let base = Url::parse("https://api.acme.example/v2").unwrap();
         for (path, query, expected) in table {
-            let found = address(&base, path, query).ok();
+            let found = address(&base, Some(path), query).ok();
             assert_eq!(found.as_ref().map(Url::as_str), expected, "{path}?{query}");
         }
+        assert_eq!(
+            address(&base, None, "a=1").unwrap().as_str(),
+            "https://api.acme.example/v2?a=1",
+            "the base URL itself"
+        );
     }
 
     #[test]
     fn a_path_that_looks_like_another_host_stays_a_path() {
         let base = Url::parse("https://api.acme.example/v2").unwrap();
         for path in ["//evil.example/x", "@evil.example", ":443@evil.example/", "evil.example", "https:/evil.example"] {
-            assert_eq!(address(&base, path, "").unwrap().host_str(), Some("api.acme.example"), "{path}");
+            assert_eq!(address(&base, Some(path), "").unwrap().host_str(), Some("api.acme.example"), "{path}");
         }
     }
 }

@@ -110,7 +110,7 @@ async fn send(
     open: &Open,
     slot: Option<&str>,
     request: &Request,
-    path: &str,
+    path: Option<&str>,
 ) -> Result<reqwest::Response, Error> {
     let id = &open.stored.connection.connector;
     let values = app.values_of(open, connector, slot).await?;

@@ -250,6 +250,12 @@ impl<'a> ConnectorInUse<'a> {
             || self.scopes().0.contains(scope)
     }
 
+    /// What the operator chose, for the connector's placeholders, but for what is secret.
+    pub fn chosen(&self) -> Result<Values, InputError> {
+        let plain: Vec<_> = self.data.settings.iter().filter(|setting| !setting.secret).cloned().collect();
+        template::inputs(&self.data, &plain, &self.settings().settings)
+    }
+
     /// What fills the connector's placeholders before anything is learnt: what the person typed and the operator chose.
     /// Names and values of secrets are given apart.
     pub fn values(
@@ -257,8 +263,7 @@ impl<'a> ConnectorInUse<'a> {
         given: &BTreeMap<String, String>,
         app_name: &str,
     ) -> Result<(Values, BTreeMap<String, String>), InputError> {
-        let plain: Vec<_> = self.data.settings.iter().filter(|setting| !setting.secret).cloned().collect();
-        let mut values = template::inputs(&self.data, &plain, &self.settings().settings)?;
+        let mut values = self.chosen()?;
         let typed = template::inputs(&self.data, &self.data.inputs, given)?;
         let secret = |name: &str| self.data.inputs.iter().any(|input| input.secret && input.name == name);
         let (secrets, plain): (Vec<_>, Vec<_>) =

@@ -81,7 +81,15 @@ impl App {
                 let mut all = making.all();
                 all.insert("state", answered("state").unwrap_or_default());
                 let asking = TokenRequest { oauth2, client: &making.client, values: &all, now, random: &self.random };
-                self.ask(&making, oauth2, asking.code(code, &verifier, &attempt.redirect_uri)).await?
+                match self.ask(&making, oauth2, asking.code(code, &verifier, &attempt.redirect_uri)).await {
+                    Ok(tokens) => tokens,
+                    Err(error) => {
+                        let place = (&attempt.project, attempt.environment, id);
+                        let client = (attempt.client.as_ref(), attempt.client_id.as_deref());
+                        self.note_refused_client(&connector, place, client, &error).await;
+                        return Err(error.into());
+                    }
+                }
             }
             (None, Some(oauth1)) => self.redeem_verifier(&mut making, oauth1, &kept, code, response).await?,
             (None, None) => return Err(Error::UnknownState.into()),

@@ -13,6 +13,7 @@ mod oauth1;
 pub mod page_session;
 pub mod proof;
 pub mod refresh;
+pub mod registration;
 pub mod revoke;
 pub mod settle;
 pub mod typed;

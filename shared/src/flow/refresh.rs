@@ -35,7 +35,7 @@ use crate::{
     secret::Bearer,
     secrets::ProviderClient,
     store::{
-        connections::{Connection, Fenced, Health, Lease, Leasing, Stored},
+        connections::{Connection, Fenced, Lease, Leasing, Stored},
         journal::Revocation,
     },
     vault::Sealed,
@@ -85,7 +85,7 @@ impl App {
         slot: Option<&str>,
         deadline: Option<Timestamp>,
     ) -> Result<Open, Error> {
-        if stored.health == Health::NeedsReauth {
+        if stored.health.is_over() {
             return Err(Error::NeedsReauth);
         }
         let open = self.open_stored(stored).await?;
@@ -181,7 +181,10 @@ impl App {
                 // before the lease: under it every second counts
                 let client = match &client {
                     Some(client) => client,
-                    None => client.insert(self.client_of(&connector, &open.stored.connection).await?),
+                    None => client.insert(match self.client_of(&connector, &open.stored.connection).await {
+                        Ok(client) => client,
+                        Err(error) => return Err(self.without_client(&open.stored, error).await),
+                    }),
                 };
                 let owner = Bearer::random(&self.random).digest().as_str().to_owned();
                 match self.connections.lease(&open.stored, &owner, now.after(LEASE), now).await? {
@@ -202,7 +205,7 @@ impl App {
             tokio::time::sleep(wait).await;
             let key = open.stored.connection.key.clone();
             let stored = self.connections.find(&key).await?.ok_or(Error::NotFound(Missing::Connection))?;
-            if stored.health == Health::NeedsReauth {
+            if stored.health.is_over() {
                 return Err(Error::NeedsReauth);
             }
             if stored.generation != open.stored.generation {
@@ -274,6 +277,9 @@ impl App {
                 if !wanted.in_time {
                     self.give_back(lease).await;
                 }
+                let client = (connection.client.as_ref(), connection.client_id.as_deref());
+                let place = (&connection.project, connection.environment, &connection.connector);
+                self.note_refused_client(connector, place, client, &error).await;
                 return Err(error);
             }
             // a token was redeemed before it failed, and that exists nowhere else

@@ -118,7 +118,7 @@ fn kind(error: &Error) -> (u16, &'static str) {
         Error::ChoiceRequired(_) => (409, "choice_required"),
         Error::NeedsReauth => (409, "needs_reauth"),
         Error::RetryLater { .. } => (503, "retry_later"),
-        Error::Provider { cause, .. } => (provider_status(cause), cause.code()),
+        Error::Provider { cause, .. } | Error::Server { cause, .. } => (provider_status(cause), cause.code()),
         Error::Storage(_) | Error::Vault(_) => (500, "server_error"),
     }
 }
@@ -130,7 +130,11 @@ fn refusal_status(refusal: Refusal) -> u16 {
         | Refusal::ConnectionInactive
         | Refusal::WrongAccount
         | Refusal::AccountNotConfirmed => 409,
-        Refusal::InputsRequired | Refusal::InvalidInputs | Refusal::InvalidCredentials => 422,
+        Refusal::InputsRequired
+        | Refusal::InvalidInputs
+        | Refusal::InvalidCredentials
+        | Refusal::MetadataNotFound
+        | Refusal::InvalidMetadata => 422,
         Refusal::UnsupportedGrantType
         | Refusal::InvalidScope
         | Refusal::InvalidGrant

@@ -41,6 +41,12 @@ impl Origins {
         Ok(origins)
     }
 
+    /// The one origin of an address that was checked; nothing where it has none.
+    #[must_use]
+    pub fn at(url: &Url) -> Self {
+        Self(Origin::exact(url).into_iter().collect())
+    }
+
     /// What a call may name in full: the API without the endpoints of the grant.
     pub fn of_api(connector: &Connector, values: &Values) -> Result<Self, OriginError> {
         let api = &connector.api;

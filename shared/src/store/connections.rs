@@ -157,16 +157,41 @@ pub enum Health {
     Connected,
     /// The provider no longer honours them.
     NeedsReauth,
+    /// The same, since the client that they were given to is no more: its server forgot it, and another was registered.
+    ClientReplaced,
 }
 
 impl Health {
-    /// As stored and on the wire.
+    /// As on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Connected => "connected",
-            Self::NeedsReauth => "needs_reauth",
+            Self::NeedsReauth | Self::ClientReplaced => "needs_reauth",
         }
+    }
+
+    /// Why it has to be connected again, where that is not the provider's own word on the grant.
+    #[must_use]
+    pub fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Connected | Self::NeedsReauth => None,
+            Self::ClientReplaced => Some("client_replaced"),
+        }
+    }
+
+    /// Whether the person has to connect again.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        match self {
+            Self::Connected => false,
+            Self::NeedsReauth | Self::ClientReplaced => true,
+        }
+    }
+
+    /// As stored.
+    fn stored(self) -> &'static str {
+        self.reason().unwrap_or(self.as_str())
     }
 }
 
@@ -398,7 +423,8 @@ fn timed(item: Item, times: Times) -> Item {
 const DUE_RENEWAL: &str = "renewal";
 
 fn health(item: &Item) -> Health {
-    if item.get_text("status") == Some(Health::NeedsReauth.as_str()) { Health::NeedsReauth } else { Health::Connected }
+    let over = [Health::NeedsReauth, Health::ClientReplaced];
+    over.into_iter().find(|health| item.get_text("status") == Some(health.stored())).unwrap_or(Health::Connected)
 }
 
 /// Whether a grant with this effect of revocation may be shared by several connections.

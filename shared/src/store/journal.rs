@@ -1,10 +1,14 @@
-//! The revoke queue: what has to be withdrawn at a provider and could not be yet.
+//! The revoke queue: what has to be withdrawn at a provider and could not be yet. And registered clients that their servers
+//! refuse, which are to be registered anew.
+
+mod forgotten;
 
 use std::{collections::BTreeMap, time::Duration};
 
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
+pub use self::forgotten::{Forgotten, Noted};
 use super::{Item, Table, connections::CREDENTIALS, string};
 use crate::{
     clock::Timestamp,

@@ -15,6 +15,7 @@
 //! | `project#<project>` | `client#<client>` | `doc` [`settings::AppClient`], `secret_hash`, `revoked_at` once revoked |
 //! | `project#<project>` | `connector#<environment>#<connector>` | `doc` [`settings::ConnectorSettings`] |
 //! | `project#<project>` | `custom#<connector>` | `doc` [`crate::protocol::connector::Connector`] |
+//! | `project#<project>` | `registration#<environment>#<connector>` | `doc` [`settings::Registration`], `client_id`; while one is being made `lease_owner`, `lease_until`, `fence` |
 //! | `project#<project>` | `deleted_user#<environment>#<identity>` | `deleted_at` |
 //!
 //! **flows** (`pk`; `ttl`)
@@ -42,6 +43,7 @@
 //! | pk | sk | item |
 //! |---|---|---|
 //! | `revoke` | `<due, 16 digits>#<id>` | a revocation to be sent: `doc` [`journal::Revocation`], `sealed`, `tries` |
+//! | `forgotten` | `<project>#<environment>#<connector>` | a registered client that its server refuses: `doc` [`journal::Forgotten`], `due_at`, `tries` |
 
 pub mod answers;
 pub mod attempts;

@@ -1,5 +1,7 @@
 //! What the operator decides: projects, app clients, connectors, and the deployment's own facts.
 
+mod registrations;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Mutex,
@@ -9,6 +11,7 @@ use std::{
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, KeysAndAttributes, Put, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
+pub use self::registrations::{Registration, RegistrationLease, Replaced};
 use super::{Item, Table, attempts::Callback, connections::Connection, string};
 use crate::{
     brand::Brand,
@@ -180,6 +183,8 @@ pub enum Key {
     Connector(ProjectId, Environment, ConnectorId),
     /// A custom connector: [`Connector`].
     Custom(ProjectId, ConnectorId),
+    /// A client that was registered for a connector: [`Registration`].
+    Registration(ProjectId, Environment, ConnectorId),
     /// The mark of a deleted user.
     DeletedUser(ProjectId, Environment, Identity),
 }
@@ -195,6 +200,9 @@ impl Key {
                 (partition(project), format!("connector#{environment}#{connector}"))
             }
             Self::Custom(project, connector) => (partition(project), format!("custom#{connector}")),
+            Self::Registration(project, environment, connector) => {
+                (partition(project), format!("registration#{environment}#{connector}"))
+            }
             Self::DeletedUser(project, environment, identity) => {
                 // hashed: an identity may be longer than a sort key, and is somebody's name
                 let name = digest(&format!("{}#{}", identity.identity_type.as_str(), identity.identity));

@@ -1,9 +1,11 @@
 // A certified authorization server (oidc-provider), started on any free port of this machine, as a provider that is not ours:
 //
-//   node server.mjs --redirect-uri https://… [--access-token-ttl seconds] [--host oidc.localhost]
+//   node server.mjs --redirect-uri https://… [--access-token-ttl seconds] [--host oidc.localhost] [--open]
 //
 // Prints one line of JSON, `{"issuer", "client_id", "client_secret"}`, and runs until it is stopped. It asks for PKCE, rotates
-// refresh tokens and revokes the whole family when an old one comes again. Anybody logs in with any password.
+// refresh tokens and revokes the whole family when an old one comes again. Anybody logs in with any password. With `--open` it also
+// registers clients (RFC 7591, 7592), takes pushed requests (RFC 9126) and devices (RFC 8628), and gives tokens for one resource
+// (RFC 8707), whatever resource that is.
 
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
@@ -16,6 +18,7 @@ const { values } = parseArgs({
     'redirect-uri': { type: 'string' },
     'access-token-ttl': { type: 'string', default: '3600' },
     host: { type: 'string', default: '127.0.0.1' },
+    open: { type: 'boolean', default: false },
   },
 })
 if (!values['redirect-uri']) throw new Error('--redirect-uri is missing')
@@ -30,6 +33,20 @@ await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
 const issuer = `http://${values.host}:${server.address().port}`
 const client = { client_id: 'mooring', client_secret: randomBytes(24).toString('base64url') }
 
+const enabled = { enabled: true }
+const open = {
+  deviceFlow: enabled,
+  pushedAuthorizationRequests: enabled,
+  registration: enabled,
+  registrationManagement: enabled,
+  resourceIndicators: {
+    enabled: true,
+    defaultResource: () => undefined,
+    useGrantedResource: () => true,
+    getResourceServerInfo: (_context, resource) => ({ scope: 'tools:read', audience: resource, accessTokenFormat: 'opaque' }),
+  },
+}
+
 const provider = new Provider(issuer, {
   clients: [
     {
@@ -43,11 +60,12 @@ const provider = new Provider(issuer, {
   claims: { openid: ['sub'], email: ['email'] },
   cookies: { keys: [randomBytes(24).toString('base64url')] },
   conformIdTokenClaims: false,
-  features: { introspection: { enabled: true }, revocation: { enabled: true } },
+  features: { introspection: enabled, revocation: enabled, ...(values.open && open) },
   findAccount: (_context, id) => ({ accountId: id, claims: () => ({ sub: id, email: `${id}@oidc.example` }) }),
   issueRefreshToken: () => true, // without being asked for offline_access, as most providers do
   pkce: { required: () => true },
   rotateRefreshToken: true,
+  scopes: ['openid', 'offline_access', ...(values.open ? ['tools:read'] : [])],
   ttl: { AccessToken: Number(values['access-token-ttl']), AuthorizationCode: 60, Grant: 86400, Interaction: 600, RefreshToken: 86400, Session: 3600 },
 })
 server.on('request', provider.callback())

@@ -14,6 +14,18 @@ x-content-type-options: nosniff
 "#,
     ),
     (
+        "admin.discover",
+        r#"
+400
+content-type: application/json
+x-request-id: request-admin-discover
+cache-control: no-store
+x-content-type-options: nosniff
+
+{"error":"invalid_request","error_description":"issuer: it does not begin with https://","requestId":"request-admin-discover"}
+"#,
+    ),
+    (
         "admin.foreign_project",
         r#"
 404
@@ -97,6 +109,18 @@ x-request-id: request-callback-replayed
 cache-control: no-store
 x-content-type-options: nosniff
 ",
+    ),
+    (
+        "connect.client_document",
+        r#"
+200
+content-type: application/json
+cache-control: public, max-age=300
+x-request-id: request-connect-client-document
+x-content-type-options: nosniff
+
+{"client_id":"https://connect.example/prod/connectors/notes-porbit/client.json","client_name":"Orbit CRM","grant_types":["authorization_code","refresh_token"],"redirect_uris":["https://connect.example/prod/connectors/notes-porbit/oauth/callback"],"response_types":["code"],"token_endpoint_auth_method":"none"}
+"#,
     ),
     (
         "connect.not_found",

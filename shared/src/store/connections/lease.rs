@@ -120,12 +120,21 @@ impl Connections {
 
     /// Writes down that the provider no longer honours the credentials.
     pub async fn needs_reauth(&self, lease: &Lease) -> Result<Fenced, StoreError> {
+        self.is_over(lease, Health::NeedsReauth).await
+    }
+
+    /// Writes down that the client is no more that the credentials were given to (RFC 6749 §6: they are bound to it).
+    pub async fn client_replaced(&self, lease: &Lease) -> Result<Fenced, StoreError> {
+        self.is_over(lease, Health::ClientReplaced).await
+    }
+
+    async fn is_over(&self, lease: &Lease, health: Health) -> Result<Fenced, StoreError> {
         let update = self
             .fenced(lease)
             .update_expression("SET #status = :needs_reauth, generation = :next REMOVE lease_owner, lease_until");
         let update = update
             .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":needs_reauth", string(Health::NeedsReauth.as_str()));
+            .expression_attribute_values(":needs_reauth", string(health.stored()));
         self.write_fenced(update).await
     }
 

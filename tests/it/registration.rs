@@ -1,0 +1,212 @@
+//! Clients that were registered by us: kept once, given up with their connector, made anew when their server forgot them.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use shared::flow::registration::Looked;
+
+use crate::{
+    discover::connected,
+    world::{AuthorizationServer, Fake, Log, World, in_form},
+};
+
+async fn discovered(world: &World, server: &AuthorizationServer) -> Value {
+    let made = world.discover(&json!({ "issuer": server.url(), "id": "unknown" })).await;
+    assert!(made.status < 300, "{}", made.text());
+    made.json()
+}
+
+fn connector(world: &World) -> String {
+    format!("/v1/admin/projects/{}/connectors/unknown", world.project())
+}
+
+async fn call(world: &World, key: &str) -> (u16, String) {
+    let answer = world.api("GET", "/v1/passthrough/unknown/me").header("x-one-connection-key", key).send().await;
+    let code =
+        serde_json::from_slice::<Value>(&answer.body).ok().and_then(|body| body["error"].as_str().map(str::to_owned));
+    (answer.status, code.unwrap_or_default())
+}
+
+#[tokio::test]
+async fn a_registration_is_a_record_without_its_secrets() {
+    let (log, _logging) = Log::start();
+    let (world, server) = (World::new().await, AuthorizationServer::new().await);
+    server.turn(|knobs| knobs.managed = true);
+    discovered(&world, &server).await;
+    let read = world.root("GET", &connector(&world), None).await;
+    let record = &read.json()["registrations"]["test"];
+    assert_eq!((&record["client_id"], &record["issuer"]), (&json!("client-1"), &json!(server.url())));
+    assert_eq!(record["redirect_uri"], read.json()["redirect_uri"]);
+    assert_eq!(record["registered_at"], world.now() / 1000);
+    assert_eq!((&record["client_secret_expires_at"], &record["replaced"]), (&Value::Null, &Value::Null));
+    for (place, text) in [("the answer", read.text()), ("the log", log.lines().concat())] {
+        assert!(!text.contains("canary"), "a secret stands in {place}: {text}");
+    }
+    for ((table, key), item) in world.dump().await {
+        assert!(!item.contains("canary"), "a secret stands in {table} {key}: {item}");
+    }
+}
+
+#[tokio::test]
+async fn a_connector_that_goes_gives_its_registration_up() {
+    let (world, server) = (World::new().await, AuthorizationServer::new().await);
+    server.turn(|knobs| knobs.managed = true);
+    discovered(&world, &server).await;
+    let gone = world.root("DELETE", &connector(&world), None).await.json();
+    assert_eq!(gone["registrations"], json!({ "test": "deleted", "live": "deleted" }));
+    assert_eq!(server.turn(|knobs| knobs.clients.len()), 0);
+    assert!(!world.dump().await.iter().any(|((_, key), _)| key.contains("registration#")));
+
+    server.turn(|knobs| knobs.managed = false);
+    discovered(&world, &server).await;
+    let gone = world.root("DELETE", &connector(&world), None).await.json();
+    assert_eq!(gone["registrations"], json!({ "test": "not_offered", "live": "not_offered" }));
+}
+
+#[tokio::test]
+async fn a_client_that_its_server_forgot_is_registered_anew_and_its_connections_say_why() {
+    let (world, server) = (World::new().await, AuthorizationServer::new().await);
+    discovered(&world, &server).await;
+    let key = connected(&world, &server, "unknown").await;
+    assert_eq!(call(&world, &key).await.0, 200);
+
+    server.turn(|knobs| knobs.clients.clear());
+    world.turn(Duration::from_secs(7200)); // the access token has ended
+    for _ in 0..3 {
+        assert_eq!(call(&world, &key).await, (502, "provider_refused".to_owned()));
+    }
+    assert_eq!(world.keep().await.registered, 1);
+    assert_eq!(world.keep().await.registered, 0);
+    let record = world.root("GET", &connector(&world), None).await.json();
+    let test = &record["registrations"]["test"];
+    assert_eq!((&test["client_id"], &test["replaced"]["client_id"]), (&json!("client-3"), &json!("client-1")));
+
+    world.turn(Duration::from_secs(60)); // what is kept of the old client is not believed any more
+    assert_eq!(call(&world, &key).await, (409, "needs_reauth".to_owned()));
+    let rows = world.connections().await;
+    assert_eq!((&rows[0]["state"], &rows[0]["stateReason"]), (&json!("needs_reauth"), &json!("client_replaced")));
+
+    // and whoever connects now is connected with the new one
+    let again = connected(&world, &server, "unknown").await;
+    let token = server.last("/token");
+    let basic = shared::http::basic_credentials(token.header("authorization").unwrap()).unwrap();
+    assert_eq!(basic.0, "client-3");
+    assert_eq!(call(&world, &again).await.0, 200);
+}
+
+#[tokio::test]
+async fn of_many_processes_one_registers() {
+    let (world, server) = (World::new().await, AuthorizationServer::new().await);
+    discovered(&world, &server).await;
+    let key = connected(&world, &server, "unknown").await;
+    server.turn(|knobs| knobs.clients.clear());
+    world.turn(Duration::from_secs(7200));
+    call(&world, &key).await;
+    let notes = world.server.app.journal.forgotten(world.server.app.clock.now()).await.unwrap();
+    assert_eq!(notes.len(), 1);
+    let apps: Vec<_> = (0..8).map(|_| crate::world::instance(&world)).collect();
+    let looks = apps.iter().map(|app| app.look_into(&notes[0].forgotten));
+    let looked = futures_util::future::join_all(looks).await;
+    let replaced = looked.iter().filter(|looked| matches!(looked, Ok(Looked::Replaced))).count();
+    assert_eq!(replaced, 1, "{looked:?}");
+    assert_eq!(server.turn(|knobs| knobs.registered), 3, "two at first, and one more");
+}
+
+#[tokio::test]
+async fn a_client_that_its_server_still_knows_stays() {
+    let (world, server) = (World::new().await, AuthorizationServer::new().await);
+    discovered(&world, &server).await;
+    let key = connected(&world, &server, "unknown").await;
+    world.turn(Duration::from_secs(7200));
+    let known = server.turn(|knobs| std::mem::take(&mut knobs.clients));
+    assert_eq!(call(&world, &key).await, (502, "provider_refused".to_owned()));
+    server.turn(|knobs| knobs.clients = known); // it was only out of its mind for a moment
+    assert_eq!(world.keep().await.registered, 0);
+    assert_eq!(server.turn(|knobs| knobs.registered), 2);
+    assert_eq!(in_form(&server.last("/token"), "grant_type").as_deref(), Some("refresh_token"));
+    assert_eq!(call(&world, &key).await.0, 200, "nothing was lost");
+}
+
+#[tokio::test]
+async fn discovering_again_finds_out_that_a_client_is_forgotten() {
+    for managed in [true, false] {
+        let (world, server) = (World::new().await, AuthorizationServer::new().await);
+        server.turn(|knobs| knobs.managed = managed);
+        discovered(&world, &server).await;
+        server.turn(|knobs| knobs.clients.clear());
+        let again = discovered(&world, &server).await;
+        let ids = [&again["clients"]["test"]["client_id"], &again["clients"]["live"]["client_id"]];
+        assert_eq!(ids, [&json!("client-3"), &json!("client-4")]);
+        assert_eq!(discovered(&world, &server).await["clients"], again["clients"]);
+    }
+}
+
+#[tokio::test]
+async fn the_server_has_the_last_word_on_how_its_client_proves_itself() {
+    let (world, server) = (World::new().await, AuthorizationServer::new().await);
+    server.turn(|knobs| {
+        knobs.answer = json!({ "token_endpoint_auth_method": "client_secret_post", "client_secret_expires_at": 1_900_000_000 });
+    });
+    let made = discovered(&world, &server).await;
+    assert_eq!(made["definition"]["oauth2"]["token_endpoint_auth_method"], "client_secret_post");
+    assert_eq!(made["registrations"]["test"]["client_secret_expires_at"], 1_900_000_000);
+    connected(&world, &server, "unknown").await;
+    assert_eq!(in_form(&server.last("/token"), "client_secret").as_deref(), Some("canary-registered-1"));
+    assert_eq!(discovered(&world, &server).await["outcome"], "unchanged");
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_to_register_is_named_and_nothing_stays() {
+    use axum::{Json, http::StatusCode, response::IntoResponse};
+    let (world, server) = (World::new().await, AuthorizationServer::new().await);
+    server.instead("/register", || {
+        (StatusCode::BAD_REQUEST, Json(json!({ "error": "invalid_redirect_uri" }))).into_response()
+    });
+    let refused = world.discover(&json!({ "issuer": server.url(), "id": "unknown" })).await;
+    assert_eq!(refused.refusal(), (502, "provider_refused".to_owned()));
+    let said = refused.member("error_description");
+    assert!(said.contains("/register") && said.contains("invalid_redirect_uri"), "{said}");
+    let path = format!("/v1/admin/projects/{}/connectors", world.project());
+    assert_eq!(world.root("GET", &path, None).await.json()["total"], 0);
+    server.turn(|knobs| knobs.instead.clear());
+    discovered(&world, &server).await; // and the lease is free
+}
+
+/// As Mastodon does it: a form, names of its own, and a host that the operator chooses.
+#[tokio::test]
+async fn a_server_whose_host_the_operator_chooses_gets_its_own_client() {
+    use axum::{Json, response::IntoResponse};
+    let instance = Fake::start(|_: &crate::world::Seen| {
+        Json(json!({ "id": "1", "name": "x", "client_id": "app-1", "client_secret": "canary-app-secret" }))
+            .into_response()
+    })
+    .await;
+    let world = World::new().await;
+    let host = instance.url.trim_start_matches("http://").to_owned();
+    let definition = json!({
+        "name": "Federated",
+        "settings": [{ "name": "unused", "label": "Unused", "optional": true }],
+        "oauth2": {
+            "authorization_endpoint": format!("http://{host}/oauth/authorize"),
+            "token_endpoint": format!("http://{host}/oauth/token"),
+            "scopes": ["read:accounts", "profile"],
+            "registration": { "endpoint": format!("http://{host}/api/v1/apps"), "body": "form", "parameter_names": { "scope": "scopes" } },
+        },
+        "api": { "base_url": format!("http://{host}") },
+    });
+    world.custom("federated", &definition, false).await;
+    let path = format!("/v1/admin/projects/{}/environments/test/connectors/federated", world.project());
+    let put = world.root("PUT", &path, Some(&json!({}))).await.json();
+    assert_eq!((&put["client_id"], &put["ready"]), (&json!("app-1"), &json!(true)));
+    let seen = &instance.seen()[0];
+    assert_eq!(
+        (seen.target.as_str(), in_form(seen, "scopes").as_deref()),
+        ("/api/v1/apps", Some("read:accounts profile"))
+    );
+    assert_eq!(in_form(seen, "redirect_uris"), put["redirect_uri"].as_str().map(str::to_owned));
+    assert_eq!(in_form(seen, "client_name").as_deref(), Some("Orbit CRM"));
+    // a client of the operator's own takes its place and stays
+    world.root("PUT", &path, Some(&json!({ "client_id": "own", "client_secret": "canary-own-secret" }))).await;
+    assert_eq!(world.root("PUT", &path, Some(&json!({ "order": 3 }))).await.json()["client_id"], "own");
+    assert_eq!(instance.seen().len(), 1);
+}

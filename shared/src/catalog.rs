@@ -3,8 +3,10 @@
 mod check;
 #[cfg(test)]
 mod compile;
+mod nearest;
 #[cfg_attr(not(test), expect(dead_code, reason = "the build script and the tests write the bytes"))]
 mod packed;
+mod quirks;
 
 use std::sync::{LazyLock, OnceLock};
 
@@ -58,6 +60,12 @@ impl Catalog {
         let mut all: Vec<&Connector> = kept.chain(&self.added).collect();
         all.sort_by(|a, b| a.id.cmp(&b.id));
         all.into_iter()
+    }
+
+    /// The ids that somebody may have meant, the nearest first; at most three.
+    #[must_use]
+    pub fn nearest(&self, id: &str) -> Vec<&str> {
+        nearest::among(self.iter().map(|connector| (connector.id.as_ref(), connector.name.as_ref())), id)
     }
 
     fn added(&self, id: &str) -> Option<&Connector> {

@@ -18,6 +18,7 @@ pub mod caller;
 pub mod catalog;
 pub mod clock;
 pub mod config;
+pub mod doctor;
 pub mod egress;
 pub mod error;
 pub mod flow;

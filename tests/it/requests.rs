@@ -94,7 +94,9 @@ impl Fixture {
             Operation::ReadProjectConnector
             | Operation::PutProjectConnector
             | Operation::DeleteProjectConnector
+            | Operation::ExamineProjectConnector
             | Operation::ReadDefaultClient
+            | Operation::ExamineDefaultConnector
             | Operation::PutDefaultClient
             | Operation::DeleteDefaultClient => "github",
             Operation::ReadCustomConnector | Operation::PutCustomConnector | Operation::DeleteCustomConnector => {

@@ -34,14 +34,14 @@ pub enum Place {
 
 impl Place {
     /// The project and environment in the path, if the caller may act there.
-    async fn in_path(app: &App, request: &Request) -> Result<Self, Error> {
+    pub async fn in_path(app: &App, request: &Request) -> Result<Self, Error> {
         let authority = Authority::over_project(app, request).await?;
         let environment = authority.environment(request)?;
         Ok(Self::Project(authority.project.id, environment))
     }
 
     /// The deployment, if the caller has the root key.
-    async fn deployment(app: &App, request: &Request) -> Result<Self, Error> {
+    pub async fn deployment(app: &App, request: &Request) -> Result<Self, Error> {
         authority::root(app, request).await.map(|()| Self::Deployment)
     }
 
@@ -133,7 +133,7 @@ pub async fn delete_default(app: &App, request: &Request) -> Result<Response, Er
     undecide(app, request, &place).await
 }
 
-fn named(request: &Request) -> Result<ConnectorId, Error> {
+pub fn named(request: &Request) -> Result<ConnectorId, Error> {
     ConnectorId::parse(request.param("connector")?).ok_or(Error::NotFound(Missing::Connector))
 }
 
@@ -143,7 +143,8 @@ async fn answer(app: &App, place: &Place, id: &ConnectorId) -> Result<Response, 
     Ok(Response::json(&Overview::of(&connector, &base_url)))
 }
 
-async fn connector_at<'a>(app: &'a App, place: &Place, id: &ConnectorId) -> Result<ConnectorInUse<'a>, Error> {
+/// The connector as it is used there, as it is decided now.
+pub async fn connector_at<'a>(app: &'a App, place: &Place, id: &ConnectorId) -> Result<ConnectorInUse<'a>, Error> {
     match place {
         Place::Deployment => {
             let data = app.catalog.connector(id.as_str()).ok_or(Error::NotFound(Missing::Connector))?;

@@ -10,6 +10,7 @@ mod connectors;
 mod customs;
 mod decision;
 mod discover;
+mod doctor;
 mod overview;
 mod projects;
 mod registering;
@@ -46,6 +47,8 @@ impl Handler for Admin {
             Operation::ReadDefaultClient => connectors::read_default(app, request).await,
             Operation::PutDefaultClient => connectors::put_default(app, request).await,
             Operation::DeleteDefaultClient => connectors::delete_default(app, request).await,
+            Operation::ExamineProjectConnector => doctor::of_project(app, request).await,
+            Operation::ExamineDefaultConnector => doctor::of_deployment(app, request).await,
             Operation::ListCustomConnectors => customs::list(app, request).await,
             Operation::ReadCustomConnector => customs::read(app, request).await,
             Operation::PutCustomConnector => customs::put(app, request).await,

@@ -7,6 +7,7 @@ use shared::{
     flow::connector_in_use::ConnectorInUse,
     http::{Request, Response},
     id::{ConnectorId, Role},
+    protocol::connector::Evidence,
     record::{credential_type, definition_id},
 };
 
@@ -38,7 +39,20 @@ fn row(connector: &ConnectorInUse<'_>, base_url: &str) -> Value {
         "description": description(connector),
         "type": credential_type(data),
         "ready": connector.is_ready(),
+        "categories": data.categories,
+        "grants": data.grants(),
+        "docs_url": data.docs_url,
+        "evidence": evidence(&data.evidence),
+        "quirks": data.quirks(),
     })
+}
+
+/// How well its facts are known, and what is not settled about them.
+fn evidence(evidence: &Evidence) -> Value {
+    match &evidence.doubt {
+        Some(doubt) => json!({ "level": evidence.level, "doubt": doubt }),
+        None => json!({ "level": evidence.level }),
+    }
 }
 
 fn description(connector: &ConnectorInUse<'_>) -> String {

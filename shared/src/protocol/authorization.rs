@@ -143,7 +143,16 @@ pub enum Verdict {
 #[derive(Debug)]
 pub struct ClaimedCode(AuthorizationCode);
 
+/// What [`ClaimedCode::of_nobody`] says.
+pub const CODE_OF_NOBODY: &str = "standincodez";
+
 impl ClaimedCode {
+    /// No code, but a word in its place: for showing what a token request looks like.
+    #[must_use]
+    pub fn of_nobody() -> Self {
+        Self(AuthorizationCode::from(CODE_OF_NOBODY.to_owned()))
+    }
+
     /// The code, for the token request.
     #[must_use]
     pub fn expose(&self) -> &str {

@@ -434,7 +434,7 @@ mod tests {
         draft.connector.check(false).unwrap();
         let oauth2 = draft.connector.oauth2.as_ref().unwrap();
         assert_eq!(oauth2.resource.as_deref(), Some("https://mcp.example.com/mcp"));
-        assert_eq!(oauth2.scopes, ["tools:read", "offline_access"]);
+        assert_eq!(*oauth2.scopes, ["tools:read", "offline_access"]);
         assert_eq!((draft.connector.name.as_ref(), draft.connector.profile.is_none()), ("Example tools", true));
         found.server.code_challenge_methods_supported = None;
         assert!(Draft::of(&found, false).err().unwrap().to_string().contains("S256"));

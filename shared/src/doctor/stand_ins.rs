@@ -1,0 +1,274 @@
+//! What stands in a request for a secret, a code or a value that is not known yet.
+//!
+//! A stand-in is letters and digits alone, so that no encoding changes it, and is found again in whatever was made of it. Where it
+//! has to be a host or a whole address it is one under `.invalid` (RFC 2606 §2).
+
+use std::collections::BTreeMap;
+
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use regex_lite::{Captures as Match, Regex};
+use serde_json::Value;
+
+use super::Case;
+use crate::{
+    protocol::{
+        connector::{Assertion, Connector, Input, JwtAlgorithm, List, Text},
+        template::{self, InputError, Values},
+    },
+    secret::CodeVerifier,
+};
+
+/// What stands for a code that no provider issued.
+pub use crate::protocol::authorization::CODE_OF_NOBODY;
+
+/// Members of an unsigned JWT that say what it would be signed by; no provider has such claims.
+const ALGORITHM: &str = "standin_algorithm";
+const KEY: &str = "standin_key";
+
+/// The stand-ins of a case, and what is known besides.
+pub struct StandIns {
+    /// Each with what is shown for it.
+    shown: Vec<(String, String)>,
+    /// Everything that a template may ask for, at any moment of the flow.
+    pub values: Values,
+    /// The client's id, as the operator stored it.
+    pub client_id: String,
+    /// What stands for its secret.
+    pub client_secret: String,
+    /// What stands for the verifier.
+    pub verifier: CodeVerifier,
+    /// What stands for what a device polls with.
+    pub device_code: String,
+    /// What is registered at the provider.
+    pub redirect_uri: String,
+    /// What stands for the state.
+    pub state: String,
+    /// What stands for a pushed request.
+    pub request_uri: String,
+    /// What stands for OAuth 1.0a's temporary token.
+    pub temporary: String,
+    /// What a look-up in the catalogue of inputs and settings found wrong.
+    pub refused: Vec<(Whose, InputError)>,
+    /// Inputs that the person would be asked for and that were not given.
+    pub open: Vec<String>,
+}
+
+/// Who has to give a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// The person who connects.
+    Person,
+    /// The operator.
+    Operator,
+}
+
+impl StandIns {
+    /// For this connector and what is known of it.
+    pub fn of(case: &Case<'_>) -> Self {
+        let connector = case.connector.data.as_ref();
+        let mut made = Self {
+            shown: Vec::new(),
+            values: Values::default(),
+            client_id: String::new(),
+            client_secret: String::new(),
+            verifier: CodeVerifier::from(String::new()),
+            redirect_uri: String::new(),
+            state: String::new(),
+            request_uri: String::new(),
+            temporary: String::new(),
+            device_code: String::new(),
+            refused: Vec::new(),
+            open: Vec::new(),
+        };
+        made.shown.push((CODE_OF_NOBODY.to_owned(), "‹code›".to_owned()));
+        for (name, words) in [
+            ("access_token", "access token"),
+            ("refresh_token", "refresh token"),
+            ("session_token", "session token"),
+            ("random", "random"),
+        ] {
+            let token = made.stand_in(words);
+            made.values.insert(name, token);
+        }
+        made.state = made.stand_in("state");
+        made.values.insert("state", made.state.clone());
+        made.request_uri = made.stand_in("request_uri of the answer");
+        made.temporary = made.stand_in("temporary token");
+        made.device_code = made.stand_in("device code");
+        let verifier = CodeVerifier::from(made.stand_in("code_verifier"));
+        made.shown.push((verifier.challenge(), "‹SHA-256 of the code verifier›".to_owned()));
+        made.verifier = verifier;
+        made.client_secret = made.stand_in("client secret");
+        made.client_id = match &case.connector.client {
+            Some((_, id)) => id.clone(),
+            None => made.stand_in("client id"),
+        };
+        made.values.insert("client_id", made.client_id.clone());
+        made.values.insert("client_secret", made.client_secret.clone());
+        made.values.insert("app_name", case.app_name);
+        made.values.insert("scope", case.connector.scopes().0.join(" "));
+        let base_url = match case.base_url {
+            Some(base_url) => base_url.trim_end_matches('/').to_owned(),
+            None => made.address("base URL"),
+        };
+        made.redirect_uri = case.connector.redirect_uri(&base_url);
+        made.learnt(connector);
+        made.given(connector, &connector.inputs, case.given, Whose::Person);
+        made.given(connector, &connector.settings, &case.connector.settings().settings, Whose::Operator);
+        // the person's own client, where the grant wants one, is typed under these names
+        for (name, own) in [("client_id", &mut made.client_id), ("client_secret", &mut made.client_secret)] {
+            if connector.inputs.iter().any(|input| input.name == name) {
+                made.values.get(name).unwrap_or_default().clone_into(own);
+            }
+        }
+        made
+    }
+
+    /// A value that only the provider's answers bring.
+    fn learnt(&mut self, connector: &Connector) {
+        let captures = &connector.captures;
+        let captured =
+            [&captures.authorization_response, &captures.token_response, &captures.id_token, &captures.login_response];
+        let captured = captured.into_iter().flat_map(|pairs| pairs.iter().map(|(name, _)| name));
+        let found = connector
+            .lookups
+            .iter()
+            .flat_map(|lookup| std::iter::once(lookup.name.as_ref()).chain(lookup.also.iter().map(|(name, _)| name)));
+        let names: Vec<&str> = captured.chain(found).collect();
+        for name in names {
+            let value = self.fitting(connector, name);
+            self.values.insert(name, value);
+        }
+    }
+
+    fn given(&mut self, connector: &Connector, inputs: &[Input], given: &BTreeMap<String, String>, whose: Whose) {
+        for input in inputs {
+            let name = input.name.as_ref();
+            // the operator's secrets are kept beside the client, and never read here
+            if input.secret && whose == Whose::Operator {
+                let value = self.fitting(connector, name);
+                self.values.insert(name, value);
+                continue;
+            }
+            let is_given = given.get(name).is_some_and(|value| !value.is_empty());
+            let value = match template::judge_in(connector, input, given) {
+                Ok(value) if !input.secret && !value.is_empty() => value,
+                Ok(value) if value.is_empty() && whose == Whose::Operator => value, // optional, and left out
+                judged => {
+                    let missing = !is_given && input.default.is_none();
+                    match judged {
+                        Err(error) if is_given || whose == Whose::Operator => self.refused.push((whose, error)),
+                        Ok(_) | Err(_) if missing => self.open.push(name.to_owned()),
+                        Ok(_) | Err(_) => {}
+                    }
+                    self.fitting(connector, name)
+                }
+            };
+            self.values.insert(name, value);
+        }
+        for name in given.keys().filter(|name| inputs.iter().all(|input| input.name != name.as_str())) {
+            let error = template::inputs(connector, inputs, &BTreeMap::from([(name.clone(), String::new())]));
+            self.refused.extend(error.err().map(|error| (whose, error)));
+        }
+    }
+
+    /// A stand-in that can stand where the connector has the name: in a host it is one.
+    fn fitting(&mut self, connector: &Connector, name: &str) -> String {
+        let leads = template::urls(connector).any(|url| template::leading(url) == Some(name));
+        let is_host = template::urls(connector)
+            .any(|url| template::split(url).is_ok_and(|(start, _)| start.ends_with(&format!("://{{{name}}}"))));
+        match (leads, is_host) {
+            (true, _) => self.address(name),
+            (false, true) => self.under(name, |token| format!("{token}.invalid")),
+            (false, false) => self.stand_in(name),
+        }
+    }
+
+    fn stand_in(&mut self, words: &str) -> String {
+        self.under(words, |token| token)
+    }
+
+    fn address(&mut self, words: &str) -> String {
+        let address = self.under(words, |token| format!("https://{token}.invalid"));
+        let host = address.trim_start_matches("https://").to_owned();
+        self.shown.push((host, format!("‹host of the {}›", words.replace('_', " "))));
+        address
+    }
+
+    fn under(&mut self, words: &str, form: impl Fn(String) -> String) -> String {
+        let letters: String = words.chars().filter(char::is_ascii_alphanumeric).take(32).collect();
+        let token = form(format!("standin{}{}z", self.shown.len(), letters.to_lowercase()));
+        let shown = format!("‹{}›", words.replace('_', " "));
+        let encoded: String = url::form_urlencoded::byte_serialize(token.as_bytes()).collect();
+        self.shown.push((token.clone(), shown.clone()));
+        if encoded != token {
+            self.shown.push((encoded, shown));
+        }
+        token
+    }
+
+    /// A text with the words in place of their stand-ins; a credential of HTTP Basic and a JWT are opened for that.
+    pub fn shown(&self, text: &str) -> String {
+        let text = replace_all(r"Basic ([A-Za-z0-9+/]+=*)$", text, |found| {
+            let halves = STANDARD.decode(&found[1]).ok().and_then(|halves| String::from_utf8(halves).ok());
+            halves.map_or_else(|| "Basic ‹credential›".to_owned(), |halves| format!("Basic ‹base64 of {halves}›"))
+        });
+        let text = replace_all(r"(eyJ[A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+", &text, |found| {
+            jwt(&found[1], &found[2])
+        });
+        // an address before the name within it
+        let mut by_length: Vec<_> = self.shown.iter().collect();
+        by_length.sort_by_key(|(token, _)| std::cmp::Reverse(token.len()));
+        by_length.into_iter().fold(text, |text, (token, shown)| text.replace(token.as_str(), shown))
+    }
+}
+
+/// A JWT as its parts, with what it would be signed by.
+fn jwt(header: &str, claims: &str) -> String {
+    let object = |part: &str| {
+        let bytes = URL_SAFE_NO_PAD.decode(part).ok()?;
+        serde_json::from_slice::<serde_json::Map<String, Value>>(&bytes).ok()
+    };
+    let (Some(mut header), Some(mut claims)) = (object(header), object(claims)) else { return "‹JWT›".to_owned() };
+    let mut taken =
+        |name: &str| claims.remove(name).and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default();
+    let (algorithm, key) = (taken(ALGORITHM), taken(KEY));
+    header.insert("alg".to_owned(), algorithm.into());
+    for (name, shown) in [("iat", "‹now›"), ("exp", "‹its end›"), ("jti", "‹random›")] {
+        if let Some(value) = claims.get_mut(name) {
+            *value = shown.into();
+        }
+    }
+    format!("‹JWT of {} {}, signed with {key}›", Value::Object(header), Value::Object(claims))
+}
+
+fn replace_all(pattern: &str, text: &str, by: impl Fn(&Match<'_>) -> String) -> String {
+    Regex::new(pattern)
+        .map_or_else(|_| text.to_owned(), |regex| regex.replace_all(text, |found: &Match<'_>| by(found)).into_owned())
+}
+
+/// The connector with its JWTs signed by a stand-in, since there is no key: what they would be signed by stands among their claims.
+pub fn without_keys(connector: &Connector) -> Connector {
+    let mut connector = connector.clone();
+    if let Some(oauth2) = &mut connector.oauth2 {
+        oauth2.assertion.iter_mut().chain(&mut oauth2.client_assertion).for_each(unsign);
+    }
+    connector.login.iter_mut().filter_map(|login| login.assertion.as_mut()).for_each(unsign);
+    connector
+}
+
+fn unsign(assertion: &mut Assertion) {
+    let algorithm = match assertion.algorithm {
+        JwtAlgorithm::Rs256 => "RS256",
+        JwtAlgorithm::Es256 => "ES256",
+        JwtAlgorithm::Hs256 => "HS256",
+    };
+    assertion.algorithm = JwtAlgorithm::Hs256;
+    let mut claims = assertion.claims.0.to_vec();
+    claims.push((Text::Borrowed(ALGORITHM), Text::Borrowed(algorithm)));
+    claims.push((Text::Borrowed(KEY), assertion.key.clone()));
+    assertion.claims.0 = List::Owned(claims);
+}

@@ -69,8 +69,8 @@ async fn a_service_account_acts_for_itself_or_for_somebody() {
         assert_eq!(names, ["grant_type", "assertion"], "no client and no scope beside the assertion");
         assert_eq!(form[0].1, "urn:ietf:params:oauth:grant-type:jwt-bearer");
         let mut claims = claims(&form);
-        let issued = claims["iat"].as_u64().unwrap();
-        assert_eq!((issued, claims["exp"].as_u64().unwrap()), (world.now() / 1000, issued + 3600));
+        let since = claims["iat"].as_u64().unwrap();
+        assert_eq!((since, claims["exp"].as_u64().unwrap()), (world.now() / 1000, since + 3600));
         for ours in ["iat", "exp", "jti"] {
             claims.as_object_mut().unwrap().remove(ours);
         }

@@ -89,6 +89,7 @@ pub struct TokenRequest<'a> {
 }
 
 /// Where and how a request is sent.
+#[derive(Clone, Copy)]
 struct Route<'a> {
     endpoint: &'a str,
     method: connector::Method,

@@ -29,6 +29,9 @@ pub fn tls() -> rustls::ClientConfig {
 }
 
 /// The same for certificates under these roots.
+///
+/// # Panics
+/// If ring could not speak TLS 1.2 and 1.3, which would be a fault of the build.
 #[must_use]
 pub fn tls_under(roots: rustls::RootCertStore) -> rustls::ClientConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());

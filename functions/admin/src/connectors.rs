@@ -194,7 +194,7 @@ async fn decide(app: &App, request: &Request, place: &Place) -> Result<Response,
     }
     match &settings.client_id {
         None => {
-            app.secrets.change_provider_client(&place.secret(), &id, without_client, version(app)).await?;
+            app.secrets.change_provider_client(&place.secret(), &id, without_client, version(app)).await.map(drop)?;
         }
         // somebody else may have saved between the two writes
         Some(client_id) => {

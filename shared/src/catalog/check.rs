@@ -265,16 +265,16 @@ impl<'a> Check<'a> {
         for (field, pairs) in answers {
             pairs.iter().try_for_each(|(_, member)| path(field, member))?;
         }
-        let captured = |name: &str| {
+        let is_known = |name: &str| {
             let answers = answers.iter().map(|(_, pairs)| *pairs);
             std::iter::once(&captures.authorization_response).chain(answers).any(|pairs| pairs.value(name).is_some())
         };
         for (name, pattern) in captures.patterns.iter() {
-            require(captured(name), "captures.patterns", &format!("`{name}` is not captured"))?;
+            require(is_known(name), "captures.patterns", &format!("`{name}` is not captured"))?;
             regex(&format!("captures.patterns.{name}"), pattern)?;
         }
         for (name, value) in captures.defaults.iter() {
-            require(captured(name), "captures.defaults", &format!("`{name}` is not captured"))?;
+            require(is_known(name), "captures.defaults", &format!("`{name}` is not captured"))?;
             let believed = template::believe(self.connector, name, value);
             believed.or_else(|error| refuse(format!("captures.defaults.{name}"), error.expected))?;
         }
@@ -342,9 +342,9 @@ impl<'a> Check<'a> {
         self.params("oauth2.refresh_params", &oauth2.refresh_params, Moment::Refresh)?;
         self.headers("oauth2.token_headers", &oauth2.token_headers, Moment::Token)?;
         let names = &oauth2.parameter_names;
-        self.renames("oauth2.parameter_names.authorization_request", &names.authorization_request)?;
-        self.renames("oauth2.parameter_names.authorization_response", &names.authorization_response)?;
-        self.renames("oauth2.parameter_names.token_request", &names.token_request)?;
+        Self::renames("oauth2.parameter_names.authorization_request", &names.authorization_request)?;
+        Self::renames("oauth2.parameter_names.authorization_response", &names.authorization_response)?;
+        Self::renames("oauth2.parameter_names.token_request", &names.token_request)?;
         if let Some(exchange) = &oauth2.exchange {
             self.values("oauth2.exchange.params", &exchange.params, Moment::Exchange)?;
         }
@@ -746,7 +746,7 @@ impl<'a> Check<'a> {
     }
 
     /// Standard names and the provider's own.
-    fn renames(&self, field: &str, names: &Pairs) -> Checked {
+    fn renames(field: &str, names: &Pairs) -> Checked {
         for (standard, own) in names.iter() {
             require(
                 PROTOCOL.contains(&standard) && !own.is_empty() && !own.contains(char::is_control),

@@ -295,6 +295,7 @@ pub fn lookup_request(
 }
 
 /// A call that a connector's data describes.
+#[derive(Clone, Copy)]
 struct Call<'a> {
     method: connector::Method,
     url: &'a str,

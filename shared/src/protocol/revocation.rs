@@ -61,11 +61,10 @@ pub fn request(
             authorization.extend(token.map(|token| (header::AUTHORIZATION, token)));
         }
         (RevokeAuthentication::Api, ..) => {
-            account::place(&connector.api.credential, &values, &mut url, &mut authorization)?
+            account::place(&connector.api.credential, &values, &mut url, &mut authorization)?;
         }
-        (RevokeAuthentication::Client, ..)
-        | (RevokeAuthentication::ClientSecretBasic, None, _)
-        | (RevokeAuthentication::None, ..) => {}
+        (RevokeAuthentication::Client | RevokeAuthentication::None, ..)
+        | (RevokeAuthentication::ClientSecretBasic, None, _) => {}
     }
     // a DELETE has a body where the provider wants one (GitHub's names the token so), and JSON is sent even when it is empty
     let silent = bare && params.is_empty() && revoke.body != BodyFormat::Json;

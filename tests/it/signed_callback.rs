@@ -39,7 +39,7 @@ fn signed(params: &[(&str, &str)], secret: &str) -> String {
     let text: Vec<String> = text.collect();
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     let signature = hmac::sign(&key, text.join("&").as_bytes());
-    let hex: String = signature.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = signature.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(params).append_pair("hmac", &hex).finish()
 }
 

@@ -9,7 +9,7 @@ use crate::world::{Fake, Log, Raw, Seen, USER, World, query};
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+canary";
 
 fn hex(bytes: impl AsRef<[u8]>) -> String {
-    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
 fn sha256(bytes: &[u8]) -> String {
@@ -32,8 +32,8 @@ fn is_signed(seen: &Seen) -> bool {
     let (path, query) = seen.target.split_once('?').unwrap_or((&seen.target, ""));
     let mut query: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty()).collect();
     query.sort_unstable();
-    let headers: String =
-        names.split(';').map(|name| format!("{name}:{}\n", seen.header(name).unwrap().trim())).collect();
+    let headers = names.split(';').map(|name| format!("{name}:{}\n", seen.header(name).unwrap().trim()));
+    let headers = headers.collect::<Vec<_>>().concat();
     let canonical = format!("{}\n{path}\n{}\n{headers}\n{names}\n{}", seen.method, query.join("&"), sha256(&seen.body));
     let text =
         format!("AWS4-HMAC-SHA256\n{}\n{scope}\n{}", seen.header("x-amz-date").unwrap(), sha256(canonical.as_bytes()));
@@ -154,7 +154,7 @@ async fn calls_are_signed_over_their_parameters() {
             if seen.target == "/token" {
                 return axum::Json(json!({ "access_token": "canary-token" })).into_response();
             }
-            let pairs: String = sorted(seen).iter().map(|(name, value)| format!("{name}{value}")).collect();
+            let pairs = sorted(seen).iter().map(|(name, value)| format!("{name}{value}")).collect::<Vec<_>>().concat();
             let path = seen.target.split('?').next().unwrap();
             let text = [SECRET.as_bytes(), path.as_bytes(), pairs.as_bytes(), &seen.body, SECRET.as_bytes()].concat();
             let expected = hex(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes()), &text));

@@ -283,7 +283,7 @@ async fn a_connection_is_switched_to_another_of_those_that_there_are_now() {
     custom(&world, &with_boards(&provider.url)).await;
     let key = connected(&world, "ada", "b").await;
     let path = format!("/v1/vault/connections/{key}");
-    let patch = async |body: Value| world.api("PATCH", &path).json(&body).send().await;
+    let change = async |body: Value| world.api("PATCH", &path).json(&body).send().await;
 
     let offered = world.get(&format!("{path}/choices")).await.json();
     let sites = json!([{ "value": "a", "label": "Alpha" }, { "value": "b", "label": "Beta" }]);
@@ -292,16 +292,16 @@ async fn a_connection_is_switched_to_another_of_those_that_there_are_now() {
     assert_eq!(offered["titles"], json!({ "cloud_id": "Site", "board": "Board" }));
 
     for wrong in [json!({ "cloud_id": "z" }), json!({ "cloud_id": "a", "board": "3" }), json!({ "cloud_url": "x" })] {
-        assert_eq!(patch(json!({ "choose": wrong })).await.refusal(), (400, "invalid_choice".to_owned()));
+        assert_eq!(change(json!({ "choose": wrong })).await.refusal(), (400, "invalid_choice".to_owned()));
     }
-    let open = patch(json!({ "choose": { "cloud_id": "a" }, "name": "Ours" })).await;
+    let open = change(json!({ "choose": { "cloud_id": "a" }, "name": "Ours" })).await;
     assert_eq!(open.refusal(), (409, "choice_required".to_owned()));
     let boards = json!([{ "value": "1", "label": "First" }, { "value": "2", "label": "Second" }]);
     assert_eq!(open.json()["choices"], json!({ "board": boards }), "of the site that is meant");
     assert_eq!(called(&world, &key).await, "/ex/b/things", "nothing was changed");
 
-    world.turn(std::time::Duration::from_secs(60));
-    let switched = patch(json!({ "choose": { "cloud_id": "a", "board": "2" }, "name": "Ours" })).await.json();
+    world.turn(std::time::Duration::from_mins(1));
+    let switched = change(json!({ "choose": { "cloud_id": "a", "board": "2" }, "name": "Ours" })).await.json();
     assert_eq!(switched["values"], json!({ "cloud_id": "a", "cloud_url": "https://a.sites.example", "board": "2" }));
     let said = ["name", "updatedAt", "version"].map(|name| switched[name].clone());
     assert_eq!(said, [json!("Ours"), json!(world.now()), json!("1.0.3")]);

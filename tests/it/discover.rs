@@ -5,12 +5,12 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use serde_json::{Value, json};
-use shared::{
-    egress::Egress,
-    id::{Environment, Role},
-};
+use shared::id::{Environment, Role};
 
 use crate::world::{AuthorizationServer, USER, World};
+
+/// What is done to a metadata document.
+type Change = fn(&mut Value);
 
 /// The whole flow with a discovered connector, up to the connection; its key.
 pub async fn connected(world: &World, server: &AuthorizationServer, id: &str) -> String {
@@ -83,7 +83,6 @@ async fn again_finds_the_same_connector() {
 #[tokio::test]
 async fn a_document_that_is_not_to_be_acted_upon_is_named_with_the_reason() {
     let world = World::new().await;
-    type Change = fn(&mut Value);
     let table: [(&str, Change, u16, &str, &str); 8] = [
         (
             "another issuer",
@@ -181,7 +180,6 @@ async fn an_address_that_is_not_public_is_not_asked() {
         assert_eq!(refused.refusal(), (400, "invalid_request".to_owned()), "{issuer}: {}", refused.text());
         assert!(refused.member("error_description").contains(why), "{issuer}: {}", refused.text());
     }
-    let _: fn(&Egress) = |_| {}; // that a public name leads to no private address is the resolver's, and tested there
 }
 
 #[tokio::test]

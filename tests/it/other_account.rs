@@ -38,7 +38,7 @@ async fn another_account_is_refused_unless_the_project_says_otherwise() {
         let world = World::new().await;
         let key = connect(&world, "acme", USER).await;
         decide(&world, decided).await;
-        world.turn(Duration::from_secs(60));
+        world.turn(Duration::from_mins(1));
         let browser = world.browser();
         let page = consent(&world, &browser, "bob").await;
         match asks {

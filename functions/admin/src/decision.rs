@@ -177,10 +177,23 @@ fn client(id: ClientId, secret: Option<ClientSecret>, oauth2: Option<&OAuth2>) -
             "client_secret is 1 to 2048 printable ASCII characters, without a space at either end",
         ));
     }
-    let public = oauth2.is_some_and(|oauth2| oauth2.token_endpoint_auth_method == ClientAuthentication::None);
     match secret {
-        None if !public => Ok(Client::Kept(client_id)),
+        None if !oauth2.is_some_and(has_no_password) => Ok(Client::Kept(client_id)),
         client_secret => Ok(Client::New(ProviderClient { client_id, client_secret, ..ProviderClient::default() })),
+    }
+}
+
+/// Whether a client proves itself by nothing, or by a key that stands among the settings.
+fn has_no_password(oauth2: &OAuth2) -> bool {
+    match oauth2.token_endpoint_auth_method {
+        ClientAuthentication::None => true,
+        ClientAuthentication::PrivateKeyJwt => {
+            oauth2.client_assertion.as_ref().is_some_and(|assertion| assertion.key != "{client_secret}")
+        }
+        ClientAuthentication::ClientSecretBasic
+        | ClientAuthentication::ClientSecretPost
+        | ClientAuthentication::ClientSecretQuery
+        | ClientAuthentication::SignedClientSecret => false,
     }
 }
 

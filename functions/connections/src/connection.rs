@@ -51,9 +51,10 @@ struct Known<'a> {
 impl<'a> Known<'a> {
     async fn of(app: &'a App, caller: &Caller, listed: &[(Connection, Health)]) -> Result<Self, Error> {
         let built_in = |connection: &Connection| app.catalog.connector(connection.connector.as_str()).is_some();
-        let customs = match listed.iter().all(|(connection, _)| built_in(connection)) {
-            true => Vec::new(),
-            false => app.settings.customs(&caller.project.id).await?,
+        let customs = if listed.iter().all(|(connection, _)| built_in(connection)) {
+            Vec::new()
+        } else {
+            app.settings.customs(&caller.project.id).await?
         };
         Ok(Self { app, customs })
     }

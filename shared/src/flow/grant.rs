@@ -127,10 +127,7 @@ impl App {
     /// The same for a new grant: one that renews a connection takes what was chosen for that, where it is still offered.
     async fn finish_new(&self, making: &mut Making<'_>, attempt: &Attempt) -> Result<Learnt, Error> {
         let lists = making.connector.lookups.iter().any(|lookup| lookup.list.is_some());
-        let renewed = match lists && attempt.reconnect {
-            true => self.connections.find(&attempt.connection).await?,
-            false => None,
-        };
+        let renewed = if lists && attempt.reconnect { self.connections.find(&attempt.connection).await? } else { None };
         let before = renewed.map(|renewed| renewed.connection.values).unwrap_or_default();
         self.finish_in_time(making, Wanted { chosen: &Chosen::new(), before: &before }).await
     }
@@ -214,12 +211,11 @@ impl App {
         let learnt = self.finish_in_time(&mut making, Wanted { chosen, before: &none }).await?;
         // a key that is used as it is was sent nowhere yet, and may take its time
         let limit = if data.oauth2.is_some() || data.login.is_some() { PROFILE_LIMIT } else { PROVIDER_LIMIT };
-        let mut account = match learnt.waits(&making) {
-            true => Account::default(),
-            false => {
-                let profile = timeout(limit, self.profile(&making)).await;
-                profile.map_err(|_| ProviderError::Timeout.of(id)).flatten()?.unwrap_or_default()
-            }
+        let mut account = if learnt.waits(&making) {
+            Account::default()
+        } else {
+            let profile = timeout(limit, self.profile(&making)).await;
+            profile.map_err(|_| ProviderError::Timeout.of(id)).flatten()?.unwrap_or_default()
         };
         account.label = account.label.or(learnt.label);
         let held = self.held(attempt, making, account, scopes).await?;

@@ -488,6 +488,8 @@ mod tests {
         assert_eq!(issuer("https://as.example.com/?x=1", false), Err(AddressError::Form));
     }
 
+    type Change = fn(&mut Value);
+
     fn read(change: impl FnOnce(&mut Value)) -> Result<ServerMetadata, MetadataError> {
         let mut document = json!({
             "issuer": "https://as.example.com",
@@ -504,7 +506,7 @@ mod tests {
     fn a_document_is_about_whom_was_asked_and_names_addresses_that_may_be_called() {
         assert!(read(|_| {}).is_ok());
         assert!(read(|d| d["revocation_endpoint"] = Value::Null).is_ok(), "what says nothing is left out");
-        let table: [(&str, fn(&mut Value), &str); 8] = [
+        let table: [(&str, Change, &str); 8] = [
             (
                 "another issuer",
                 |d| d["issuer"] = "https://evil.example".into(),

@@ -173,7 +173,7 @@ pub fn read(response: &http::Response<Bytes>) -> Result<Registered, ProviderErro
     };
     Ok(Registered {
         client_id: client_id.to_owned(),
-        secret_expires_at: ends.filter(|_| client_secret.is_some()).map(|ends| since_the_epoch(ends)),
+        secret_expires_at: ends.filter(|_| client_secret.is_some()).map(since_the_epoch),
         client_secret,
         token_endpoint_auth_method: text("token_endpoint_auth_method").map(str::to_owned),
         management,
@@ -221,7 +221,7 @@ pub fn is_unknown_client(error: &ProviderError) -> bool {
 mod tests {
     use super::*;
 
-    fn client<'a>(scopes: &'a [String]) -> ClientMetadata<'a> {
+    fn client(scopes: &[String]) -> ClientMetadata<'_> {
         ClientMetadata {
             client_name: "Orbit CRM",
             redirect_uri: "https://connect.example/connectors/x-p1/oauth/callback",

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -20,12 +21,18 @@ def main():
 
 
 def run(mooring):
-    command = ["node", str(HERE / "server.mjs"), "--redirect-uri", "http://127.0.0.1:1/nobody", "--open"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE)
-    try:
-        provider = json.loads(wait_for_line(server))
+    with started("server.mjs", "--redirect-uri", "http://127.0.0.1:1/nobody", "--open") as provider:
         by_issuer(mooring, provider)
         by_mcp(mooring, provider)
+    by_key(mooring)
+
+
+@contextmanager
+def started(script, *arguments):
+    """A server of this folder, and the line that it prints."""
+    server = subprocess.Popen(["node", str(HERE / script), *arguments], stdout=subprocess.PIPE)
+    try:
+        yield json.loads(wait_for_line(server))
     finally:
         server.terminate()
         server.wait(20)
@@ -59,18 +66,29 @@ def by_issuer(mooring, provider):
 
 def by_mcp(mooring, provider):
     client = ["--client-id", provider["client_id"], "--client-secret", provider["client_secret"]]
-    command = ["node", str(HERE / "mcp.mjs"), "--issuer", provider["issuer"], *client]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE)
-    try:
-        address = json.loads(wait_for_line(server))["mcp"]
+    with started("mcp.mjs", "--issuer", provider["issuer"], *client) as server:
+        address = server["mcp"]
         project, key = make_project(mooring, "Unknown tools")
         found = discover(mooring, project=project, mcp=address, id="tools")
         assert found["name"] == "Certified tools" and found["definition"]["oauth2"]["resource"] == address, found
         connection = connect(mooring, project, key, "tools", oidc_provider, "")
         tools(mooring, key, connection)
-    finally:
-        server.terminate()
-        server.wait(20)
+
+
+def by_key(mooring):
+    """A server that takes no passwords: the operator registers a client by hand, with a key."""
+    project, key = make_project(mooring, "Keyed server")
+    name = mooring.admin("GET", "/connectors/github")["redirect_uri"].replace("github", f"keyed-{project}")
+    with started("server.mjs", "--redirect-uri", name, "--keyed") as provider:
+        found = discover(mooring, project=project, issuer=provider["issuer"], id="keyed")
+        assert found["redirect_uri"] == name and found["clients"]["test"]["is"] == "missing", found
+        assert found["definition"]["oauth2"]["token_endpoint_auth_method"] == "private_key_jwt", found
+        client = {"client_id": provider["client_id"], "settings": {"private_key": provider["private_key"]}}
+        mooring.admin("PUT", f"/projects/{project}/environments/test/connectors/keyed", client)
+        connection = connect(mooring, project, key, "keyed", oidc_provider, "alice@oidc.example")
+        status, profile = mooring.api("keyed/me", key, connection)
+        assert (status, profile["sub"]) == (200, "alice"), (status, profile)
+    print("oidc-provider without passwords: connected by private_key_jwt")
 
 
 def tools(mooring, key, connection):

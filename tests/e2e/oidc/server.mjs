@@ -5,9 +5,10 @@
 // Prints one line of JSON, `{"issuer", "client_id", "client_secret"}`, and runs until it is stopped. It asks for PKCE, rotates
 // refresh tokens and revokes the whole family when an old one comes again. Anybody logs in with any password. With `--open` it also
 // registers clients (RFC 7591, 7592), takes pushed requests (RFC 9126) and devices (RFC 8628), and gives tokens for one resource
-// (RFC 8707), whatever resource that is.
+// (RFC 8707), whatever resource that is. With `--keyed` its client has a key in place of a secret (RFC 7523), and the line has
+// `private_key`.
 
-import { randomBytes } from 'node:crypto'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
@@ -18,6 +19,7 @@ const { values } = parseArgs({
     'redirect-uri': { type: 'string' },
     'access-token-ttl': { type: 'string', default: '3600' },
     host: { type: 'string', default: '127.0.0.1' },
+    keyed: { type: 'boolean', default: false },
     open: { type: 'boolean', default: false },
   },
 })
@@ -31,7 +33,10 @@ const { Provider } = await import(pathToFileURL(modules.resolve('oidc-provider')
 const server = createServer()
 await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
 const issuer = `http://${values.host}:${server.address().port}`
-const client = { client_id: 'mooring', client_secret: randomBytes(24).toString('base64url') }
+const secret = { client_id: 'mooring', client_secret: randomBytes(24).toString('base64url') }
+const pair = generateKeyPairSync('rsa', { modulusLength: 2048 })
+const keyed = { client_id: 'mooring', token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [pair.publicKey.export({ format: 'jwk' })] } }
+const client = values.keyed ? keyed : { token_endpoint_auth_method: 'client_secret_basic', ...secret }
 
 const enabled = { enabled: true }
 const open = {
@@ -54,9 +59,9 @@ const provider = new Provider(issuer, {
       redirect_uris: [values['redirect-uri']],
       grant_types: ['authorization_code', 'refresh_token'],
       response_types: ['code'],
-      token_endpoint_auth_method: 'client_secret_basic',
     },
   ],
+  ...(values.keyed && { clientAuthMethods: ['private_key_jwt'], enabledJWA: { clientAuthSigningAlgValues: ['RS256'] } }),
   claims: { openid: ['sub'], email: ['email'] },
   cookies: { keys: [randomBytes(24).toString('base64url')] },
   conformIdTokenClaims: false,
@@ -69,4 +74,5 @@ const provider = new Provider(issuer, {
   ttl: { AccessToken: Number(values['access-token-ttl']), AuthorizationCode: 60, Grant: 86400, Interaction: 600, RefreshToken: 86400, Session: 3600 },
 })
 server.on('request', provider.callback())
-process.stdout.write(`${JSON.stringify({ issuer, ...client })}\n`)
+const told = values.keyed ? { client_id: 'mooring', private_key: pair.privateKey.export({ format: 'pem', type: 'pkcs8' }) } : secret
+process.stdout.write(`${JSON.stringify({ issuer, ...told })}\n`)

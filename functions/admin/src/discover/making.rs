@@ -90,13 +90,13 @@ impl Draft {
             oauth2["registration"] = json!({ "endpoint": endpoint });
         }
         if method == ClientAuthentication::PrivateKeyJwt {
-            oauth2["client_assertion"] = client_assertion(server, token_endpoint);
+            oauth2["client_assertion"] = client_assertion(server);
         }
         if !server.may_refresh() {
             oauth2["refresh"] = "none".into();
         }
         say(found, method, registers, &mut words);
-        let connector = document(found, oauth2, &scopes, method);
+        let connector = document(found, &oauth2, &scopes, method);
         let connector: Connector = serde_json::from_value(connector).map_err(|error| {
             Error::refused(Refusal::InvalidMetadata, format!("{place} makes no connector: {error}"))
         })?;
@@ -125,7 +125,7 @@ impl Draft {
 }
 
 /// The connector as JSON, in the catalogue's schema.
-fn document(found: &Found, oauth2: Value, scopes: &[String], method: ClientAuthentication) -> Value {
+fn document(found: &Found, oauth2: &Value, scopes: &[String], method: ClientAuthentication) -> Value {
     let Found { server, mcp, .. } = found;
     let base_url = mcp.as_ref().map_or(server.issuer.as_str(), |mcp| mcp.address.as_str());
     let named = mcp.as_ref().and_then(|mcp| mcp.metadata.resource_name.clone());
@@ -198,7 +198,7 @@ fn grant(server: &ServerMetadata) -> Result<&'static str, MetadataError> {
 fn pkce(server: &ServerMetadata, mcp: bool, words: &mut Vec<String>) -> Result<(), MetadataError> {
     match &server.code_challenge_methods_supported {
         Some(methods) if methods.iter().any(|method| method == "S256") => {
-            words.push("codes are bound by PKCE with S256".to_owned())
+            words.push("codes are bound by PKCE with S256".to_owned());
         }
         _ if mcp => return Err(MetadataError::NoPkce),
         Some(methods) if !methods.is_empty() => {
@@ -234,14 +234,15 @@ fn method(server: &ServerMetadata, registers: Registers) -> Result<ClientAuthent
     })
 }
 
-/// RFC 7523 §3, as OpenID Connect Core §9 has it.
-fn client_assertion(server: &ServerMetadata, token_endpoint: &str) -> Value {
+/// RFC 7523 §3. It is for the issuer: for a token endpoint it could be one that another server's document names, and that server
+/// be given what this one takes (draft-ietf-oauth-rfc7523bis §4).
+fn client_assertion(server: &ServerMetadata) -> Value {
     let algorithms = server.token_endpoint_auth_signing_alg_values_supported.as_ref();
     let es256 = ServerMetadata::offers(algorithms, "ES256") && !ServerMetadata::offers(algorithms, "RS256");
     json!({
         "algorithm": if es256 { "ES256" } else { "RS256" },
         "key": "{private_key}",
-        "claims": { "iss": "{client_id}", "sub": "{client_id}", "aud": token_endpoint },
+        "claims": { "iss": "{client_id}", "sub": "{client_id}", "aud": server.issuer },
     })
 }
 
@@ -434,7 +435,7 @@ mod tests {
         draft.connector.check(false).unwrap();
         let oauth2 = draft.connector.oauth2.as_ref().unwrap();
         assert_eq!(oauth2.resource.as_deref(), Some("https://mcp.example.com/mcp"));
-        assert_eq!(*oauth2.scopes, ["tools:read", "offline_access"]);
+        assert_eq!(json!(oauth2.scopes), json!(["tools:read", "offline_access"]));
         assert_eq!((draft.connector.name.as_ref(), draft.connector.profile.is_none()), ("Example tools", true));
         found.server.code_challenge_methods_supported = None;
         assert!(Draft::of(&found, false).err().unwrap().to_string().contains("S256"));

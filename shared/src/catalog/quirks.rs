@@ -52,11 +52,19 @@ impl Connector {
             revoke,
         } = self;
         let mut said = Said::default();
-        oauth2.iter().for_each(|oauth2| said.oauth2(oauth2));
-        oauth1.iter().for_each(|oauth1| said.oauth1(oauth1));
-        login.iter().for_each(|login| said.login(login));
+        if let Some(oauth2) = oauth2 {
+            said.oauth2(oauth2);
+        }
+        if let Some(oauth1) = oauth1 {
+            said.oauth1(oauth1);
+        }
+        if let Some(login) = login {
+            said.login(login);
+        }
         said.captures(captures);
-        lookups.iter().for_each(|lookup| said.lookup(lookup));
+        for lookup in lookups.iter() {
+            said.lookup(lookup);
+        }
         said.api(api);
         match profile {
             Some(profile) => said.profile(profile),
@@ -69,7 +77,7 @@ impl Connector {
             }
             None => {}
         }
-        said.0.extend(notes.iter().map(|note| note.to_string()));
+        said.0.extend(notes.iter().map(ToString::to_string));
         said.0
     }
 }
@@ -98,6 +106,7 @@ impl Said {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "a line for each field, so that none is forgotten")]
     fn oauth2(&mut self, oauth2: &OAuth2) {
         let OAuth2 {
             grant,
@@ -154,7 +163,9 @@ impl Said {
         self.when(beside, "A device without a browser can be connected by a code.");
         let pushed = pushed_authorization_request_endpoint.is_some();
         self.when(pushed, "The authorization request is pushed to the provider first.");
-        registration.iter().for_each(|registration| self.registration(registration));
+        if let Some(registration) = registration {
+            self.registration(registration);
+        }
         match (scope_parameter.as_ref(), scope_separator.as_ref()) {
             ("", _) => self.add("There are no scopes in the request."),
             ("scope", separator) => self.separated("Scopes are separated by", separator),
@@ -216,7 +227,9 @@ impl Said {
         self.parameters("The token request needs", token_params);
         self.headers("The token request needs", token_headers);
         self.when(*dpop, "Tokens are bound to a key of the connection (DPoP).");
-        exchange.iter().for_each(|exchange| self.exchange(exchange));
+        if let Some(exchange) = exchange {
+            self.exchange(exchange);
+        }
         match refresh {
             RefreshKind::RefreshToken => {}
             RefreshKind::AccessToken => self.add("An access token is renewed by itself, while it lives."),
@@ -524,7 +537,7 @@ fn character(separator: &str) -> String {
 /// A list as people write it.
 fn all(list: &[String]) -> String {
     match list.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        Some((end, before)) if !before.is_empty() => format!("{} and {end}", before.join(", ")),
         Some((only, _)) => only.clone(),
         None => String::new(),
     }

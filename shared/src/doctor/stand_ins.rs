@@ -129,10 +129,9 @@ impl StandIns {
 
     /// A value that only the provider's answers bring.
     fn learnt(&mut self, connector: &Connector) {
-        let captures = &connector.captures;
-        let captured =
-            [&captures.authorization_response, &captures.token_response, &captures.id_token, &captures.login_response];
-        let captured = captured.into_iter().flat_map(|pairs| pairs.iter().map(|(name, _)| name));
+        let kept = &connector.captures;
+        let sources = [&kept.authorization_response, &kept.token_response, &kept.id_token, &kept.login_response];
+        let captured = sources.into_iter().flat_map(|pairs| pairs.iter().map(|(name, _)| name));
         let found = connector
             .lookups
             .iter()

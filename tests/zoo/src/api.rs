@@ -167,7 +167,11 @@ fn of_token(exchange: &Exchange<'_>, state: &State, token: &str) -> Result<Grant
 pub fn revoke(exchange: &Exchange<'_>, state: &mut State, data: &Revoke) -> Result<Done, Refused> {
     let (parameters, _) = exchange.gate(&[])?;
     let client = authenticate(exchange, state, &parameters)?;
-    let bound = presented(exchange, &parameters, &data.token)?;
+    let first = presented(exchange, &parameters, &data.token);
+    let bound = first.or_else(|refused| {
+        let mut others = data.or_token.iter().map(|place| presented(exchange, &parameters, place));
+        others.find_map(Result::ok).ok_or(refused)
+    })?;
     let (_, token) =
         bound.into_iter().next().ok_or_else(|| Refused::new("token_missing", "the token to be revoked is missing"))?;
 

@@ -483,6 +483,9 @@ impl GrantKind {
 pub struct Revoke {
     /// Where the token stands, as `${token}`.
     pub token: Place,
+    /// Where else it may stand.
+    #[serde(default)]
+    pub or_token: Vec<Place>,
     /// What ends.
     pub ends: Ends,
     /// Whether a token that is not known is refused.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::request::Pairs;
 
 /// A JSON value with every `${name}` filled in. A text that is one name takes the value with its type, and is left out
-/// where there is none; `:string`, `:number`, `:ms`, `:rfc3339`, `:comma`, `:lower` and `:base64` behind it change it.
+/// where there is none; `:string`, `:number`, `:ms`, `:rfc3339`, `:comma`, `:space`, `:lower` and `:base64` behind it change it.
 #[must_use]
 pub fn fill(template: &Value, variables: &Value) -> Option<Value> {
     match template {
@@ -81,7 +81,8 @@ fn value(name: &str, variables: &Value) -> Option<Value> {
     Some(match form {
         "string" => plain(value).into(),
         "number" => plain(value).parse::<i64>().map_or(Value::Null, Value::from),
-        "comma" => value.as_array().map(|items| items.iter().map(plain).collect::<Vec<_>>().join(",")).into(),
+        "comma" => joined(value, ",").into(),
+        "space" => joined(value, " ").into(),
         "lower" => plain(value).to_lowercase().into(),
         "base64" => STANDARD.encode(plain(value)).into(),
         "ms_text" => value.as_i64().map_or(Value::Null, |seconds| (seconds * 1000).to_string().into()),
@@ -89,6 +90,11 @@ fn value(name: &str, variables: &Value) -> Option<Value> {
         "rfc3339" => value.as_i64().map_or(Value::Null, |seconds| crate::clock::rfc3339(seconds).into()),
         _ => value.clone(),
     })
+}
+
+/// A list as one text.
+fn joined(list: &Value, separator: &str) -> Option<String> {
+    list.as_array().map(|items| items.iter().map(plain).collect::<Vec<_>>().join(separator))
 }
 
 #[cfg(test)]
@@ -99,14 +105,16 @@ mod tests {
 
     #[test]
     fn a_whole_name_keeps_its_type_and_an_unknown_one_is_left_out() {
-        let variables = json!({ "expires_in": 3600, "account": { "id": 7 }, "at": 1_000_000_000 });
+        let variables =
+            json!({ "expires_in": 3600, "account": { "id": 7 }, "at": 1_000_000_000, "scopes": ["read", "write"] });
         let template = json!({
             "a": "${expires_in}", "b": "${expires_in:string}", "c": "no ${account.id}.", "d": "${refresh_token}",
-            "e": ["${account.id}", "${nothing}"], "f": "${at:ms}", "g": "${at:rfc3339}", "h": null
+            "e": ["${account.id}", "${nothing}"], "f": "${at:ms}", "g": "${at:rfc3339}", "h": null,
+            "i": "${scopes:comma}", "j": "${scopes:space}"
         });
         let filled = json!({
             "a": 3600, "b": "3600", "c": "no 7.", "e": [7], "f": 1_000_000_000_000_i64,
-            "g": "2001-09-09T01:46:40Z", "h": null
+            "g": "2001-09-09T01:46:40Z", "h": null, "i": "read,write", "j": "read write"
         });
         assert_eq!(fill(&template, &variables), Some(filled));
     }

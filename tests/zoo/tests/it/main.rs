@@ -7,3 +7,4 @@ mod classes;
 mod client;
 mod faults;
 mod listeners;
+mod usual;

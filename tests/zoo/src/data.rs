@@ -44,7 +44,8 @@ pub struct Provider {
     pub endpoints: Vec<Endpoint>,
 }
 
-/// How tokens look and how long they last. In the formats `${random}` is forty characters.
+/// How tokens look and how long they last. In the formats `${random}` is forty characters, and `${jwt}` a JWT that says
+/// when it expires.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tokens {
@@ -418,6 +419,8 @@ pub struct Grant {
     pub issues: String,
     /// Seconds that the access token works, in place of `tokens.access_ttl`.
     pub ttl: Option<i64>,
+    /// The parameter by which the client asks for another lifetime.
+    pub ttl_parameter: Option<String>,
     /// Whether a refresh token may be issued with it. Without it: for codes, device codes and refresh tokens.
     pub refresh: Option<bool>,
     /// Who an assertion has to be for.

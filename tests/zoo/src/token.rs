@@ -338,7 +338,6 @@ impl Call<'_> {
         let now = self.exchange.now;
         let formats = &self.exchange.provider.tokens;
         let mint = |format: &str| interpolate(format, &json!({ "random": random::text(), "uuid": random::uuid() }));
-        let access = mint(&formats.access);
         let usual =
             matches!(self.grant.kind, GrantKind::AuthorizationCode | GrantKind::RefreshToken | GrantKind::DeviceCode);
         let refresh = match renewal {
@@ -347,7 +346,12 @@ impl Call<'_> {
             Renewal::New | Renewal::None => None,
         };
         let lasts = formats.lasts_without_refresh && refresh.is_none();
-        let expires_in = self.grant.ttl.or(formats.access_ttl.filter(|_| !lasts));
+        let asked = self.grant.ttl_parameter.as_ref().and_then(|name| get(self.parameters, name)?.parse().ok());
+        let expires_in = asked.or(self.grant.ttl).or(formats.access_ttl.filter(|_| !lasts));
+        let claims = json!({ "iat": now, "exp": expires_in.map(|seconds| now + seconds), "jti": random::text() });
+        let named =
+            json!({ "random": random::text(), "uuid": random::uuid(), "jwt": self.exchange.signer.sign(&claims) });
+        let access = interpolate(&formats.access, &named);
         state.access.put(
             access.clone(),
             Access {

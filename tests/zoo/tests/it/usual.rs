@@ -1,6 +1,7 @@
 //! Providers whose exchange is nearly the usual one: each is gone through as documented, and nothing is refused. What
 //! is peculiar to one is tried on its own.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::client::{Answer, BACK, World, basic, encode};
@@ -422,5 +423,25 @@ async fn zendesk_takes_json_alone_and_no_lifetime_beyond_its_bounds() {
     let too_long = [&pairs[..], &[("expires_in", "172800")]].concat();
     assert_eq!(zendesk.ask(&world, zendesk.token, &too_long).await.at("/error"), "invalid_request");
     let fine = [&pairs[..], &[("expires_in", "172799")]].concat();
-    assert_eq!(zendesk.ask(&world, zendesk.token, &fine).await.status, 200);
+    let tokens = zendesk.ask(&world, zendesk.token, &fine).await;
+    assert_eq!(tokens.at("/expires_in"), "172799");
+    let unasked = zendesk.redeem(&world).await;
+    assert_eq!(unasked.json().get("expires_in"), None);
+    world.zoo.advance(1801);
+    assert_eq!(zendesk.prove(&world, &tokens.at("/access_token")).await.status, 200);
+    assert_eq!(zendesk.prove(&world, &unasked.at("/access_token")).await.status, 401);
+}
+
+#[tokio::test]
+async fn mondays_tokens_say_themselves_when_they_expire() {
+    let monday = usual("monday");
+    let world = World::new().await;
+    let tokens = monday.redeem(&world).await;
+    assert_eq!(tokens.json().get("expires_in"), None);
+    let token = tokens.at("/access_token");
+    let claims: Value =
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap();
+    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 3600);
+    world.zoo.advance(3601);
+    assert_eq!(monday.prove(&world, &token).await.status, 401);
 }

@@ -420,11 +420,11 @@ async fn zendesk_takes_json_alone_and_no_lifetime_beyond_its_bounds() {
         ("redirect_uri", BACK),
         ("code_verifier", VERIFIER),
     ];
-    let too_long = [&pairs[..], &[("expires_in", "172800")]].concat();
+    let too_long = [&pairs[..], &[("expires_in", "172801")]].concat();
     assert_eq!(zendesk.ask(&world, zendesk.token, &too_long).await.at("/error"), "invalid_request");
-    let fine = [&pairs[..], &[("expires_in", "172799")]].concat();
+    let fine = [&pairs[..], &[("expires_in", "172800")]].concat();
     let tokens = zendesk.ask(&world, zendesk.token, &fine).await;
-    assert_eq!(tokens.at("/expires_in"), "172799");
+    assert_eq!(tokens.at("/expires_in"), "172800");
     let unasked = zendesk.redeem(&world).await;
     assert_eq!(unasked.json().get("expires_in"), None);
     world.zoo.advance(1801);

@@ -140,6 +140,9 @@ pub struct Endpoint {
     /// How parameters may travel. Without it: a form where tokens are issued, anything elsewhere.
     #[serde(default)]
     pub bodies: Vec<Body>,
+    /// What it calls a parameter of the standard, where it differs from the provider's other endpoints.
+    #[serde(default)]
+    pub names: BTreeMap<String, String>,
     /// Headers it needs or refuses.
     #[serde(default)]
     pub headers: BTreeMap<String, Rule>,

@@ -355,7 +355,8 @@ impl Exchange<'_> {
     /// What the provider calls a parameter of the standard.
     #[must_use]
     pub fn name<'n>(&'n self, standard: &'n str) -> &'n str {
-        self.provider.names.get(standard).map_or(standard, String::as_str)
+        let named = self.endpoint.names.get(standard).or_else(|| self.provider.names.get(standard));
+        named.map_or(standard, String::as_str)
     }
 
     /// A parameter of the standard.

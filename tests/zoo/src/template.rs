@@ -120,6 +120,16 @@ mod tests {
     }
 
     #[test]
+    fn a_list_is_joined_as_its_provider_writes_it() {
+        let variables = json!({ "scopes": ["a", "b"] });
+        let table =
+            [("${scopes}", json!(["a", "b"])), ("${scopes:comma}", json!("a,b")), ("${scopes:space}", json!("a b"))];
+        for (template, expected) in table {
+            assert_eq!(fill(&json!(template), &variables), Some(expected), "{template}");
+        }
+    }
+
+    #[test]
     fn a_credential_is_read_by_its_template() {
         let access_token = |value: &str| Some(vec![("access_token".to_owned(), value.to_owned())]);
         let table = [

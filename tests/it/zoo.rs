@@ -89,6 +89,24 @@ const VISITS: &[Visit] = &[
         ("client_id", "zoo-client"),
         ("client_secret", "zoo-secret"),
     ]),
+    renewed("amazon-selling-partner", "sellers/v1/marketplaceParticipations")
+        .typing(&[("region", "eu"), ("seller_central_host", "sellercentral-europe.amazon.com")])
+        .set(&[("application_id", "amzn1.sp.solution.zoo")]),
+    renewed("bamboohr", "employees/0").typing(&[("subdomain", "zoo")]),
+    renewed("calendly", "users/me"),
+    renewed("docusign", "v2.1/accounts/a4ec37d6-0000-4000-8000-143885c220e1/users"),
+    renewed("freshbooks", "auth/api/v1/users/me"),
+    renewed("gusto", "me"),
+    renewed("klaviyo", "accounts"),
+    renewed("paypal", "v1/identity/openidconnect/userinfo?schema=openid"),
+    lasting("pinterest", "user_account"),
+    renewed("pipedrive", "users/me"),
+    renewed("reddit", "api/v1/me"),
+    renewed("spotify", "me"),
+    lasting("square", "locations"),
+    renewed("twitch", "users"),
+    lasting("typeform", "forms"),
+    renewed("zoho-crm", "Leads?fields=Last_Name"),
 ];
 
 /// The server that plays the providers, and everything of ours.

@@ -90,7 +90,8 @@ fn pushed(exchange: &Exchange<'_>, state: &State, request_uri: &str) -> Result<P
 }
 
 fn known(exchange: &Exchange<'_>, state: &State, parameters: &Pairs) -> Result<Client, Refused> {
-    let id = exchange.required(parameters, "client_id")?;
+    let named = exchange.required(parameters, "client_id")?;
+    let id = exchange.provider.applications.get(named).map_or(named, String::as_str);
     let unknown = || Refused::new("invalid_client", "no client is registered under this id");
     state.clients.get(id).cloned().ok_or_else(unknown)
 }

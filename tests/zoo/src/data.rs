@@ -25,6 +25,9 @@ pub struct Provider {
     /// What it calls a parameter of the standard: `{ client_id = "client_key" }`.
     #[serde(default)]
     pub names: BTreeMap<String, String>,
+    /// The id of an application = that of its client, where consent is asked for by an id of its own.
+    #[serde(default)]
+    pub applications: BTreeMap<String, String>,
     /// How its tokens look and how long they last.
     #[serde(default)]
     pub tokens: Tokens,
@@ -146,6 +149,9 @@ pub struct Endpoint {
     /// Headers it needs or refuses.
     #[serde(default)]
     pub headers: BTreeMap<String, Rule>,
+    /// Parameters that it needs or refuses in the query, wherever the others travel.
+    #[serde(default)]
+    pub query: BTreeMap<String, Rule>,
     /// Parameters it needs or refuses, by the names on the wire. A member of a nested JSON object is `outer.inner`.
     #[serde(default)]
     pub parameters: BTreeMap<String, Rule>,

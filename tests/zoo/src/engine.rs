@@ -386,7 +386,9 @@ impl Exchange<'_> {
         let captures = &self.captures;
         let taken = |name: &str| crate::template::at(name, captures).and_then(Value::as_str);
         let more = rule::check(&self.endpoint.captures, "capture", "parameter", taken)?;
-        Ok((parameters, claims.into_iter().chain(more).collect()))
+        let in_query = |name: &str| get(&self.request.query, name);
+        let last = rule::check(&self.endpoint.query, "query parameter", "parameter", in_query)?;
+        Ok((parameters, claims.into_iter().chain(more).chain(last).collect()))
     }
 
     /// Holds headers and parameters against rules.

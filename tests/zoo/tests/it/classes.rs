@@ -487,6 +487,87 @@ async fn zoom_serves_its_own_account_without_a_person() {
 }
 
 #[tokio::test]
+async fn amazon_asks_for_consent_by_the_applications_id_and_names_its_code() {
+    let world = World::new().await;
+    let page = "https://sellercentral.amazon.com/apps/authorize/consent";
+    let by_client = world.get(&format!("{page}?{}", encode(&[("client_id", "zoo-client"), ("state", "s")])), &[]).await;
+    assert_eq!(by_client.status, 400);
+    assert_eq!(world.log(), ["authorize: parameter application_id is missing"]);
+
+    let asked = encode(&[("application_id", "amzn1.sp.solution.zoo"), ("redirect_uri", BACK), ("state", "s")]);
+    let back = world.get(&format!("{page}?{asked}"), &[]).await.back();
+    assert_eq!(back["selling_partner_id"], "A3FHZOOALICE");
+    let own = [("client_id", "zoo-client"), ("client_secret", "zoo-secret"), ("redirect_uri", BACK)];
+    let redeem = [&own[..], &[("grant_type", "authorization_code"), ("code", &back["spapi_oauth_code"])]].concat();
+    let tokens = world.form("https://api.amazon.com/auth/o2/token", &[], &redeem).await;
+    let call = "https://sellingpartnerapi-eu.amazon.com/sellers/v1/marketplaceParticipations";
+    let access_token = tokens.at("/access_token");
+    let headers = [("x-amz-access-token", access_token.as_str()), ("user-agent", "Zoo/1.0 (Language=Rust)")];
+    assert_eq!(world.get(call, &headers).await.at("/payload/0/marketplace/id"), "ATVPDKIKX0DER");
+    assert_eq!(world.get(call, &[("authorization", &format!("Bearer {access_token}"))]).await.status, 403);
+}
+
+#[tokio::test]
+async fn bamboo_reads_what_is_asked_of_a_script_from_the_query() {
+    let world = World::new().await;
+    let consent = "https://zoo.bamboohr.com/authorize.php";
+    let asked = [("request", "authorize"), ("response_type", "code"), ("scope", "employee offline_access")];
+    let code = world.consent(consent, &asked).await["code"].clone();
+    let own = [("client_id", "zoo-client"), ("client_secret", "zoo-secret"), ("redirect_uri", BACK)];
+    let redeem =
+        [&own[..], &[("grant_type", "authorization_code"), ("code", code.as_str()), ("request", "token")]].concat();
+    assert_eq!(world.form("https://zoo.bamboohr.com/token.php", &[], &redeem).await.status, 400);
+    assert_eq!(world.log(), ["token: query parameter request has to be token, was absent"]);
+    let token = "https://zoo.bamboohr.com/token.php?request=token";
+    let tokens = world.form(token, &[], &redeem[..5]).await;
+    assert_eq!(tokens.at("/companyDomain"), "zoo");
+    let bearer = format!("Bearer {}", tokens.at("/access_token"));
+    let elsewhere = "https://otherzoo.bamboohr.com/api/v1/employees/0";
+    assert_eq!(world.get(elsewhere, &[("authorization", &bearer)]).await.status, 403);
+}
+
+#[tokio::test]
+async fn zohos_code_is_good_in_the_accounts_own_data_centre_alone() {
+    let world = World::new().await;
+    let asked = [
+        ("response_type", "code"),
+        ("scope", "ZohoCRM.users.READ,ZohoCRM.modules.READ"),
+        ("access_type", "offline"),
+        ("prompt", "consent"),
+    ];
+    let back = world.consent("https://accounts.zoho.com/oauth/v2/auth", &asked).await;
+    let own = [("client_id", "zoo-client"), ("client_secret", "zoo-secret"), ("redirect_uri", BACK)];
+    let redeem = [&own[..], &[("grant_type", "authorization_code"), ("code", &back["code"])]].concat();
+    let elsewhere = world.form("https://accounts.zoho.com/oauth/v2/token", &[], &redeem).await;
+    assert_eq!((elsewhere.status, elsewhere.at("/error").as_str()), (200, "invalid_code"));
+    let tokens = world.form(&format!("{}/oauth/v2/token", back["accounts-server"]), &[], &redeem).await;
+    assert_eq!(tokens.at("/scope"), "ZohoCRM.users.READ ZohoCRM.modules.READ");
+    let users = format!("{}/crm/v8/users?type=CurrentUser", tokens.at("/api_domain"));
+    let token = format!("Zoho-oauthtoken {}", tokens.at("/access_token"));
+    assert_eq!(world.get(&users, &[("authorization", &token)]).await.at("/users/0/zuid"), "20070001");
+}
+
+#[tokio::test]
+async fn square_revokes_with_the_secret_in_a_scheme_of_its_own() {
+    let world = World::new().await;
+    let asked = [("scope", "MERCHANT_PROFILE_READ"), ("session", "false")];
+    let code = world.consent("https://connect.squareup.com/oauth2/authorize", &asked).await["code"].clone();
+    let redeem = json!({
+        "client_id": "zoo-client", "client_secret": "zoo-secret", "grant_type": "authorization_code", "code": code,
+    });
+    let tokens = world.post_json("https://connect.squareup.com/oauth2/token", &[], &redeem).await;
+    assert_eq!(tokens.at("/merchant_id"), "QPTXM8PQNX3Q7");
+    let access_token = tokens.at("/access_token");
+    let revoke = "https://connect.squareup.com/oauth2/revoke";
+    let body = json!({ "client_id": "zoo-client", "access_token": access_token });
+    assert_eq!(world.post_json(revoke, &[("authorization", &basic())], &body).await.status, 401);
+    let done = world.post_json(revoke, &[("authorization", "Client zoo-secret")], &body).await;
+    assert_eq!(done.at("/success"), "true");
+    assert!(!world.zoo.is_live("square", &access_token));
+    assert!(!world.zoo.is_live("square", &tokens.at("/refresh_token")));
+}
+
+#[tokio::test]
 async fn bill_logs_in_and_wants_both_headers() {
     let world = World::new().await;
     let login = "https://gateway.prod.bill.com/connect/v3/login";

@@ -92,8 +92,6 @@ const VISITS: &[Visit] = &[
     renewed("amazon-selling-partner", "sellers/v1/marketplaceParticipations")
         .typing(&[("region", "eu"), ("seller_central_host", "sellercentral-europe.amazon.com")])
         .set(&[("application_id", "amzn1.sp.solution.zoo")]),
-    renewed("bamboohr", "employees/0").typing(&[("subdomain", "zoo")]),
-    renewed("calendly", "users/me"),
     renewed("docusign", "v2.1/accounts/a4ec37d6-0000-4000-8000-143885c220e1/users"),
     renewed("freshbooks", "auth/api/v1/users/me"),
     renewed("gusto", "me"),

@@ -232,13 +232,13 @@ impl Secrets {
         &self,
         secret: &ClientsSecret,
         connector: &ConnectorId,
-        client: &ProviderClient,
+        registered: &ProviderClient,
         management: Option<&RegistrationToken>,
         token: impl Fn() -> String,
     ) -> Result<(), Error> {
         let change = |clients: &mut Map<String, Value>| {
             let secrets = entry(clients, connector).map(|stored| stored.secrets).unwrap_or_default();
-            clients.insert(connector.to_string(), ProviderClient { secrets, ..client.clone() }.to_json());
+            clients.insert(connector.to_string(), ProviderClient { secrets, ..registered.clone() }.to_json());
             match management {
                 Some(token) => drop(clients.insert(managed(connector), json!({ "token": token.expose() }))),
                 None => drop(clients.remove(&managed(connector))),

@@ -25,6 +25,8 @@ struct Visit {
     settings: Pairs,
     /// The method and path that passthrough is asked for.
     call: (&'static str, &'static str),
+    /// Its body, JSON, where it has one.
+    body: Option<&'static str>,
     /// Whether a token ends within a day, and is renewed.
     renews: bool,
 }
@@ -33,7 +35,7 @@ type Pairs = &'static [(&'static str, &'static str)];
 
 /// A consent whose token ends and is renewed.
 const fn renewed(id: &'static str, call: &'static str) -> Visit {
-    Visit { id, inputs: &[], settings: &[], call: ("GET", call), renews: true }
+    Visit { id, inputs: &[], settings: &[], call: ("GET", call), body: None, renews: true }
 }
 
 /// A consent, or a key, that lasts until it is revoked.
@@ -53,58 +55,82 @@ impl Visit {
     const fn posting(self) -> Self {
         Self { call: ("POST", self.call.1), ..self }
     }
+
+    const fn sending(self, body: &'static str) -> Self {
+        Self { body: Some(body), ..self.posting() }
+    }
 }
 
 const VISITS: &[Visit] = &[
+    renewed("airtable", "meta/whoami"),
+    renewed("amazon-selling-partner", "sellers/v1/marketplaceParticipations")
+        .typing(&[("region", "eu"), ("seller_central_host", "sellercentral-europe.amazon.com")])
+        .set(&[("application_id", "amzn1.sp.solution.zoo")]),
+    renewed("asana", "users/me"),
+    renewed("bamboohr", "employees/0").typing(&[("subdomain", "zoo")]),
     lasting("bill-com", "vendors")
         .typing(&[("username", "alice@zoo.example"), ("password", "zoo-password"), ("organization_id", "00801ZOO")])
         .set(&[("dev_key", "zoo-dev-key")]),
+    renewed("calendly", "users/me"),
+    lasting("clickup", "user"),
     renewed("confluence", "wiki/rest/api/content"),
+    lasting("discord", "users/@me"),
+    renewed("docusign", "v2.1/accounts/a4ec37d6-0000-4000-8000-143885c220e1/users"),
     renewed("dropbox", "users/get_current_account").posting(),
+    lasting("facebook", "me"),
+    lasting("figma", "v1/me"),
+    renewed("freshbooks", "auth/api/v1/users/me"),
     lasting("github", "user"),
+    renewed("gitlab", "user"),
     renewed("gmail", "gmail/v1/users/me/profile"),
     renewed("google-calendar", "calendar/v3/users/me/calendarList"),
     renewed("google-drive", "drive/v3/about?fields=user"),
     renewed("google-sheets", "v4/spreadsheets/zoo"),
+    renewed("gusto", "me"),
     renewed("hubspot", "account-info/2026-03/details"),
     lasting("instagram", "me?fields=user_id,username"),
+    lasting("intercom", "me").typing(&[("app_host", "app.intercom.com")]),
     renewed("jira", "rest/api/3/project/search"),
+    renewed("klaviyo", "accounts"),
+    renewed("linear", "graphql").sending(r#"{"query":"{ viewer { id } }"}"#),
+    lasting("linkedin", "v2/userinfo"),
+    lasting("mailchimp", "ping"),
     renewed("microsoft-teams", "v1.0/me/joinedTeams"),
+    renewed("monday", "").sending(r#"{"query":"{ me { id } }"}"#),
     lasting("notion", "users/me"),
     renewed("onedrive", "v1.0/me/drive"),
     lasting("openai", "models").typing(&[("api_key", "sk-zoo")]),
     renewed("outlook", "v1.0/me/messages"),
+    renewed("paypal", "v1/identity/openidconnect/userinfo?schema=openid"),
+    lasting("pinterest", "user_account"),
+    renewed("pipedrive", "users/me"),
     renewed("quickbooks", "companyinfo/4620816365000000001"),
+    renewed("reddit", "api/v1/me"),
     renewed("salesforce", "services/data/v65.0/limits"),
     renewed("salesforce-sandbox", "services/data/v65.0/limits"),
     lasting("sendgrid", "scopes").typing(&[("api_key", "SG.zoo.key")]),
+    renewed("shopify", "shop.json").typing(&[("shop", "zoo")]),
     lasting("slack", "conversations.list"),
+    renewed("spotify", "me"),
+    lasting("square", "locations"),
     lasting("stripe", "balance"),
     lasting("stripe-api-key", "balance").typing(&[("api_key", "sk_test_zoo")]),
+    renewed("tiktok", "user/info/?fields=open_id"),
+    lasting("trello", "members/me"),
     lasting("twilio", "Accounts/AC00000000000000000000000000000000.json")
         .typing(&[("account_sid", "AC00000000000000000000000000000000"), ("auth_token", "zoo-auth-token")]),
+    renewed("twitch", "users"),
+    lasting("typeform", "forms"),
+    renewed("x", "users/me"),
+    renewed("xero", "api.xro/2.0/Organisation"),
+    lasting("zendesk", "users/me.json").typing(&[("subdomain", "zoo")]),
+    renewed("zoho-crm", "Leads?fields=Last_Name"),
     renewed("zoom", "users/me"),
     renewed("zoom-server-to-server", "users").typing(&[
         ("account_id", "zooAccount000000000000"),
         ("client_id", "zoo-client"),
         ("client_secret", "zoo-secret"),
     ]),
-    renewed("amazon-selling-partner", "sellers/v1/marketplaceParticipations")
-        .typing(&[("region", "eu"), ("seller_central_host", "sellercentral-europe.amazon.com")])
-        .set(&[("application_id", "amzn1.sp.solution.zoo")]),
-    renewed("docusign", "v2.1/accounts/a4ec37d6-0000-4000-8000-143885c220e1/users"),
-    renewed("freshbooks", "auth/api/v1/users/me"),
-    renewed("gusto", "me"),
-    renewed("klaviyo", "accounts"),
-    renewed("paypal", "v1/identity/openidconnect/userinfo?schema=openid"),
-    lasting("pinterest", "user_account"),
-    renewed("pipedrive", "users/me"),
-    renewed("reddit", "api/v1/me"),
-    renewed("spotify", "me"),
-    lasting("square", "locations"),
-    renewed("twitch", "users"),
-    lasting("typeform", "forms"),
-    renewed("zoho-crm", "Leads?fields=Last_Name"),
 ];
 
 /// The server that plays the providers, and everything of ours.
@@ -203,7 +229,12 @@ const DAY: u32 = 86_400;
 
 async fn call(stage: &Stage, visit: &Visit, key: &str, what: &str) -> Went {
     let path = format!("/v1/passthrough/{}/{}", visit.id, visit.call.1);
-    let answer = stage.world.api(visit.call.0, &path).header("x-one-connection-key", key).send().await;
+    let call = stage.world.api(visit.call.0, &path).header("x-one-connection-key", key);
+    let call = match visit.body {
+        Some(body) => call.json(&serde_json::from_str(body).unwrap()),
+        None => call,
+    };
+    let answer = call.send().await;
     require(answer.status == 200, || format!("{what}: {} {}", answer.status, answer.text()))
 }
 
@@ -224,6 +255,7 @@ async fn consent(stage: &Stage, visit: &Visit) -> Went {
     let attempt = Attempt::of(&begun.member("authorizationUrl"));
     let started = browser.open(&attempt.start_url).await;
     require(started.status == 302, || format!("starting: {} {}", started.status, started.text()))?;
+    require(!started.text().contains("/connect/outcome/"), || "the flow ended at its start".to_owned())?;
     let there = http.get(started.location()).send().await.map_err(|error| format!("at the provider: {error:?}"))?;
     let status = there.status();
     let back = there.headers().get("location").and_then(|location| location.to_str().ok()).map(str::to_owned);

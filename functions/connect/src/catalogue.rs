@@ -92,7 +92,7 @@ async fn list(app: &App, request: &Request, visit: &Visit) -> Result<Response, E
 }
 
 /// What an owner may connect, in the project's order, and what they have connected. `only` names what a link or a session is
-/// limited to; empty means all.
+/// limited to; empty means all that are offered.
 pub async fn entries(
     app: &App,
     t: Language,
@@ -103,8 +103,8 @@ pub async fn entries(
         Ok(app.connections.of_owner(project, environment, identity).await?)
     })?;
     let accounts = by_connector(owned);
-    let wanted = |id: &ConnectorId| only.is_empty() || only.contains(id);
-    let offered = all.iter().filter(|c| c.is_ready() && c.settings().visible && wanted(&c.id));
+    let named = |c: &ConnectorInUse<'_>| only.contains(&c.id) && c.is_ready() && c.settings().visible;
+    let offered = all.iter().filter(|c| if only.is_empty() { c.is_offered() } else { named(c) });
     Ok(offered.map(|connector| entry(t, connector, &accounts)).collect())
 }
 

@@ -17,7 +17,7 @@ use shared::{
 
 use crate::{catalogue::image_url, paging::Paging};
 
-/// The connectors that can be connected now, and a session of five minutes for exactly this project, environment and
+/// The connectors that are offered, and a session of five minutes for exactly this project, environment and
 /// identity: `{"identity", "identityType"}` in, a page of rows with `session` out. Without an identity it is the project's.
 pub async fn list(app: &App, request: &Request) -> Result<Response, Error> {
     let subject = subject(request)?;
@@ -31,7 +31,7 @@ pub async fn list(app: &App, request: &Request) -> Result<Response, Error> {
     must_be_there(&caller, &subject)?;
     let base_url = app.base_url(app.clock.now()).await?;
     let mut connectors = app.connectors_in_use(&caller.project.id, caller.environment).await?;
-    connectors.retain(|connector| connector.is_ready() && connector.settings().visible);
+    connectors.retain(ConnectorInUse::is_offered);
 
     let session = Bearer::random(&app.random);
     let content = Session {

@@ -331,6 +331,6 @@ enums! {
     SignatureMethod { HmacSha1, HmacSha256, Plaintext }
     Placement { Header { name, value }, Query { name, value }, Basic { username, password }, Path, Oauth1, AwsSigv4 { service, region, access_key_id, secret_access_key, session_token }, SignedParameters { token_parameter, parameter, recipe, secret, timestamp_parameter } }
     ParameterSignature { Md5TokenSecret, HmacSha256PathBody }
-    RevokeAuthentication { Client, ClientSecretBasic, Token, Api, None }
+    RevokeAuthentication { Client, ClientSecretBasic, ClientSecretPost, Token, Api, None }
     RevokeEffect { Grant, Token }
 }

@@ -499,6 +499,7 @@ impl Said {
         match authentication {
             RevokeAuthentication::Client
             | RevokeAuthentication::ClientSecretBasic
+            | RevokeAuthentication::ClientSecretPost
             | RevokeAuthentication::None
             | RevokeAuthentication::Api => {}
             RevokeAuthentication::Token => self.add("A consent is withdrawn with the access token itself."),

@@ -203,6 +203,13 @@ impl<'a> ConnectorInUse<'a> {
         self.settings().enabled && self.must_be_configured().is_ok()
     }
 
+    /// Whether a person who asks for nothing in particular is shown it: somebody decided about it. Of the hundreds that ship, many
+    /// could be connected with a key by anybody, and an app wants to offer few of them.
+    #[must_use]
+    pub fn is_offered(&self) -> bool {
+        self.is_ready() && self.settings().visible && (self.decided_by().is_some() || self.is_custom())
+    }
+
     /// Where the operator's secrets stand: all of them with the client that is used, else where some are set. They are never
     /// taken from two places: a project that brings a client of its own, or names hosts for it, does not get the deployment's.
     #[must_use]
@@ -253,7 +260,21 @@ impl<'a> ConnectorInUse<'a> {
     /// What the operator chose, for the connector's placeholders, but for what is secret.
     pub fn chosen(&self) -> Result<Values, InputError> {
         let plain: Vec<_> = self.data.settings.iter().filter(|setting| !setting.secret).cloned().collect();
-        template::inputs(&self.data, &plain, &self.settings().settings)
+        template::inputs(&self.data, &plain, &self.decided_settings())
+    }
+
+    /// The settings as they were decided. Where the operator's secrets are the deployment's, a project does not say to which host
+    /// they are sent: it would read them there.
+    fn decided_settings(&self) -> BTreeMap<String, String> {
+        let mut decided = self.settings().settings.clone();
+        if self.operator() == Some(ClientSource::Default) {
+            for name in template::free_hosts(&self.data) {
+                decided.remove(name);
+                let by_default = self.default.as_ref().and_then(|default| default.settings.get(name));
+                decided.extend(by_default.map(|host| (name.to_owned(), host.clone())));
+            }
+        }
+        decided
     }
 
     /// What fills the connector's placeholders before anything is learnt: what the person typed and the operator chose.

@@ -226,6 +226,7 @@ impl App {
             }
             RevokeAuthentication::Client
             | RevokeAuthentication::ClientSecretBasic
+            | RevokeAuthentication::ClientSecretPost
             | RevokeAuthentication::Token
             | RevokeAuthentication::None => request,
         };

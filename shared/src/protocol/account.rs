@@ -291,7 +291,16 @@ pub fn lookup_request(
     values: &Values,
 ) -> Result<http::Request<Bytes>, TemplateError> {
     let Lookup { method, url, headers, body, .. } = lookup;
-    call(connector, Call { method: *method, url, headers, body: body.as_deref() }, values)
+    let mut known = values.clone();
+    // a header that every call needs can't name yet what this one, or a later one, will tell
+    let learnt = connector
+        .lookups
+        .iter()
+        .flat_map(|lookup| std::iter::once(lookup.name.as_ref()).chain(lookup.also.iter().map(|(name, _)| name)));
+    for name in learnt.filter(|name| values.get(name).is_none()) {
+        known.insert(name, "");
+    }
+    call(connector, Call { method: *method, url, headers, body: body.as_deref() }, &known)
 }
 
 /// A call that a connector's data describes.

@@ -988,6 +988,8 @@ pub enum RevokeAuthentication {
     Client,
     /// HTTP Basic with the client's id and secret, whatever the token endpoint takes.
     ClientSecretBasic,
+    /// The client's id and secret among the parameters, whatever the token endpoint takes.
+    ClientSecretPost,
     /// With the access token itself, as a Bearer header.
     Token,
     /// As an API call proves itself.

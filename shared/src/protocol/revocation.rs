@@ -49,8 +49,16 @@ pub fn request(
     match (authentication, client, &connector.oauth2) {
         (RevokeAuthentication::Client, Some(client), Some(oauth2)) => {
             let asking = TokenRequest { oauth2, client, values: &values, now, random };
-            let basic = asking.authenticate(oauth2.token_endpoint_auth_method, &mut params)?;
+            let mut proof = Vec::new();
+            let basic = asking.authenticate(oauth2.token_endpoint_auth_method, &mut proof)?;
             authorization.extend(basic.map(|basic| (header::AUTHORIZATION, basic)));
+            // as the token endpoint calls them
+            let own = |name| oauth2.parameter_names.token_request.value(name).unwrap_or(name);
+            params.extend(proof.into_iter().map(|(name, value)| (own(name), value)));
+        }
+        (RevokeAuthentication::ClientSecretPost, Some(client), _) => {
+            params.push(("client_id", client.client_id.clone()));
+            params.extend(client.client_secret.as_ref().map(|secret| ("client_secret", secret.expose().to_owned())));
         }
         (RevokeAuthentication::ClientSecretBasic, Some(client), _) => {
             let secret = client.client_secret.as_ref().map(ClientSecret::expose).unwrap_or_default();
@@ -64,7 +72,7 @@ pub fn request(
             account::place(&connector.api.credential, &values, &mut url, &mut authorization)?;
         }
         (RevokeAuthentication::Client | RevokeAuthentication::None, ..)
-        | (RevokeAuthentication::ClientSecretBasic, None, _) => {}
+        | (RevokeAuthentication::ClientSecretBasic | RevokeAuthentication::ClientSecretPost, None, _) => {}
     }
     // a DELETE has a body where the provider wants one (GitHub's names the token so), and JSON is sent even when it is empty
     let silent = bare && params.is_empty() && revoke.body != BodyFormat::Json;

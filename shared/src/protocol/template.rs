@@ -449,6 +449,16 @@ pub(crate) fn urls(connector: &Connector) -> impl Iterator<Item = &str> {
     endpoints(connector).map(|(_, endpoint)| endpoint).chain(all.map(AsRef::as_ref))
 }
 
+/// The settings that stand for a whole host and are none of a closed list.
+pub(crate) fn free_hosts(connector: &Connector) -> impl Iterator<Item = &str> {
+    let stands_for_a_host = |name: &str| {
+        let host = format!("https://{{{name}}}");
+        urls(connector).any(|address| split(address).is_ok_and(|(start, _)| start == host))
+    };
+    let open = connector.settings.iter().filter(|setting| setting.values.is_empty());
+    open.map(|setting| setting.name.as_ref()).filter(move |name| stands_for_a_host(name))
+}
+
 /// The addresses by which a connection comes to be and lives on, each with its field: all but the API's.
 pub(crate) fn endpoints(connector: &Connector) -> impl Iterator<Item = (&'static str, &str)> {
     let oauth2 = connector.oauth2.iter().flat_map(|oauth2| {

@@ -320,3 +320,44 @@ async fn cancelling_a_choice_forgets_the_grant() {
     assert_eq!(submit(&browser, &page, Some("a")).await.status, 303);
     assert_eq!(world.connections().await, [] as [Value; 0]);
 }
+
+/// Sites that are reached with a key: the same, without anybody's consent.
+async fn keyed() -> (World, Fake) {
+    let (world, provider) = (World::new().await, provider().await);
+    let mut definition = definition(&provider.url, &json!({}));
+    definition.as_object_mut().unwrap().remove("oauth2");
+    definition["inputs"] = json!([{ "name": "api_key", "label": "API key", "secret": true }]);
+    definition["api"]["credential"] = json!({ "in": "header", "value": "Bearer {api_key}" });
+    world.custom("sites", &definition, false).await;
+    (world, provider)
+}
+
+#[tokio::test]
+async fn a_key_that_reaches_several_is_connected_to_the_one_that_the_back_end_chooses() {
+    let (world, _provider) = keyed().await;
+    let connect = async |choose: Value| {
+        let body = json!({ "credentialType": "apiKey", "userId": USER, "credentials": { "api_key": "ada" }, "choose": choose });
+        world.post("/connectors/sites/credentials", &body).await
+    };
+    let asked = connect(json!({})).await;
+    assert_eq!(asked.refusal(), (409, "choice_required".to_owned()));
+    assert_eq!(asked.json()["choices"]["cloud_id"][1], json!({ "value": "b", "label": "Beta" }));
+    assert_eq!(connect(json!({ "cloud_id": "c" })).await.refusal(), (400, "invalid_choice".to_owned()));
+    assert_eq!(world.connections().await, [] as [Value; 0]);
+    assert_eq!(connect(json!({ "cloud_id": "b" })).await.status, 201);
+    assert_eq!(only_connection(&world).await["account"]["tenant"], "b");
+}
+
+#[tokio::test]
+async fn a_key_that_reaches_several_is_typed_first_and_the_choice_follows() {
+    let (world, _provider) = keyed().await;
+    let link = json!({ "identity": USER, "connectors": ["sites"] });
+    let link = world.post("/v1/connect/sessions", &link).await.member("url");
+    let browser = world.browser();
+    let page = browser.enter(&link).await;
+    let typed = browser.submit(page.form("/connect/sites").with("input_api_key", "ada")).await;
+    let page = browser.open(&typed.location()).await;
+    assert_eq!(options(&page), ["a", "b"]);
+    submit(&browser, &page, Some("a")).await;
+    assert_eq!(only_connection(&world).await["values"]["cloud_id"], "a");
+}

@@ -10,22 +10,28 @@ use shared::{
     flow::device::{denied, expired, over},
     http::{Params, Request, Response},
     id::{AttemptId, Role},
-    store::attempts::{Progress, Shape, Status},
+    store::{
+        attempts::{Progress, Shape, Status},
+        connections::Chosen,
+    },
     subject::Subject,
 };
 
 use crate::completion::same_identity;
 
-/// A JSON object that names the user.
+/// A JSON object that names the user, and where the account reaches several, which one is meant.
 #[derive(Deserialize)]
-struct Collection {}
+struct Collection {
+    #[serde(default)]
+    choose: Chosen,
+}
 
 /// Answers the connection once there is one; until then, and where there will be none, RFC 8628 §3.5's words with 400. The user
 /// named has to be the one for whom it was begun.
 pub async fn collect(app: &Arc<App>, request: &Request) -> Result<Response, Error> {
     let unknown = || Error::NotFound(Missing::Attempt);
     let id = AttemptId::parse(request.param("attempt")?).ok_or_else(unknown)?;
-    let Collection {} = request.json()?;
+    let Collection { choose } = request.json()?;
     let named = Subject::from_params(&Params::from_json(&request.body)?)?.identity;
     let caller = app.caller_reading(request, &[Role::Connect], |_, _| Vec::new());
     let (caller, progress) = tokio::join!(caller, app.attempts.progress_of(&id, app.clock.now()));
@@ -41,7 +47,7 @@ pub async fn collect(app: &Arc<App>, request: &Request) -> Result<Response, Erro
 
     match status {
         Status::Connected => {}
-        Status::Held => app.complete_device(attempt).await?,
+        Status::Held => app.complete_device(attempt, &choose).await?,
         Status::Pending | Status::Claimed => app.poll_device(attempt).await?,
         Status::Denied => return Err(denied()),
         Status::Expired => return Err(expired()),

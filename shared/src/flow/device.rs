@@ -26,7 +26,7 @@ use crate::{
     store::{
         Claimer,
         attempts::{Attempt, Completion, Departure, Kept, Polling},
-        connections::Completer,
+        connections::{Chosen, Completer},
     },
 };
 
@@ -170,12 +170,14 @@ impl App {
             }
         };
         self.hold(held, None).await?;
-        self.complete_device(attempt).await
+        self.complete_device(attempt, &Chosen::new()).await
     }
 
     /// Connects what is held for an app that vouches and named for whom: also what a request before this one could not finish.
-    pub async fn complete_device(&self, attempt: &Attempt) -> Result<(), Error> {
+    /// Where something has to be chosen first it says what there is.
+    pub async fn complete_device(&self, attempt: &Attempt, chosen: &Chosen) -> Result<(), Error> {
         let held = self.connections.held(&attempt.id).await?.ok_or_else(expired)?;
+        let held = self.choose(held, chosen).await?;
         self.complete(&held, attempt.reconnect, &Completer::Vouched).await.map(drop)
     }
 }

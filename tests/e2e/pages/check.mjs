@@ -1,6 +1,6 @@
 // Opens every page as a person does, in light, dark, on a phone, from right to left and in German.
 //
-//   node check.mjs <local server's binary> <folder for pictures>
+//   node check.mjs <local server's binary> <folder for pictures> [<step>…]
 
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { launch, modules } from '../browser.mjs'
 import { keyedConnector, world } from './world.mjs'
 
-const [binary, shots] = process.argv.slice(2)
+const [binary, shots, ...only] = process.argv.slice(2)
 const axe = await readFile(modules.resolve('axe-core/axe.min.js'), 'utf8')
 
 const DESK = { width: 1080, height: 860 }
@@ -80,6 +80,7 @@ try {
   }
   const steps = await import('./steps.mjs')
   for (const [name, step] of Object.entries(steps)) {
+    if (only.length > 0 && !only.includes(name)) continue
     const started = Date.now()
     await step({ here, demo, context, look, session, atAcme, assert })
     console.log(`  ${name}: ${((Date.now() - started) / 1000).toFixed(1)} s`)

@@ -1,10 +1,9 @@
 //! What a person sees, as a person sees it: languages, the list, forms, outcomes and a project's own dress.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use axum::response::IntoResponse;
 use serde_json::json;
-use shared::{catalog::Catalog, protocol::connector::Connector};
 
 use crate::world::{Attempt, Browser, Form, Shape, USER, World};
 
@@ -116,21 +115,9 @@ async fn a_list_of_nothing_says_so() {
     let world = World::new().await;
     let project = world.project_beside().await;
     let client = world.client_of(&project, shared::id::Environment::Test, &[shared::id::Role::Connect]).await;
-    let catalog = Catalog::builtin();
-    // what needs no client of the project's, or registers one by itself
-    let ready = |connector: &&Connector| {
-        let registers = connector.oauth2.as_ref().is_none_or(|oauth2| oauth2.registration.is_some());
-        connector.consent().is_none() || registers
-    };
-    let off = catalog.iter().filter(ready).map(|connector| {
-        let unset = connector.settings.iter().filter(|setting| setting.default.is_none() && !setting.optional);
-        let settings: BTreeMap<&str, &str> = unset.map(|setting| (&*setting.name, "x")).collect();
-        (&*connector.id, json!({ "enabled": false, "settings": settings }))
-    });
-    for (id, body) in off.chain([("acme", json!({ "enabled": false }))]) {
-        let path = format!("/v1/admin/projects/{project}/environments/test/connectors/{id}");
-        world.root("PUT", &path, Some(&body)).await;
-    }
+    // nobody has decided about any of those that need no client; Acme's is the deployment's
+    let path = format!("/v1/admin/projects/{project}/environments/test/connectors/acme");
+    world.root("PUT", &path, Some(&json!({ "enabled": false }))).await;
     let made =
         world.call("POST", "/v1/connect/sessions").bearer(&client.key).json(&json!({ "identity": USER })).send().await;
     let page = world.browser().enter(&made.member("url")).await.text();

@@ -5,7 +5,10 @@
 //! asks nothing new; else the person chooses, or the app's back end in their place. Look-ups run in order, since each may need
 //! what the one before found. Nothing is taken that the provider did not offer at that moment.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use tokio::time::timeout;
 
@@ -21,6 +24,7 @@ use crate::{
         credentials::Credentials,
         template::{self, Values},
     },
+    secrets::ProviderClient,
     store::connections::{Account, Choices, Chosen, Connection, Held, Stored},
 };
 
@@ -93,14 +97,19 @@ impl App {
         Ok(Choices { name: lookup.name.to_string(), title, found: believed(connector, id, found)? })
     }
 
-    /// A connection's credentials, to ask its provider with.
+    /// A connection's credentials, to ask its provider with. The operator's secrets are read only where its calls carry any.
     async fn making_of<'a>(
         &self,
         connector: &'a Connector,
         connection: &'a Connection,
         credentials: Credentials,
     ) -> Result<Making<'a>, Error> {
-        let operator = self.client_of(connector, connection).await?;
+        let operator = if connector.calls_carry_operator_secrets() {
+            self.client_of(connector, connection).await?
+        } else {
+            let client_id = connection.client_id.clone().unwrap_or_default();
+            ProviderClient { client_id, client_secret: None, secrets: BTreeMap::new() }
+        };
         let values = connection.values.clone().into_iter().collect();
         Ok(Making::new(connector, &connection.connector, operator, values, credentials))
     }

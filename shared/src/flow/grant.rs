@@ -206,6 +206,7 @@ impl App {
             values.insert("scope", scopes.join(&oauth2.scope_separator));
         }
         let mut making = Making::new(data, id, operator, values, Credentials::typed(secrets));
+        let requested = scopes.clone();
         scopes = self.mint(&mut making).await?.unwrap_or(scopes);
         let none = Chosen::new();
         let learnt = self.finish_in_time(&mut making, Wanted { chosen, before: &none }).await?;
@@ -219,7 +220,7 @@ impl App {
         };
         account.label = account.label.or(learnt.label);
         let held = self.held(attempt, making, account, scopes).await?;
-        Ok(Held { choices: learnt.open, ..held })
+        Ok(Held { choices: learnt.open, connection: Connection { requested, ..held.connection }, ..held })
     }
 
     async fn held(

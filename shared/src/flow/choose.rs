@@ -12,7 +12,7 @@ use std::{
 
 use tokio::time::timeout;
 
-use super::{grant::LOOKUPS_LIMIT, making::Making, not_believed, refresh::Open, unusable};
+use super::{grant::LOOKUPS_LIMIT, making::Making, not_believed, refresh::Open};
 use crate::{
     app::App,
     clock::Timestamp,
@@ -90,8 +90,7 @@ impl App {
     /// What one look-up finds, of that what may be believed.
     async fn found(&self, making: &Making<'_>, lookup: &Lookup) -> Result<Choices, Error> {
         let (connector, id) = (making.connector, making.id);
-        let request = lookup_request(connector, lookup, &making.all()).map_err(unusable(id))?;
-        let response = self.send(making, request).await?;
+        let response = self.call(making, |all| lookup_request(connector, lookup, all)).await?;
         let found = read_lookup(lookup, &response).map_err(|cause| cause.of(id))?;
         let title = lookup.title.as_ref().map(ToString::to_string);
         Ok(Choices { name: lookup.name.to_string(), title, found: believed(connector, id, found)? })

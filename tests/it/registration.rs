@@ -71,7 +71,7 @@ async fn a_client_that_its_server_forgot_is_registered_anew_and_its_connections_
     assert_eq!(call(&world, &key).await.0, 200);
 
     server.turn(|knobs| knobs.clients.clear());
-    world.turn(Duration::from_secs(7200)); // the access token has ended
+    world.turn(Duration::from_hours(2)); // the access token has ended
     for _ in 0..3 {
         assert_eq!(call(&world, &key).await, (502, "provider_refused".to_owned()));
     }
@@ -81,7 +81,7 @@ async fn a_client_that_its_server_forgot_is_registered_anew_and_its_connections_
     let test = &record["registrations"]["test"];
     assert_eq!((&test["client_id"], &test["replaced"]["client_id"]), (&json!("client-3"), &json!("client-1")));
 
-    world.turn(Duration::from_secs(60)); // what is kept of the old client is not believed any more
+    world.turn(Duration::from_mins(1)); // what is kept of the old client is not believed any more
     assert_eq!(call(&world, &key).await, (409, "needs_reauth".to_owned()));
     let rows = world.connections().await;
     assert_eq!((&rows[0]["state"], &rows[0]["stateReason"]), (&json!("needs_reauth"), &json!("client_replaced")));
@@ -100,7 +100,7 @@ async fn of_many_processes_one_registers() {
     discovered(&world, &server).await;
     let key = connected(&world, &server, "unknown").await;
     server.turn(|knobs| knobs.clients.clear());
-    world.turn(Duration::from_secs(7200));
+    world.turn(Duration::from_hours(2));
     call(&world, &key).await;
     let notes = world.server.app.journal.forgotten(world.server.app.clock.now()).await.unwrap();
     assert_eq!(notes.len(), 1);
@@ -117,7 +117,7 @@ async fn a_client_that_its_server_still_knows_stays() {
     let (world, server) = (World::new().await, AuthorizationServer::new().await);
     discovered(&world, &server).await;
     let key = connected(&world, &server, "unknown").await;
-    world.turn(Duration::from_secs(7200));
+    world.turn(Duration::from_hours(2));
     let known = server.turn(|knobs| std::mem::take(&mut knobs.clients));
     assert_eq!(call(&world, &key).await, (502, "provider_refused".to_owned()));
     server.turn(|knobs| knobs.clients = known); // it was only out of its mind for a moment

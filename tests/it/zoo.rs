@@ -253,7 +253,8 @@ async fn type_in(stage: &Stage, visit: &Visit) -> Went {
 async fn consent(stage: &Stage, visit: &Visit) -> Went {
     let Stage { world, http, .. } = stage;
     let browser = world.browser();
-    let inputs: String = visit.inputs.iter().map(|(name, value)| format!("&{name}={value}")).collect();
+    let inputs: Vec<String> = visit.inputs.iter().map(|(name, value)| format!("&{name}={value}")).collect();
+    let inputs = inputs.concat();
     let begun = world.get(&format!("/connectors/{}/oauth/authorize?userId=user-1{inputs}", visit.id)).await;
     require(begun.status == 200, || format!("beginning: {} {}", begun.status, begun.text()))?;
     let attempt = Attempt::of(&begun.member("authorizationUrl"));

@@ -13,6 +13,9 @@ use super::{Fake, Seen, query};
 
 type Change = Box<dyn Fn(&mut Value) + Send + Sync>;
 
+/// An answer of the test's own.
+type Say = Box<dyn Fn() -> Response + Send + Sync>;
+
 /// What the test may turn.
 #[derive(Default)]
 pub struct Knobs {
@@ -23,7 +26,7 @@ pub struct Knobs {
     /// What is done to the metadata.
     pub change: Option<Change>,
     /// What is answered in place of anything else, by path.
-    pub instead: Vec<(&'static str, Box<dyn Fn() -> Response + Send + Sync>)>,
+    pub instead: Vec<(&'static str, Say)>,
     /// Whether a registration can be looked after (RFC 7592).
     pub managed: bool,
     /// What is said of a registration besides.
@@ -92,8 +95,9 @@ fn answer(knobs: &mut Knobs, url: &str, seen: &Seen) -> Response {
         return answer();
     }
     match (seen.method.as_str(), path) {
-        ("GET", "/.well-known/openid-configuration") => Json(metadata(knobs, url)).into_response(),
-        ("GET", "/.well-known/oauth-authorization-server") => Json(metadata(knobs, url)).into_response(),
+        ("GET", "/.well-known/openid-configuration" | "/.well-known/oauth-authorization-server") => {
+            Json(metadata(knobs, url)).into_response()
+        }
         ("GET", "/.well-known/oauth-protected-resource/mcp") => Json(json!({
             "resource": format!("{url}/mcp"), "authorization_servers": [url], "scopes_supported": ["tools"],
             "resource_name": "Tools of the test",

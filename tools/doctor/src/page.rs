@@ -94,7 +94,7 @@ fn details(page: &mut String, connector: &Connector) {
     for sentence in connector.quirks() {
         let _ = writeln!(page, "- {}", plain(&sentence));
     }
-    let _ = writeln!(page, "- Evidence: {}, {}.", word(evidence.level), plain(&evidence.sources.join(", ")),);
+    let _ = writeln!(page, "- Evidence: {}, {}.", word(evidence.level), plain(&evidence.sources.join(", ")));
     if let Some(doubt) = &evidence.doubt {
         let _ = writeln!(page, "- Doubt: {}", plain(doubt));
     }

@@ -391,7 +391,8 @@ mod tests {
 
     #[test]
     fn what_can_not_be_used_is_said() {
-        let table: [(fn(&mut Value), &str); 5] = [
+        type Spoil = fn(&mut Value);
+        let table: [(Spoil, &str); 5] = [
             (
                 |d| d["code_challenge_methods_supported"] = json!(["plain"]),
                 "https://as.example.com/.well-known/x offers [\"plain\"] as code_challenge_methods_supported, of which none can be used here: S256",

@@ -89,7 +89,7 @@ fn the_ways_to_connect_are_named() {
         "temporary_credential_endpoint": "https://acme.example/1", "authorization_endpoint": "https://acme.example/2",
         "token_endpoint": "https://acme.example/3"
     });
-    let table = [
+    let table = vec![
         (oauth2(&json!({})), "authorization_code"),
         (oauth2(&json!({ "grant": "client_credentials" })), "client_credentials"),
         (oauth2(&json!({ "grant": "jwt_bearer" })), "jwt_bearer"),

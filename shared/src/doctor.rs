@@ -1,6 +1,6 @@
 //! What would be sent to a provider, and what usually goes wrong there: told before anybody is sent anywhere.
 //!
-//! The requests are made by the code that makes them in the flow, out of [stand-ins](stand_ins) where a secret, a code or a value
+//! The requests are made by the code that makes them in the flow, out of stand-ins where a secret, a code or a value
 //! that is not known yet would be. So a report can hold no secret: none is read to write it. Everything here is pure but for
 //! [`live`], which asks the provider what can be asked without harm.
 

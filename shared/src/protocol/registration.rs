@@ -1,7 +1,7 @@
 //! Registering a client with a server that has none of ours yet (RFC 7591), and what may be done with it afterwards (RFC 7592).
 //!
 //! Some servers registered clients before there was a standard, by a form and under other names
-//! ([`Registration`](super::connector::Registration)); their answers have the standard's two names.
+//! ([`super::connector::Registration`]); their answers have the standard's two names.
 
 use std::time::Duration;
 

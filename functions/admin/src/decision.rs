@@ -7,7 +7,7 @@ use shared::{
     error::Error,
     protocol::{
         authorization::RESERVED_PARAMS,
-        connector::{ClientAuthentication, Connector, OAuth2},
+        connector::{ClientAuthentication, Connector, Input, OAuth2},
         template,
     },
     secret::ClientSecret,
@@ -103,7 +103,9 @@ pub enum Client {
 impl Decision {
     /// What was wanted, if this connector can do it. The sentence of a refusal names the field.
     pub fn of(wanted: Wanted, connector: &Connector) -> Result<Self, Error> {
-        let (settings, secrets) = settings(connector, wanted.settings)?;
+        let usual = ConnectorSettings::default();
+        let enabled = wanted.enabled.unwrap_or(usual.enabled);
+        let (settings, secrets) = settings(connector, wanted.settings, enabled)?;
         let wanted = Wanted { settings: BTreeMap::new(), ..wanted };
         match &connector.oauth2 {
             Some(oauth2) => must_fit(&wanted, oauth2)?,
@@ -112,10 +114,9 @@ impl Decision {
         if !connector.takes_client() {
             must_be_without_client(&wanted, connector)?;
         }
-        let usual = ConnectorSettings::default();
         let settings = ConnectorSettings {
             client_id: wanted.client_id.stated().cloned(),
-            enabled: wanted.enabled.unwrap_or(usual.enabled),
+            enabled,
             visible: wanted.visible.unwrap_or(usual.visible),
             order: wanted.order.unwrap_or(usual.order),
             scopes: wanted.scopes,
@@ -131,10 +132,12 @@ impl Decision {
     }
 }
 
-/// Settings that are shown, checked, and those that are secret. One that is left out stays; null clears it.
+/// Settings that are shown, checked, and those that are secret. One that is left out stays; null clears it. None has to be there
+/// while the connector is switched off.
 fn settings(
     connector: &Connector,
     wanted: BTreeMap<String, Option<ClientSecret>>,
+    enabled: bool,
 ) -> Result<(BTreeMap<String, String>, SecretChanges), Error> {
     let told = |error: template::InputError| Error::invalid(format!("settings: {error}"));
     let (secret, shown): (BTreeMap<_, _>, BTreeMap<_, _>) =
@@ -144,7 +147,9 @@ fn settings(
         None => Err(Error::invalid(format!("settings: `{name}` is no secret: leave it out to take it away"))),
     });
     let shown: BTreeMap<String, String> = shown.collect::<Result<_, _>>()?;
-    let declared: Vec<_> = connector.settings.iter().filter(|setting| !setting.secret).cloned().collect();
+    let declared = connector.settings.iter().filter(|setting| !setting.secret).cloned();
+    let declared: Vec<_> =
+        declared.map(|setting| Input { optional: setting.optional || !enabled, ..setting }).collect();
     template::inputs(connector, &declared, &shown).map_err(told)?;
     for setting in connector.secret_settings() {
         let Some(Some(value)) = secret.get(setting.name.as_ref()) else { continue };
@@ -326,6 +331,9 @@ mod tests {
             ),
             ("gmail", json!({ "settings": { "x": "y" } }), "settings: `x` is not asked for"),
             ("gmail", json!({ "settings": { "x": null } }), "settings: `x` is no secret: leave it out to take it away"),
+            ("auth0", json!({}), "settings: Auth0 domain (domain) is missing"),
+            ("auth0", json!({ "enabled": false }), "as it is"),
+            ("auth0", json!({ "enabled": false, "settings": { "x": "y" } }), "settings: `x` is not asked for"),
             (
                 "openai",
                 json!({ "client_id": "a" }),

@@ -196,6 +196,9 @@ async fn a_server_whose_host_the_operator_chooses_gets_its_own_client() {
     });
     world.custom("federated", &definition, false).await;
     let path = format!("/v1/admin/projects/{}/environments/test/connectors/federated", world.project());
+    // switched off, it needs none
+    let off = world.root("PUT", &path, Some(&json!({ "enabled": false }))).await.json();
+    assert_eq!((&off["client_id"], instance.seen().len()), (&json!(null), 0));
     let put = world.root("PUT", &path, Some(&json!({}))).await.json();
     assert_eq!((&put["client_id"], &put["ready"]), (&json!("app-1"), &json!(true)));
     let seen = &instance.seen()[0];

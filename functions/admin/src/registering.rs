@@ -63,8 +63,11 @@ pub async fn where_offered(
     let registers = connector.data.oauth2.as_ref().is_some_and(|oauth2| oauth2.registration.is_some());
     let known = read.registration(&record)?;
     // a client that the operator brought is theirs
-    let own = decided.is_some_and(|decided| known.is_none_or(|known| known.client_id != decided));
+    let own = decided.is_some_and(|decided| known.as_ref().is_none_or(|known| known.client_id != decided));
     let (Some(owner), true, false) = (read.project(project)?, registers, own) else { return Ok(false) };
+    if !connector.settings().enabled {
+        return Ok(known.is_some()); // nobody connects it, so no server is asked for a client
+    }
     let values = connector.chosen().map_err(|error| Error::invalid(format!("settings: {error}")))?;
     let base_url = app.base_url(app.clock.now()).await?;
     let wanted = Wanted {

@@ -344,7 +344,7 @@ export async function brands({ here, context, look, session, assert }) {
   const empty = await here.project({ name: 'Bare' })
   const connectors = `/projects/${empty.id}/environments/test/connectors`
   for (const { id, decided_by: decided } of (await here.admin('GET', connectors)).rows) {
-    if (decided) await here.admin('PUT', `${connectors}/${id}`, { enabled: false }) // of the others none is shown
+    if (decided !== 'none') await here.admin('PUT', `${connectors}/${id}`, { enabled: false }) // of the others none is shown
   }
   const page = await (await context()).newPage()
   await page.goto(await session(empty))

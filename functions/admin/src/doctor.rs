@@ -28,7 +28,7 @@ pub async fn of_deployment(app: &App, request: &Request) -> Result<Response, Err
 
 async fn report(app: &App, request: &Request, place: &Place) -> Result<Response, Error> {
     let asks = match request.query()?.one("live")? {
-        None | Some("" | "false") => false,
+        None | Some("false") => false,
         Some("true") => true,
         Some(_) => return Err(Error::invalid("live is true or false")),
     };

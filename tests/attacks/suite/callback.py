@@ -67,21 +67,30 @@ def signed(url, secret):
 @attack("RFC 9700 §4.5: an answer that the provider signs, with another's code in it")
 def an_answer_that_the_provider_did_not_sign(project):
     """What reads and changes the victim's address bar has the state and the cookie, and not the client's secret."""
-    provider = Provider()
+    provider, secret = Provider(), "canary-client-secret-harbour"
     signature = {"callback_signature": {"parameter": "hmac", "algorithm": "hmac_sha256_sorted_query"}}
     project.custom("harbour", provider.definition(signature))
-    for forge in (lambda url: url, lambda url: signed(url, "guess"), lambda url: with_query(url, hmac="")):
-        victim, attempt = Browser(), project.front_end("victim", connector="harbour")
-        landed = provider.consent(project.started(victim, attempt))
+
+    def answered():
+        browser, attempt = Browser(), project.front_end("victim", connector="harbour")
+        return browser, provider.consent(project.started(browser, attempt))
+
+    forgeries = {
+        "unsigned": lambda url: url,
+        "signed with a guess": lambda url: signed(url, "guess"),
+        "with an empty signature": lambda url: with_query(url, hmac=""),
+        "with another's code": lambda url: with_query(signed(url, secret), code=query(answered()[1], "code")),
+    }
+    for name, forge in forgeries.items():
+        victim, landed = answered()
         page = victim.arrive(forge(landed), project.base, "cross-site")
-        holds(not provider.calls("/token"), "a code was redeemed that nobody signed")
-        assert "error=invalid_callback_signature" in page.url, page
-        victim.open(signed(landed, "canary-client-secret-harbour"), "cross-site")
+        holds(not provider.calls("/token"), f"an answer {name} was believed, and its code redeemed")
+        assert query(page.location, "error") == "invalid_callback_signature", page
+        victim.open(signed(landed, secret), "cross-site")
         holds(not provider.calls("/token"), "an attempt that had failed was taken up again")
     project.nothing_is_connected()
-    victim, attempt = Browser(), project.front_end("victim", connector="harbour")
-    landed = signed(provider.consent(project.started(victim, attempt)), "canary-client-secret-harbour")
-    page = victim.arrive(landed, project.base, "cross-site")
+    victim, landed = answered()
+    page = victim.arrive(signed(landed, secret), project.base, "cross-site")
     assert "/connect/confirm/" in page.url, page
     provider.stop()
 

@@ -1,11 +1,12 @@
 """Attacks across borders: projects, environments, sessions, and the app's own users."""
 
 import json
+import urllib.parse
 
 from . import attack
 from .browser import Browser, query, send
 from .code import INVALID_GRANT, vouched
-from .world import harbour, holds, refused
+from .world import good, harbour, holds, refused
 
 
 def strangers(project):
@@ -115,6 +116,35 @@ def a_forged_user_id_at_the_app(project):
     holds(nobody.status == 401, f"without a login: {nobody}")
     answer = browser.request("POST", f"{app}/api/one-auth", [("origin", "https://evil.example"), ("x-user-id", "bob")], b"")
     holds(not answer.header("access-control-allow-origin"), "a page of another origin reads the session")
+
+
+@attack("Client secret of the deployment at a host that a tenant names; RFC 9700 §2.5, design of free hosts")
+def a_tenant_names_the_host_of_the_deployments_client(project):
+    """A project's admin chooses the host of a connector whose client, and so its secret, is the deployment's. No program on this
+    machine answers for such a host, but the person is sent to the one to which the code and the secret would follow."""
+    mooring, admin = project.mooring, project.client(roles=("admin",))
+    decided = f"/v1/admin/projects/{project.id}/environments/test/connectors/gitlab"
+    shared = {"client_id": "client-of-the-deployment", "client_secret": "canary-client-secret-deployment"}
+    own = {"client_id": "client-of-mallory", "client_secret": "canary-client-secret-mallory"}
+    thief = {"settings": {"host": "thief.mallory.example"}}
+
+    def led(decision):
+        """With which client a person is sent, and where, once the tenant has decided so."""
+        good(mooring.call("PUT", decided, admin, decision))
+        address = project.started(Browser(), project.front_end("victim", connector="gitlab"))
+        return query(address, "client_id"), urllib.parse.urlsplit(address).netloc
+
+    try:
+        for said, host in (({}, "gitlab.com"), ({"settings": {"host": "git.orbit.example"}}, "git.orbit.example")):
+            mooring.admin("PUT", "/connectors/gitlab", shared | said)
+            usual = (shared["client_id"], host)
+            assert led({}) == usual
+            holds(led(thief) == usual, "a tenant leads the deployment's client to a host of its own")
+            # with a client of its own it may, and taking that back does not leave the host behind
+            assert led(own | thief) == (own["client_id"], thief["settings"]["host"])
+            holds(led(thief | {"client_id": None}) == usual, "the deployment's client takes the place of one at the tenant's host")
+    finally:
+        mooring.admin("DELETE", "/connectors/gitlab")
 
 
 @attack("RFC 9700 §4.14, RFC 7009 §5: revoking a live grant by an abandoned flow")

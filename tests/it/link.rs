@@ -99,12 +99,14 @@ async fn a_session_link_connects_its_single_connector() {
 #[tokio::test]
 async fn a_session_link_without_connectors_offers_what_can_be_connected() {
     let world = World::new().await;
+    world.root("PUT", "/v1/admin/connectors/openai", Some(&json!({ "enabled": true }))).await;
     let browser = world.browser();
     let link = world.post("/v1/connect/sessions", &json!({ "identity": USER })).await.member("url");
     let list = browser.enter(&link).await;
     let text = list.text();
     assert!(text.contains("What would you like to connect to Orbit CRM?"), "{text}");
     assert!(text.contains("OpenAI") && !text.contains("Slack"), "Slack has no client here");
+    assert!(!text.contains("SendGrid"), "nobody has decided about it");
     let (_, rest) = text.split_once("href=\"/connect/acme?").unwrap();
     let address = format!("{}/connect/acme?{}", world.base(), rest.split('"').next().unwrap());
 

@@ -34,7 +34,7 @@ x-request-id: request-admin-doctor
 cache-control: no-store
 x-content-type-options: nosniff
 
-{"connector":"openai","name":"OpenAI","evidence":"agreed","docs_url":"https://platform.openai.com/docs/api-reference/authentication","grants":["api_key"],"redirect_uri":null,"requests":[{"title":"Profile: whose account it is","sender":"mooring","method":"GET","url":"https://api.openai.com/v1/models","headers":[["host","api.openai.com"],["accept","application/json"],["authorization","Bearer ‹api key›"],["user-agent","mooring/0.1.0"]]},{"title":"API call, by passthrough","sender":"mooring","method":"GET","url":"https://api.openai.com/v1","headers":[["host","api.openai.com"],["authorization","Bearer ‹api key›"],["user-agent","mooring/0.1.0"]]}],"asked":[],"findings":[{"severity":"note","code":"inputs_open","what":"The person who connects is asked for `api_key`; stand-ins are shown."}],"verdict":"ready"}
+{"connector":"openai","name":"OpenAI","evidence":"verified","docs_url":"https://platform.openai.com/docs/api-reference/authentication","grants":["api_key"],"redirect_uri":null,"requests":[{"title":"Profile: whose account it is","sender":"mooring","method":"GET","url":"https://api.openai.com/v1/models","headers":[["host","api.openai.com"],["accept","application/json"],["authorization","Bearer ‹api key›"],["user-agent","mooring/0.1.0"]]},{"title":"API call, by passthrough","sender":"mooring","method":"GET","url":"https://api.openai.com/v1","headers":[["host","api.openai.com"],["authorization","Bearer ‹api key›"],["user-agent","mooring/0.1.0"]]}],"asked":[],"findings":[{"severity":"note","code":"inputs_open","what":"The person who connects is asked for `api_key`; stand-ins are shown."}],"verdict":"ready"}
 "#,
     ),
     (

@@ -288,3 +288,79 @@ fn write_the_schema() {
     let schema = serde_json::to_string_pretty(&schemars::schema_for!(Connector)).unwrap();
     std::fs::write(folder().join("connector.schema.json"), schema + "\n").unwrap();
 }
+
+/// The name that somebody registered: two labels, three under a country's shared one.
+fn registered(host: &str) -> String {
+    let labels: Vec<&str> = host.rsplit('.').collect();
+    let shared = ["ac", "co", "com", "in", "net", "org"];
+    let count = if labels.len() > 2 && labels[0].len() == 2 && shared.contains(&labels[1]) { 3 } else { 2 };
+    labels.iter().take(count).rev().copied().collect::<Vec<_>>().join(".")
+}
+
+/// The registered name of an address or of a pattern; `None` where a placeholder stands for it.
+fn owner(address: &str) -> Option<String> {
+    let host = address.split_once("://")?.1.split(['/', '?', '#']).next()?;
+    let name = registered(host);
+    (!name.contains(['{', '}'])).then_some(name)
+}
+
+#[test]
+fn no_allow_list_is_wider_than_the_providers_own_hosts() {
+    let mut strangers = std::collections::BTreeSet::new();
+    for connector in Catalog::builtin().iter() {
+        let lists = connector.inputs.iter().chain(connector.settings.iter()).flat_map(|input| input.values.iter());
+        let listed = lists.filter(|value| value.contains('.')).map(|value| registered(value));
+        let own: std::collections::BTreeSet<String> =
+            crate::protocol::template::urls(connector).filter_map(owner).chain(listed).collect();
+        for pattern in connector.api.base_url_patterns.iter().chain(connector.api.origins.iter()) {
+            let name = owner(pattern).unwrap();
+            if !own.contains(&name) {
+                strangers.insert(name);
+            }
+        }
+    }
+    assert_eq!(
+        strangers.into_iter().collect::<Vec<_>>(),
+        FURTHER_NAMES,
+        "a host of another name: is it the provider's own?"
+    );
+}
+
+/// Under these names the providers have hosts of their own besides those that stand in an address: data centres of Bitrix24,
+/// `DocuSign`, Salesforce, `SurveyMonkey` and Zoho.
+const FURTHER_NAMES: [&str; 34] = [
+    "bitrix24.by",
+    "bitrix24.cn",
+    "bitrix24.co",
+    "bitrix24.com",
+    "bitrix24.com.br",
+    "bitrix24.com.tr",
+    "bitrix24.de",
+    "bitrix24.es",
+    "bitrix24.eu",
+    "bitrix24.fr",
+    "bitrix24.id",
+    "bitrix24.in",
+    "bitrix24.in.th",
+    "bitrix24.it",
+    "bitrix24.jp",
+    "bitrix24.kz",
+    "bitrix24.mx",
+    "bitrix24.pl",
+    "bitrix24.ru",
+    "bitrix24.vn",
+    "cloudforce.com",
+    "docusign.mil",
+    "docusign.net",
+    "surveymonkey.ca",
+    "zohoapis.ae",
+    "zohoapis.ca",
+    "zohoapis.com",
+    "zohoapis.com.au",
+    "zohoapis.com.cn",
+    "zohoapis.eu",
+    "zohoapis.in",
+    "zohoapis.jp",
+    "zohoapis.sa",
+    "zohoapis.uk",
+];

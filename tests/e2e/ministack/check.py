@@ -89,7 +89,7 @@ def check(emulator, deployment, base):
     stack_id = emulator.client("cloudformation").describe_stacks(StackName=stack.NAME)["Stacks"][0]["StackId"]
     assert (claims["iss"], claims["aud"]) == (base, stack_id.split("/")[2]), claims
 
-    rows = expect(call(f"{base}/v1/available-connectors", key=token), 200, "connections: the catalogue")["rows"]
+    rows = expect(call(f"{base}/v1/available-connectors?limit=300", key=token), 200, "connections: the catalogue")["rows"]
     assert "dropbox" in {row["key"] for row in rows}
     expect(call(f"{base}/v1/vault/connections", key=token), 200, "connections: none yet")
     session = expect(call(f"{base}/v1/connect/sessions", "POST", {"identity": "u1"}, token), 200, "token: a connect session")

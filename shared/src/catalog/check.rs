@@ -810,6 +810,9 @@ impl<'a> Check<'a> {
     /// A host that is written out.
     fn fixed_host(&self, field: &str, start: &str) -> Checked {
         match Origin::parse(start) {
+            Ok(origin) if matches!(origin.host, Pattern::Under(_)) => {
+                refuse(field, "names many hosts: a `*` belongs into `api.base_url_patterns` or `api.origins`")
+            }
             Ok(origin) => self.public(field, &origin),
             Err(_) => {
                 refuse(field, "has to begin with a scheme and a host in lower case, without user name or port 443")

@@ -171,6 +171,7 @@ fn what_is_not_is_named_with_its_field() {
         ("/oauth2/error_signal", json!({"path": "", "code": "error"}), "oauth2.error_signal"),
         ("/oauth2/token_response", json!({"access_token": ""}), "oauth2.token_response.access_token"),
         ("/oauth2", json!(null), "captures"),
+        ("/api/base_url", json!("https://*.vendor.com"), "api.base_url"),
         ("/api/base_url", json!("https://{shop}"), "api.base_url"),
         ("/api/base_url", json!("https://{shop}.com"), "api.base_url"),
         ("/api/base_url", json!("https://{shop}.co.uk"), "api.base_url"),

@@ -5,7 +5,7 @@ use std::{error::Error, fmt, fs, path::Path};
 
 #[path = "src/catalog/compile.rs"]
 mod compile;
-#[path = "src/protocol/connector.rs"]
+#[path = "src/protocol/connector/mod.rs"]
 #[expect(dead_code, reason = "here the schema is only read and written out")]
 mod connector;
 #[path = "src/catalog/packed.rs"]

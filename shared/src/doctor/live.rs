@@ -22,8 +22,8 @@ use crate::{
     protocol::{
         connector::{Connector, List, Text},
         origins::Origins,
+        request::USER_AGENT,
         template,
-        token::USER_AGENT,
     },
 };
 

@@ -8,16 +8,17 @@ use serde_json::Value;
 use url::Url;
 
 use super::{
+    answer::{self, signalled},
     connector::{self, Connector, Lookup, Pairs, ParameterSignature, Placement, Profile, Text},
     credentials::Credentials,
     dpop,
     oauth1::{self, Consumer, Signer, Token},
+    request::{USER_AGENT, method_of, sensitive, set_headers, uri},
     signing::{
         aws::{self, SigningError},
         sorted::{self, Digest, Pair, Recipe, Signed},
     },
     template::{self, TemplateError, Values},
-    token::{USER_AGENT, answer, method_of, sensitive, set_headers, signalled, uri},
 };
 use crate::{
     clock::{Random, Timestamp},
@@ -334,7 +335,7 @@ pub fn read_profile(
     response: &http::Response<Bytes>,
     values: &Values,
 ) -> Result<Account, ProviderError> {
-    let answer = answer(response)?;
+    let answer = answer::json(response)?;
     if let Some(error) = signalled(profile.error_signal.as_ref(), &answer) {
         return Err(ProviderError::Refused(error));
     }
@@ -374,7 +375,7 @@ const MOST_CHOICES: usize = 200;
 
 /// What a look-up found: one thing, or those of a list that the data wants. An element without the value is left out.
 pub fn read_lookup(lookup: &Lookup, response: &http::Response<Bytes>) -> Result<Vec<Found>, ProviderError> {
-    let answer = answer(response)?;
+    let answer = answer::json(response)?;
     let nothing = ProviderError::InvalidResponse("the look-up found nothing");
     let found: Vec<Found> = match lookup.list.as_deref() {
         None => found(lookup, &answer).into_iter().collect(),

@@ -17,8 +17,8 @@ use url::Url;
 
 use super::{
     assertion::{KeyError, SignatureError, signing_input},
+    request::sensitive,
     template::TemplateError,
-    token::sensitive,
 };
 use crate::{
     clock::{Random, Timestamp},

@@ -10,10 +10,12 @@ use serde_json::Value;
 
 use super::{
     account::place,
+    answer::{self, signalled},
     connector::Login,
     credentials::Session,
+    request::{call, set_headers, uri},
     template::{self, TemplateError, Values},
-    token::{LONGEST, answer, call, ends, is_token, set_headers, sign, signalled, uri},
+    token::{LONGEST, ends, is_token, sign},
 };
 use crate::{
     clock::{Random, Timestamp},
@@ -55,7 +57,7 @@ pub fn read(
     response: &http::Response<Bytes>,
     now: Timestamp,
 ) -> Result<(Session, Value), ProviderError> {
-    let answer = answer(response)?;
+    let answer = answer::json(response)?;
     if let Some(error) = signalled(login.error_signal.as_ref(), &answer) {
         return Err(ProviderError::Refused(error));
     }

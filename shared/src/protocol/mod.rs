@@ -23,6 +23,7 @@ mod place;
 pub mod pushed;
 pub mod registration;
 pub mod renewal;
+pub mod request;
 pub mod return_address;
 pub mod revocation;
 pub mod scope;

@@ -14,8 +14,9 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::{
+    answer::code,
+    request::{USER_AGENT, sensitive, uri},
     template::TemplateError,
-    token::{USER_AGENT, code, sensitive, uri},
 };
 use crate::{
     clock::Timestamp,

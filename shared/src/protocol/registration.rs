@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use super::{
     answer::{members, seconds},
     connector::{BodyFormat, ClientAuthentication, Registration},
+    request::{USER_AGENT, body, content_type, sensitive, uri},
     template::{self, TemplateError, Values},
-    token::{USER_AGENT, body, content_type, sensitive, uri},
 };
 use crate::{
     clock::Timestamp,

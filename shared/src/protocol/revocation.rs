@@ -5,9 +5,11 @@ use http::header;
 
 use super::{
     account,
+    answer::{self, signalled},
     connector::{BodyFormat, Connector, Revoke, RevokeAuthentication},
+    request::{basic, call, sensitive, set_headers},
     template::{self, TemplateError, Values},
-    token::{TokenRequest, answer, basic, call, sensitive, set_headers, signalled},
+    token::TokenRequest,
 };
 use crate::{
     clock::{Random, Timestamp},
@@ -94,7 +96,7 @@ pub fn read(revoke: &Revoke, response: &http::Response<Bytes>) -> Result<(), Pro
     if matches!(status.as_u16(), 404 | 410) {
         return Ok(());
     }
-    match answer(response) {
+    match answer::json(response) {
         Ok(answer) => signalled(revoke.error_signal.as_ref(), &answer)
             .filter(|code| !is_gone(code))
             .map_or(Ok(()), |code| Err(ProviderError::Refused(code))),

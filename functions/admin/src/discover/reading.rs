@@ -14,7 +14,7 @@ use shared::{
     protocol::{
         metadata::{self, AddressError, Challenge, MetadataError, ResourceMetadata, ServerMetadata},
         origins::Origins,
-        token::USER_AGENT,
+        request::USER_AGENT,
     },
 };
 use url::Url;

@@ -1,6 +1,6 @@
 //! What is sound passes; what is not is named with its field.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 

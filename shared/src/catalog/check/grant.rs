@@ -1,0 +1,188 @@
+//! How a connection comes to be: the token endpoints, OAuth 1.0a, the login.
+
+use super::{
+    Check, Checked, Moment, SECRET,
+    parameters::{header_name, unique},
+    require,
+    text::{path, signal},
+};
+use crate::protocol::{
+    connector::{
+        Assertion, BodyFormat, ClientAuthentication, Grant, Login, Method, OAuth1, OAuth2, Pairs, RefreshKind,
+    },
+    template::{self, is_name, leading, placeholders},
+};
+
+impl Check<'_> {
+    pub(super) fn oauth2(&self) -> Checked {
+        let Some(oauth2) = &self.connector.oauth2 else { return Ok(()) };
+        let moment = |field: &str| match field {
+            "oauth2.authorization_endpoint" => Moment::Authorization,
+            "oauth2.exchange.endpoint" => Moment::Exchange,
+            "oauth2.refresh_endpoint" => Moment::Refresh,
+            _ => Moment::Token,
+        };
+        for (field, endpoint) in template::endpoints(self.connector).filter(|(field, _)| field.starts_with("oauth2.")) {
+            self.address(field, endpoint, moment(field))?;
+        }
+        self.client(oauth2)?;
+        if let Some(issuer) = &oauth2.issuer {
+            self.filled("oauth2.issuer", issuer, Moment::Token)?;
+        }
+        if let Some(resource) = &oauth2.resource {
+            self.filled("oauth2.resource", resource, Moment::Authorization)?;
+        }
+        if let Some(redirect_uri) = &oauth2.redirect_uri {
+            self.filled("oauth2.redirect_uri", redirect_uri, Moment::Authorization)?;
+        }
+        scopes(oauth2)?;
+        self.params("oauth2.authorization_params", &oauth2.authorization_params, Moment::Authorization)?;
+        self.params("oauth2.token_params", &oauth2.token_params, Moment::Token)?;
+        self.params("oauth2.refresh_params", &oauth2.refresh_params, Moment::Refresh)?;
+        self.headers("oauth2.token_headers", &oauth2.token_headers, Moment::Token)?;
+        let names = &oauth2.parameter_names;
+        Self::renames("oauth2.parameter_names.authorization_request", &names.authorization_request)?;
+        Self::renames("oauth2.parameter_names.authorization_response", &names.authorization_response)?;
+        Self::renames("oauth2.parameter_names.token_request", &names.token_request)?;
+        if let Some(exchange) = &oauth2.exchange {
+            self.values("oauth2.exchange.params", &exchange.params, Moment::Exchange)?;
+        }
+        let fragment = oauth2.authorization_fragment.as_deref().unwrap_or("x");
+        let plain = !fragment.is_empty() && fragment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b));
+        require(
+            plain,
+            "oauth2.authorization_fragment",
+            "has to be letters, digits, hyphens, dots, underscores or tildes",
+        )?;
+        let members = &oauth2.token_response;
+        members.root.iter().try_for_each(|member| path("oauth2.token_response.root", member))?;
+        path("oauth2.token_response.access_token", &members.access_token)?;
+        path("oauth2.token_response.refresh_token", &members.refresh_token)?;
+        path("oauth2.token_response.expires_in", &members.expires_in)?;
+        path("oauth2.token_response.scope", &members.scope)?;
+        for slot in oauth2.token_slots.iter() {
+            require(is_name(&slot.name), "oauth2.token_slots", &format!("`{}` has to be lower snake case", slot.name))?;
+            let paths = [&slot.refresh_token, &slot.expires_in, &slot.scope].into_iter().flatten();
+            std::iter::once(&slot.access_token)
+                .chain(paths)
+                .try_for_each(|member| path("oauth2.token_slots", member))?;
+        }
+        signal("oauth2.error_signal", oauth2.error_signal.as_ref())
+    }
+
+    /// What the grant and the ways to prove oneself need.
+    pub(super) fn client(&self, oauth2: &OAuth2) -> Checked {
+        let typed = |name: &str| self.connector.inputs.iter().any(|input| input.name == name);
+        match oauth2.grant {
+            Grant::AuthorizationCode => require(
+                oauth2.authorization_endpoint.is_some(),
+                "oauth2.authorization_endpoint",
+                "is missing: a person has to be sent somewhere",
+            )?,
+            Grant::ClientCredentials => require(
+                typed("client_id") && typed("client_secret"),
+                "inputs",
+                "have to ask for `client_id` and `client_secret`: the client is the person's own",
+            )?,
+            Grant::JwtBearer => {
+                require(oauth2.assertion.is_some(), "oauth2.assertion", "is missing: it is the grant")?;
+            }
+            Grant::DeviceCode => require(
+                oauth2.device_authorization_endpoint.is_some(),
+                "oauth2.device_authorization_endpoint",
+                "is missing: the code comes from there",
+            )?,
+        }
+        let remint = oauth2.refresh == RefreshKind::Remint;
+        require(
+            !remint || self.connector.client_is_typed(),
+            "oauth2.refresh",
+            "asks a person again: that is no refresh",
+        )?;
+        let methods = [Some(oauth2.token_endpoint_auth_method), oauth2.refresh_endpoint_auth_method];
+        let exchanged = oauth2.exchange.as_ref().map(|exchange| exchange.authentication);
+        let signs = |method: &ClientAuthentication| {
+            matches!(method, ClientAuthentication::PrivateKeyJwt | ClientAuthentication::SignedClientSecret)
+        };
+        require(
+            oauth2.client_assertion.is_some() || !methods.iter().chain([&exchanged]).flatten().any(signs),
+            "oauth2.client_assertion",
+            "is missing: it says how the client signs",
+        )?;
+        self.assertion("oauth2.client_assertion", oauth2.client_assertion.as_ref(), Moment::Token)?;
+        self.assertion("oauth2.assertion", oauth2.assertion.as_ref(), Moment::Token)
+    }
+
+    pub(super) fn assertion(&self, field: &str, assertion: Option<&Assertion>, moment: Moment) -> Checked {
+        let Some(Assertion { algorithm: _, key, key_id, claims, expires_in }) = assertion else { return Ok(()) };
+        let held = leading(key)
+            .filter(|name| key.len() == name.len() + 2)
+            .is_some_and(|name| name == "client_secret" || self.is_secret(name) && !SECRET.contains(&name));
+        require(
+            held,
+            &format!("{field}.key"),
+            "has to be one placeholder for a secret input or setting, or {client_secret}",
+        )?;
+        key_id.iter().try_for_each(|id| self.filled(&format!("{field}.key_id"), id, moment))?;
+        for (name, value) in claims.iter() {
+            let ours = ["iat", "exp", "nbf", "jti"].contains(&name);
+            require(!ours, &format!("{field}.claims"), &format!("`{name}` is set by us: leave it out"))?;
+            self.filled(&format!("{field}.claims"), value, moment)?;
+        }
+        require((1..=3600).contains(expires_in), &format!("{field}.expires_in"), "has to be 1 to 3600 seconds")
+    }
+
+    pub(super) fn oauth1(&self) -> Checked {
+        let Some(OAuth1 { authorization_params, .. }) = &self.connector.oauth1 else { return Ok(()) };
+        for (field, endpoint) in template::endpoints(self.connector).filter(|(field, _)| field.starts_with("oauth1.")) {
+            let seen = field == "oauth1.authorization_endpoint";
+            self.address(field, endpoint, if seen { Moment::Authorization } else { Moment::Token })?;
+        }
+        let own = authorization_params.iter().all(|(name, _)| !name.starts_with("oauth_"));
+        require(own, "oauth1.authorization_params", "a parameter that begins with oauth_ is set by the protocol")?;
+        self.values("oauth1.authorization_params", authorization_params, Moment::Authorization)
+    }
+
+    pub(super) fn login(&self) -> Checked {
+        let Some(login) = &self.connector.login else { return Ok(()) };
+        let Login { url, method, body, params, headers, credential, assertion, token, expires_in, .. } = login;
+        self.address("login.url", url, Moment::Login)?;
+        self.values("login.params", params, Moment::Login)?;
+        self.shown("login.params", params, *method, *body)?;
+        let secret_header = |(name, value): (&str, &str)| {
+            header_name("login.headers", name)?;
+            self.filled("login.headers", value, Moment::Login)
+        };
+        headers.iter().try_for_each(secret_header)?;
+        unique("login.headers", headers)?;
+        if let Some(placement) = credential {
+            self.placement("login.credential", placement, Moment::Login)?;
+        }
+        self.assertion("login.assertion", assertion.as_ref(), Moment::Login)?;
+        path("login.token", token)?;
+        expires_in.iter().try_for_each(|member| path("login.expires_in", member))?;
+        signal("login.error_signal", login.error_signal.as_ref())
+    }
+
+    /// A secret is no parameter of an address, unless the provider takes it nowhere else: a login by GET.
+    pub(super) fn shown(&self, field: &str, params: &Pairs, method: Method, body: BodyFormat) -> Checked {
+        let secret = params.iter().any(|(_, value)| placeholders(value).any(|name| self.is_secret(name)));
+        let shown = secret && body == BodyFormat::Query && method != Method::Get;
+        require(!shown, field, "puts a secret into the query of a call that has a body")
+    }
+}
+
+pub(super) fn scopes(oauth2: &OAuth2) -> Checked {
+    let field = "oauth2.scopes";
+    let separator = oauth2.scope_separator.as_ref();
+    require(!separator.is_empty(), "oauth2.scope_separator", "can't be empty")?;
+    for scope in oauth2.scopes.iter() {
+        let plain = !scope.is_empty() && scope.bytes().all(|b| b.is_ascii_graphic()) && !scope.contains(separator);
+        require(plain, field, "a scope is printable ASCII without spaces or the separator (RFC 6749 §3.3)")?;
+    }
+    require(
+        oauth2.scopes.is_empty() || !oauth2.scope_parameter.is_empty(),
+        field,
+        "there is no `scope_parameter` to carry them",
+    )
+}

@@ -1,0 +1,114 @@
+//! Parameters and headers: none that the protocol or the transport sets itself.
+
+use std::collections::BTreeSet;
+
+use super::{Check, Checked, Moment, refuse, require};
+use crate::protocol::connector::Pairs;
+
+/// Parameters of the protocol itself (RFC 6749 §4.1, RFC 7636 §4): ours to set.
+const PROTOCOL: [&str; 16] = [
+    "client_id",
+    "client_secret",
+    "code",
+    "code_challenge",
+    "code_challenge_method",
+    "code_verifier",
+    "grant_type",
+    "nonce",
+    "redirect_uri",
+    "refresh_token",
+    "request",
+    "request_uri",
+    "response_mode",
+    "response_type",
+    "scope",
+    "state",
+];
+
+/// Headers that frame the message, name the host, or carry a credential: ours to set (RFC 9110 §7.6.1).
+const HEADERS: [&str; 16] = [
+    "connection",
+    "content-length",
+    "cookie",
+    "expect",
+    "forwarded",
+    "host",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "set-cookie",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+];
+
+impl Check<'_> {
+    /// Further parameters of a request of the protocol.
+    pub(super) fn params(&self, field: &str, params: &Pairs, moment: Moment) -> Checked {
+        let allowed = |name: &str, value: &str| match name {
+            // a value of ours in the parameter that has its name, and what a provider calls its own refresh
+            "scope" | "state" => moment != Moment::Authorization,
+            "nonce" => value == "{random}",
+            "grant_type" => field == "oauth2.refresh_params",
+            "request" => !value.contains(['.', '{']), // a word of the provider's, and no request object (RFC 9101)
+            _ => !PROTOCOL.contains(&name),
+        };
+        for (name, value) in params.iter() {
+            require(allowed(name, value), field, &format!("`{name}` is set by the protocol: leave it out"))?;
+        }
+        self.values(field, params, moment)
+    }
+
+    /// Parameters of a call that is the provider's own.
+    pub(super) fn values(&self, field: &str, params: &Pairs, moment: Moment) -> Checked {
+        for (name, value) in params.iter() {
+            require(!name.is_empty(), field, "a parameter has a name")?;
+            self.filled(field, value, moment)?;
+        }
+        unique(field, params)
+    }
+
+    /// Standard names and the provider's own.
+    pub(super) fn renames(field: &str, names: &Pairs) -> Checked {
+        for (standard, own) in names.iter() {
+            require(
+                PROTOCOL.contains(&standard) && !own.is_empty() && !own.contains(char::is_control),
+                field,
+                &format!("`{standard}` is no parameter of the protocol"),
+            )?;
+        }
+        unique(field, names)
+    }
+
+    pub(super) fn headers(&self, field: &str, headers: &Pairs, moment: Moment) -> Checked {
+        for (name, value) in headers.iter() {
+            header_name(field, name)?;
+            require(
+                !name.eq_ignore_ascii_case("authorization"),
+                field,
+                "credentials go into `api.credential`, not into a header",
+            )?;
+            self.filled(field, value, moment)?;
+        }
+        unique(field, headers)
+    }
+}
+
+/// RFC 9110 §5.6.2: a token.
+pub(super) fn header_name(field: &str, name: &str) -> Checked {
+    let token = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+    require(token, field, &format!("`{name}` is not a header's name"))?;
+    let ours = HEADERS.iter().any(|header| name.eq_ignore_ascii_case(header));
+    require(!ours, field, &format!("`{name}` is set by the transport: leave it out"))
+}
+
+pub(super) fn unique(field: &str, pairs: &Pairs) -> Checked {
+    let mut seen = BTreeSet::new();
+    match pairs.iter().find(|(name, _)| !seen.insert(name.to_ascii_lowercase())) {
+        Some((name, _)) => refuse(field, format!("`{name}` stands there twice")),
+        None => Ok(()),
+    }
+}

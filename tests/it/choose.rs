@@ -1,18 +1,25 @@
 //! An account that reaches several sites: the person chooses one, or the app's back end in their place, and nothing else is taken.
 
-use axum::{Json, response::IntoResponse};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::{Json, http::StatusCode, response::IntoResponse};
 use serde_json::{Value, json};
 
 use crate::world::{Answer, Attempt, Browser, Fake, Seen, USER, World, query};
 
 /// A provider whose accounts reach sites, each with boards. The code that comes back is the account's name.
 async fn provider() -> Fake {
-    Fake::start(|seen: &Seen| {
+    let asked = AtomicUsize::new(0);
+    Fake::start(move |seen: &Seen| {
         let account = seen.header("authorization").and_then(|it| it.strip_prefix("Bearer ")).unwrap_or_default();
         match (seen.target.split('?').next().unwrap(), account) {
             ("/token", _) => {
-                let code = query(&format!("http://x/?{}", String::from_utf8_lossy(&seen.body)), "code").unwrap();
-                Json(json!({ "access_token": code, "token_type": "Bearer" })).into_response()
+                let form = format!("http://x/?{}", String::from_utf8_lossy(&seen.body));
+                let token = query(&form, "code").unwrap_or_else(|| "renewed".to_owned());
+                Json(json!({ "access_token": token, "token_type": "Bearer", "refresh_token": "r" })).into_response()
+            }
+            ("/sites", "brief") if asked.fetch_add(1, Ordering::Relaxed) > 0 => {
+                (StatusCode::UNAUTHORIZED, Json(json!({ "error": "gone" }))).into_response()
             }
             ("/sites", "one") => Json(json!([site("a", "Alpha")])).into_response(),
             ("/sites", "moved") => Json(json!([site("b", "Beta"), site("d", "Delta")])).into_response(),
@@ -307,6 +314,18 @@ async fn a_connection_is_switched_to_another_of_those_that_there_are_now() {
     assert_eq!(said, [json!("Ours"), json!(world.now()), json!("1.0.3")]);
     assert_eq!(switched["account"]["tenant"], "a");
     assert_eq!(called(&world, &key).await, "/ex/a/things");
+}
+
+/// A token that ended before its time is renewed, as at an API call.
+#[tokio::test]
+async fn what_can_be_chosen_is_asked_with_a_token_that_works() {
+    let (world, provider) = sites().await;
+    let key = connected(&world, "brief", "b").await;
+    let offered = world.get(&format!("/v1/vault/connections/{key}/choices")).await;
+    assert_eq!((offered.status, &offered.json()["chosen"]), (200, &json!({ "cloud_id": "b" })), "{}", offered.text());
+    let asked = provider.seen().into_iter().filter(|seen| seen.target == "/sites");
+    let tokens: Vec<_> = asked.map(|seen| seen.header("authorization").unwrap().to_owned()).collect();
+    assert_eq!(tokens, ["Bearer brief", "Bearer brief", "Bearer renewed"]);
 }
 
 #[tokio::test]

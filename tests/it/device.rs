@@ -28,6 +28,7 @@ async fn provider(plan: &Plan) -> Fake {
             let (status, body) = plan.lock().unwrap().pop_front().unwrap_or_else(pending);
             (StatusCode::from_u16(status).unwrap(), axum::Json(body)).into_response()
         }
+        "/sets" => axum::Json(json!([{ "id": "den", "name": "Den" }, { "id": "attic", "name": "Attic" }])).into_response(),
         _ => axum::Json(json!({ "id": "7", "said": seen.header("authorization") })).into_response(),
     })
     .await
@@ -240,4 +241,35 @@ async fn it_is_begun_only_where_the_app_vouches_for_somebody() {
     // no browser begins what no browser can finish, and none can take such an attempt
     let front_end = world.get(&format!("/connectors/tv/oauth/authorize?userId={USER}")).await;
     assert_eq!(front_end.refusal(), (400, "invalid_request".to_owned()));
+}
+
+#[tokio::test]
+async fn what_has_to_be_chosen_is_told_to_who_collects_and_waits() {
+    let plan = Plan::default();
+    let (world, provider) = (World::new().await, provider(&plan).await);
+    let mut definition = definition(&provider.url);
+    let sets = json!([{ "name": "set", "title": "Set", "url": format!("{}/sets", provider.url), "list": ".", "path": "id", "label": "name" }]);
+    definition["lookups"] = sets;
+    world.custom_with_client("tv", &definition, "id-1", "canary-client-secret").await;
+    world.vouch().await;
+    let attempt = begin(&world).await;
+    world.turn(Duration::from_secs(5));
+    plan.lock().unwrap().push_back((200, json!({ "access_token": "canary-token", "scope": "watch" })));
+
+    let choose = async |choice: &str| {
+        let body = json!({ "userId": USER, "choose": { "set": choice } });
+        world.post(&format!("/v1/connect/device/{attempt}"), &body).await
+    };
+    let choices = json!({ "set": [{ "value": "den", "label": "Den" }, { "value": "attic", "label": "Attic" }] });
+    for _ in 0..2 {
+        let open = collect(&world, &attempt).await;
+        assert_eq!(open.refusal(), (409, "choice_required".to_owned()));
+        assert_eq!(open.json()["choices"], choices);
+    }
+    assert_eq!(choose("cellar").await.refusal(), (400, "invalid_choice".to_owned()));
+    assert_eq!(world.connections().await, [] as [Value; 0]);
+    let connected = choose("attic").await;
+    assert_eq!((connected.status, connected.member("status")), (200, "connected".to_owned()));
+    assert_eq!(world.connections().await[0]["values"], json!({ "set": "attic" }));
+    assert_eq!(polls(&provider), 1, "the code is redeemed once");
 }

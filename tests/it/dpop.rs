@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::world::{Fake, Log, Seen, World, query};
 
-/// What the provider remembers of proofs.
+/// What the provider remembers of proofs, and of the client's assertions.
 #[derive(Default)]
 struct Books {
     jtis: Vec<String>,
@@ -71,6 +71,15 @@ async fn provider() -> (Fake, Arc<Mutex<Books>>) {
             Ok(claims) => claims,
             Err(why) => return (StatusCode::FORBIDDEN, axum::Json(json!({ "error": why }))).into_response(),
         };
+        let form = String::from_utf8_lossy(&seen.body).into_owned();
+        if !api {
+            let assertion = query(&format!("http://x/?{form}"), "client_assertion").unwrap_or_default();
+            let mut books = kept.lock().unwrap();
+            if assertion.is_empty() || books.jtis.contains(&assertion) {
+                return (StatusCode::BAD_REQUEST, axum::Json(json!({ "error": "invalid_client" }))).into_response();
+            }
+            books.jtis.push(assertion);
+        }
         let nonce = format!("nonce-{}", kept.lock().unwrap().nonce);
         let said = [("dpop-nonce", nonce.clone())];
         if claims["nonce"] != nonce.as_str() {
@@ -82,7 +91,6 @@ async fn provider() -> (Fake, Arc<Mutex<Books>>) {
                 (StatusCode::BAD_REQUEST, said, body).into_response()
             };
         }
-        let form = String::from_utf8_lossy(&seen.body).into_owned();
         let answer = match path.as_str() {
             "/par" => json!({ "request_uri": "urn:x:r1", "expires_in": 60 }),
             "/token" if form.contains("refresh_token=canary-refresh") => {
@@ -106,7 +114,8 @@ fn definition(url: &str, pushed: bool) -> Value {
         "oauth2": {
             "authorization_endpoint": format!("{url}/authorize"),
             "token_endpoint": format!("{url}/token"),
-            "token_endpoint_auth_method": "none",
+            "token_endpoint_auth_method": "private_key_jwt",
+            "client_assertion": { "algorithm": "HS256", "key": "{client_secret}", "claims": { "iss": "{client_id}", "sub": "{client_id}", "aud": url } },
             "dpop": true,
         },
         "api": { "base_url": format!("{url}/v1"), "credential": { "in": "header", "value": "DPoP {access_token}" } },
@@ -125,7 +134,7 @@ async fn every_request_proves_the_key_that_the_tokens_are_bound_to() {
         let (world, (provider, books)) = (World::new().await, provider().await);
         world.custom("sky", &definition(&provider.url, pushed), false).await;
         let path = format!("/v1/admin/projects/{}/environments/test/connectors/sky", world.project());
-        world.root("PUT", &path, Some(&json!({ "client_id": "https://sky.example/client.json" }))).await;
+        world.root("PUT", &path, Some(&json!({ "client_id": "https://sky.example/client.json", "client_secret": "canary-0123456789-0123456789-0123456789" }))).await;
 
         let (browser, attempt) = (world.browser(), world.begin_at("sky").await);
         let started = browser.open(&attempt.start_url).await.location();
@@ -180,7 +189,13 @@ async fn a_server_that_never_has_enough_of_its_nonces_is_asked_twice_and_no_more
     let world = World::new().await;
     world.custom("sky", &definition(&endless.url, false), false).await;
     let path = format!("/v1/admin/projects/{}/environments/test/connectors/sky", world.project());
-    world.root("PUT", &path, Some(&json!({ "client_id": "id" }))).await;
+    world
+        .root(
+            "PUT",
+            &path,
+            Some(&json!({ "client_id": "id", "client_secret": "canary-0123456789-0123456789-0123456789" })),
+        )
+        .await;
     let (browser, attempt) = (world.browser(), world.begin_at("sky").await);
     browser.open(&attempt.start_url).await;
     browser.open(&format!("{}?code=c&state={}", world.callback_of("sky"), attempt.state)).await;

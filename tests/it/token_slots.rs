@@ -34,6 +34,7 @@ async fn provider() -> (Fake, Arc<Mutex<BTreeMap<String, u64>>>) {
                 *number += 1;
                 said(200, &json!({ "access_token": format!("canary-{kind}-{number}"), "expires_in": 3600 }))
             }
+            ("/revoke", _) => said(200, &json!({})),
             _ => match seen.header("authorization").and_then(|line| line.strip_prefix("Bearer canary-")) {
                 Some("user-1") if seen.target.ends_with("gone") => said(401, &json!({})),
                 Some(token) => {
@@ -56,6 +57,7 @@ fn definition(url: &str) -> Value {
         },
         "api": { "base_url": format!("{url}/v1") },
         "profile": { "url": format!("{url}/v1/me"), "account_id": "id" },
+        "revoke": { "url": format!("{url}/revoke"), "params": { "token": "{refresh_token}" }, "authentication": "none", "effect": "token" },
     })
 }
 
@@ -108,4 +110,16 @@ async fn a_connection_without_further_tokens_says_so() {
     let key = world.allow("two").await;
     let refused = with_slot(&world, &key, "user", "things").await.json();
     assert_eq!(refused["error_description"], "x-mooring-token-slot names no token of this connection, which has: none");
+}
+
+#[tokio::test]
+async fn with_a_connection_end_all_its_tokens() {
+    let (world, (provider, _)) = (World::new().await, provider().await);
+    world.custom("two", &definition(&provider.url), true).await;
+    let key = world.allow("two").await;
+    let deleted = world.api("DELETE", &format!("/v1/vault/connections/{key}")).send().await.json();
+    assert_eq!(deleted["revocation"], "revoked", "{deleted}");
+    let revoked = provider.seen().into_iter().filter(|seen| seen.target == "/revoke");
+    let revoked: Vec<_> = revoked.map(|seen| String::from_utf8(seen.body.to_vec()).unwrap()).collect();
+    assert_eq!(revoked, ["token=canary-refresh-user", "token=canary-refresh-bot"]);
 }

@@ -285,7 +285,7 @@ impl<'a> Check<'a> {
         let looked_up = if let Moment::Lookup(at) = moment { at } else { lookups.len() };
         let before = lookups.iter().take(looked_up);
         known.extend(before.flat_map(|lookup| std::iter::once(lookup.name.as_ref()).chain(names(&lookup.also))));
-        if moment != Moment::Revocation && !self.connector.client_is_typed() {
+        if !self.connector.client_is_typed() {
             known.insert("client_secret"); // a few APIs want the client's secret with each call
         }
         known

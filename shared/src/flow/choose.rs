@@ -31,6 +31,9 @@ use crate::{
 /// How many bytes of choices are kept: an item of the table holds 400 KB in all.
 const MOST_BYTES: usize = 128 * 1024;
 
+/// What a look-up is refused with where the token is not taken any more (RFC 6750 §3.1), whatever the answer calls it.
+const UNAUTHORIZED: &str = "status 401";
+
 /// Which of several is taken.
 #[derive(Clone, Copy)]
 pub(super) struct Wanted<'a> {
@@ -91,6 +94,9 @@ impl App {
     async fn found(&self, making: &Making<'_>, lookup: &Lookup) -> Result<Choices, Error> {
         let (connector, id) = (making.connector, making.id);
         let response = self.call(making, |all| lookup_request(connector, lookup, all)).await?;
+        if response.status() == http::StatusCode::UNAUTHORIZED {
+            return Err(ProviderError::Refused(UNAUTHORIZED.to_owned()).of(id));
+        }
         let found = read_lookup(lookup, &response).map_err(|cause| cause.of(id))?;
         let title = lookup.title.as_ref().map(ToString::to_string);
         Ok(Choices { name: lookup.name.to_string(), title, found: believed(connector, id, found)? })
@@ -148,9 +154,32 @@ impl App {
     /// What can be chosen for a connection, with what is chosen: its look-ups made again, with a token that works.
     pub async fn offers(self: &Arc<Self>, stored: Stored, deadline: Option<Timestamp>) -> Result<Vec<Offer>, Error> {
         let connector = self.connector_data(&stored.connection.project, &stored.connection.connector).await?;
-        let Open { stored, credentials } = self.fresh(stored, &connector, None, deadline).await?;
-        let connection = &stored.connection;
-        let mut making = self.making_of(&connector, connection, credentials).await?;
+        let open = self.fresh(stored, &connector, None, deadline).await?;
+        let offers = self.offers_to(&open, &connector).await;
+        match self.renewed_after(open, &offers, deadline).await? {
+            Some(renewed) => self.offers_to(&renewed, &connector).await,
+            None => offers,
+        }
+    }
+
+    /// The same connection with another token, where the provider takes this one no longer and there is another.
+    async fn renewed_after<T>(
+        self: &Arc<Self>,
+        open: Open,
+        answer: &Result<T, Error>,
+        deadline: Option<Timestamp>,
+    ) -> Result<Option<Open>, Error> {
+        if !answer.as_ref().is_err_and(is_unauthorized) {
+            return Ok(None);
+        }
+        let generation = open.stored.generation;
+        let renewed = self.renewed(open.stored, None, deadline).await?;
+        Ok((renewed.stored.generation != generation).then_some(renewed))
+    }
+
+    async fn offers_to(&self, open: &Open, connector: &Connector) -> Result<Vec<Offer>, Error> {
+        let connection = &open.stored.connection;
+        let mut making = self.making_of(connector, connection, open.credentials.clone()).await?;
         let offers = timeout(LOOKUPS_LIMIT, self.offers_of(&mut making, connection)).await;
         offers.map_err(|_| ProviderError::Timeout.of(&connection.connector)).flatten()
     }
@@ -183,9 +212,17 @@ impl App {
     ) -> Result<Connection, Error> {
         let connector = self.connector_data(&stored.connection.project, &stored.connection.connector).await?;
         must_be_lists(&connector, chosen)?;
-        let Open { stored, credentials } = self.fresh(stored, &connector, None, deadline).await?;
-        let before = &stored.connection;
-        let mut making = self.making_of(&connector, before, credentials).await?;
+        let open = self.fresh(stored, &connector, None, deadline).await?;
+        let switched = self.switch_to(&open, &connector, chosen).await;
+        match self.renewed_after(open, &switched, deadline).await? {
+            Some(renewed) => self.switch_to(&renewed, &connector, chosen).await,
+            None => switched,
+        }
+    }
+
+    async fn switch_to(&self, open: &Open, connector: &Connector, chosen: &Chosen) -> Result<Connection, Error> {
+        let before = &open.stored.connection;
+        let mut making = self.making_of(connector, before, open.credentials.clone()).await?;
 
         let learnt = self.learn(&mut making, 0, Wanted { chosen, before: &before.values }).await?;
         if let Some(open) = learnt.open {
@@ -201,7 +238,7 @@ impl App {
             updated_at: self.clock.now(),
             ..before.clone()
         };
-        self.connections.switch(&stored, &connection).await?;
+        self.connections.switch(&open.stored, &connection).await?;
         Ok(connection)
     }
 }
@@ -270,6 +307,10 @@ fn believed(connector: &Connector, id: &ConnectorId, found: Vec<Found>) -> Resul
 fn must_be_lists(connector: &Connector, chosen: &Chosen) -> Result<(), Error> {
     let is_list = |name: &str| connector.lookups.iter().any(|lookup| lookup.list.is_some() && lookup.name == name);
     if chosen.keys().all(|name| is_list(name)) { Ok(()) } else { Err(not_offered()) }
+}
+
+fn is_unauthorized(error: &Error) -> bool {
+    matches!(error, Error::Provider { cause: ProviderError::Refused(code), .. } if code == UNAUTHORIZED)
 }
 
 fn not_offered() -> Error {

@@ -141,7 +141,7 @@ impl App {
         let endpoint = oauth2.pushed_authorization_request_endpoint.as_deref().ok_or(Error::UnknownState)?;
         let state = state.expose();
         let params = params.iter().map(|(name, value)| (name.as_str(), value.clone()));
-        let params = params.chain([("state", state)]).collect();
+        let params: Vec<_> = params.chain([("state", state)]).collect();
         let asking =
             TokenRequest { oauth2, client: &client, values: &values, now: self.clock.now(), random: &self.random };
         let kept = if oauth2.dpop {
@@ -151,8 +151,8 @@ impl App {
         };
         let origins = Origins::of(&connector, &values).map_err(no_origin(id))?;
         let key = kept.proof_key.as_ref(); // RFC 9449 §10.1: the code is bound to it too
-        let request = asking.beside(endpoint, params).map_err(unusable(id))?;
-        let response = self.send_proven(id, &origins, key, request).await?;
+        let build = || asking.beside(endpoint, params.clone()).map_err(unusable(id));
+        let response = self.send_proven(id, &origins, key, build).await?;
         let pushed = pushed::read(&response).map_err(|cause| cause.of(id))?;
         Ok(pushed.authorization_url(&address, &client.client_id))
     }

@@ -119,7 +119,7 @@ impl App {
         };
         let (all, now) = (making.all(), self.clock.now());
         let asking = TokenRequest { oauth2, client: &making.client, values: &all, now, random: &self.random };
-        self.ask(making, oauth2, asking.device_code(code.expose())).await
+        self.ask(making, oauth2, || asking.device_code(code.expose())).await
     }
 
     /// What a poll without tokens comes to (RFC 8628 §3.5).

@@ -81,7 +81,7 @@ impl App {
                 let mut all = making.all();
                 all.insert("state", answered("state").unwrap_or_default());
                 let asking = TokenRequest { oauth2, client: &making.client, values: &all, now, random: &self.random };
-                match self.ask(&making, oauth2, asking.code(code, &verifier, &attempt.redirect_uri)).await {
+                match self.ask(&making, oauth2, || asking.code(code, &verifier, &attempt.redirect_uri)).await {
                     Ok(tokens) => tokens,
                     Err(error) => {
                         let place = (&attempt.project, attempt.environment, id);

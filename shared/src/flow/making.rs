@@ -169,14 +169,15 @@ impl App {
 
     /// Asks for the first token where that needs nobody: client credentials (RFC 6749 §4.4), a JWT (RFC 7523 §2.1).
     pub(super) async fn mint(&self, making: &mut Making<'_>) -> Result<Option<Vec<String>>, Error> {
-        let Some(oauth2) = &making.connector.oauth2 else { return Ok(None) };
+        let Some(oauth2) = making.connector.oauth2.as_ref().filter(|oauth2| oauth2.grant.needs_nobody()) else {
+            return Ok(None);
+        };
         let now = self.clock.now();
         let all = making.all();
         let asking = TokenRequest { oauth2, client: &making.client, values: &all, now, random: &self.random };
         let scope: Vec<String> =
             all.get("scope").filter(|scope| !scope.is_empty()).map(str::to_owned).into_iter().collect();
-        let Some(request) = asking.unattended(&scope) else { return Ok(None) };
-        let tokens = self.ask(making, oauth2, request).await?;
+        let tokens = self.ask(making, oauth2, || asking.unattended(&scope)).await?;
         making.take(&tokens, now)?;
         Ok(tokens.scopes)
     }
@@ -189,7 +190,7 @@ impl App {
         let now = self.clock.now();
         let all = making.all();
         let asking = TokenRequest { oauth2, client: &making.client, values: &all, now, random: &self.random };
-        let tokens = self.ask(making, oauth2, asking.exchange()).await?;
+        let tokens = self.ask(making, oauth2, || asking.exchange()).await?;
         making.take(&tokens, now)
     }
 
@@ -258,12 +259,11 @@ impl App {
         let now = self.clock.now();
         let all = making.all();
         let asking = TokenRequest { oauth2, client: &making.client, values: &all, now, random: &self.random };
-        let request = match (oauth2.refresh, &making.credentials.refresh_token) {
-            (RefreshKind::AccessToken, _) => asking.renew(),
-            (_, Some(refresh_token)) => asking.refresh(refresh_token),
+        let tokens = match (oauth2.refresh, &making.credentials.refresh_token) {
+            (RefreshKind::AccessToken, _) => self.ask(making, oauth2, || asking.renew()).await?,
+            (_, Some(refresh_token)) => self.ask(making, oauth2, || asking.refresh(refresh_token)).await?,
             (_, None) => return Err(Error::NeedsReauth),
         };
-        let tokens = self.ask(making, oauth2, request).await?;
         // only the tokens: what was learnt from the first answer is the connection's, and stands in its addresses
         making.credentials = std::mem::take(&mut making.credentials).with(&tokens, now);
         making.issued = true;
@@ -298,16 +298,17 @@ impl App {
         }
     }
 
+    /// What the token endpoint answers.
     pub(super) async fn ask(
         &self,
         making: &Making<'_>,
         oauth2: &OAuth2,
-        request: Result<http::Request<Bytes>, TemplateError>,
+        build: impl Fn() -> Result<http::Request<Bytes>, TemplateError>,
     ) -> Result<Tokens, Error> {
-        let request = request.map_err(|error| making.unusable(error))?;
         let origins = Origins::of(making.connector, &making.all()).map_err(no_origin(making.id))?;
         let key = making.credentials.proof_key.as_ref();
-        let response = self.send_proven(making.id, &origins, key, request).await?;
+        let build = || build().map_err(|error| making.unusable(error));
+        let response = self.send_proven(making.id, &origins, key, build).await?;
         token::read(oauth2, &response, self.clock.now()).map_err(|cause| cause.of(making.id))
     }
 

@@ -53,23 +53,24 @@ fn origin(uri: &http::Uri) -> Option<String> {
 
 impl App {
     /// Sends a request to an authorization server, with a proof where there is a key, and once more with the nonce that it demands.
-    /// Both together take no longer than one may.
+    /// Both together take no longer than one may. The second is built anew: a client's assertion is good for one request
+    /// (RFC 7523 §3).
     pub(super) async fn send_proven(
         &self,
         id: &ConnectorId,
         origins: &Origins,
         key: Option<&ProofKey>,
-        request: http::Request<Bytes>,
+        build: impl Fn() -> Result<http::Request<Bytes>, Error>,
     ) -> Result<http::Response<Bytes>, Error> {
         let Some(key) = key else {
-            return self.egress.send(request, origins).await.map_err(|cause| cause.of(id));
+            return self.egress.send(build()?, origins).await.map_err(|cause| cause.of(id));
         };
         let both = async {
-            let response = self.try_proven(id, origins, key, request.clone()).await?;
+            let response = self.try_proven(id, origins, key, build()?).await?;
             if dpop::nonce_demanded(&response).is_none() {
                 return Ok(response);
             }
-            self.try_proven(id, origins, key, request).await
+            self.try_proven(id, origins, key, build()?).await
         };
         tokio::time::timeout(PROVIDER_LIMIT, both).await.map_err(|_| ProviderError::Timeout.of(id))?
     }

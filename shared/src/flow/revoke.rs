@@ -15,11 +15,12 @@ use crate::{
     id::AttemptId,
     protocol::{
         account::{self, Signing},
-        connector::{RevokeAuthentication, RevokeEffect},
+        connector::{Revoke, RevokeAuthentication, RevokeEffect},
         origins::Origins,
         revocation,
         template::Values,
     },
+    secrets::ProviderClient,
     store::{
         connections::{Connection, Held, Stored, held_key, is_shared_by_account},
         journal::{Queued, TRIES},
@@ -214,15 +215,33 @@ impl App {
         let belongs = (&job.project, job.environment);
         let operator = self.operator_of(&connector, &job.connector, job.client.as_ref(), client_id, belongs).await?;
         let making = Making::new(&connector, &job.connector, operator, values, credentials);
-        let values = making.all();
         let client = (job.client.is_some() || connector.client_is_typed()).then_some(&making.client);
-        let request = revocation::request(&connector, revoke, client, &values, self.clock.now(), &self.random)
-            .map_err(unusable(&job.connector))?;
+        // further tokens first: the usual one may stand for the whole grant, and then the provider knows none of them any more
+        for slot in making.credentials.slots.keys() {
+            let mut values = making.all();
+            making.credentials.fill_slot(slot, &mut values);
+            self.revoke_token(&making, revoke, client, &values).await?;
+        }
+        self.revoke_token(&making, revoke, client, &making.all()).await?;
+        Ok(Revocation::Revoked)
+    }
+
+    /// Revokes the token that these values carry.
+    async fn revoke_token(
+        &self,
+        making: &Making<'_>,
+        revoke: &Revoke,
+        client: Option<&ProviderClient>,
+        values: &Values,
+    ) -> Result<(), Error> {
+        let (id, now) = (making.id, self.clock.now());
+        let request = revocation::request(making.connector, revoke, client, values, now, &self.random);
+        let request = request.map_err(unusable(id))?;
         let request = match revoke.authentication {
             RevokeAuthentication::Api => {
-                let (credentials, now) = (&making.credentials, self.clock.now());
-                let signing = Signing { values: &values, credentials, client, nonce: None, now, random: &self.random };
-                account::sign(&connector, request, &signing).map_err(not_signed(&job.connector))?
+                let credentials = &making.credentials;
+                let signing = Signing { values, credentials, client, nonce: None, now, random: &self.random };
+                account::sign(making.connector, request, &signing).map_err(not_signed(id))?
             }
             RevokeAuthentication::Client
             | RevokeAuthentication::ClientSecretBasic
@@ -230,10 +249,9 @@ impl App {
             | RevokeAuthentication::Token
             | RevokeAuthentication::None => request,
         };
-        let origins = Origins::of(&connector, &values).map_err(no_origin(&job.connector))?;
-        let response = self.egress.send(request, &origins).await.map_err(|cause| cause.of(&job.connector))?;
-        revocation::read(revoke, &response).map_err(|cause| cause.of(&job.connector))?;
-        Ok(Revocation::Revoked)
+        let origins = Origins::of(making.connector, values).map_err(no_origin(id))?;
+        let response = self.egress.send(request, &origins).await.map_err(|cause| cause.of(id))?;
+        revocation::read(revoke, &response).map_err(|cause| cause.of(id))
     }
 
     async fn is_shared(&self, queued: &Queued, effect: RevokeEffect) -> Result<bool, Error> {

@@ -1,6 +1,6 @@
 //! What a connection's secrets are, between the seal and the wire.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::json;
@@ -148,9 +148,17 @@ impl Credentials {
     /// Whether one of the tokens, or what was typed, is the same: revoking one of the two would end the other.
     #[must_use]
     pub fn have_in_common(&self, other: &Self) -> bool {
-        let access = self.access_token.is_some() && self.access_token == other.access_token;
-        let refresh = self.refresh_token.is_some() && self.refresh_token == other.refresh_token;
-        access || refresh || (!self.secrets.is_empty() && self.secrets == other.secrets)
+        let others: BTreeSet<&str> = other.tokens().collect();
+        self.tokens().any(|token| others.contains(token)) || (!self.secrets.is_empty() && self.secrets == other.secrets)
+    }
+
+    /// Every token, the further ones included.
+    fn tokens(&self) -> impl Iterator<Item = &str> {
+        let further = self.slots.values().map(|slot| (Some(&slot.access_token), slot.refresh_token.as_ref()));
+        let all = std::iter::once((self.access_token.as_ref(), self.refresh_token.as_ref())).chain(further);
+        all.flat_map(|(access, refresh)| {
+            access.map(AccessToken::expose).into_iter().chain(refresh.map(RefreshToken::expose))
+        })
     }
 
     /// As placeholders: `{access_token}`, `{refresh_token}`, `{session_token}` and the typed secrets by name.
@@ -169,11 +177,15 @@ impl Credentials {
         }
     }
 
-    /// The same with a further token in the access token's place. False if there is none under this name.
+    /// The same with a further token, and its refresh token, in the usual one's place. False if there is none under this name.
     pub fn fill_slot(&self, slot: &str, values: &mut Values) -> bool {
         let Some(further) = self.slots.get(slot) else { return false };
         self.fill(values);
         values.insert("access_token", further.access_token.expose());
+        match &further.refresh_token {
+            Some(token) => values.insert("refresh_token", token.expose()),
+            None => values.remove("refresh_token"),
+        }
         true
     }
 }
@@ -208,7 +220,9 @@ mod tests {
         assert!(all.carry_the_same(&renewed, None));
         let mut values = Values::default();
         assert!(renewed.fill_slot("user", &mut values) && !renewed.fill_slot("bot", &mut Values::default()));
-        assert_eq!(values.get("access_token"), Some("u2"));
+        assert_eq!((values.get("access_token"), values.get("refresh_token")), (Some("u2"), Some("r1")));
+        renewed.fill_slot("page", &mut values);
+        assert_eq!((values.get("access_token"), values.get("refresh_token")), (Some("p1"), None));
     }
 
     #[test]
@@ -244,6 +258,8 @@ mod tests {
         for (at, (one, other, expected)) in table.iter().enumerate() {
             assert_eq!(one.have_in_common(other), *expected, "{at}");
         }
+        let with = |name: &str| of("a", "", "").with_slot("user", slot(name, None));
+        assert!(with("u").have_in_common(&of("u", "", "")) && !with("u").have_in_common(&of("b", "", "")));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a connector wants of the operator: a client at the provider, settings that are secret, and where they are used.
 
 use super::{
-    connector::{Api, Connector, Grant, Input, Pairs, Placement},
+    connector::{Api, Connector, Input, Pairs, Placement},
     template::Values,
 };
 use crate::secrets::ProviderClient;
@@ -10,11 +10,7 @@ impl Connector {
     /// Whether the client is the person's own and not the operator's.
     #[must_use]
     pub fn client_is_typed(&self) -> bool {
-        let typed = |grant| match grant {
-            Grant::ClientCredentials | Grant::JwtBearer => true,
-            Grant::AuthorizationCode | Grant::DeviceCode => false,
-        };
-        self.oauth2.as_ref().is_some_and(|oauth2| typed(oauth2.grant))
+        self.oauth2.as_ref().is_some_and(|oauth2| oauth2.grant.needs_nobody())
     }
 
     /// Whether it takes a client of the operator's: to ask a person with, or since its calls carry one.

@@ -35,6 +35,7 @@ pub fn request(
     }
     if let Some(client) = client {
         values.insert("client_id", client.client_id.clone());
+        client.client_secret.iter().for_each(|secret| values.insert("client_secret", secret.expose()));
     }
     let mut params = template::pairs(&revoke.params, &values)?;
     let mut url = template::url(&revoke.url, &values)?;
@@ -42,10 +43,6 @@ pub fn request(
     let bare = params.is_empty();
     let authentication = if revoke.credential.is_some() { RevokeAuthentication::None } else { revoke.authentication };
     if let Some(placement) = &revoke.credential {
-        let mut values = values.clone();
-        if let Some(secret) = client.and_then(|client| client.client_secret.as_ref()) {
-            values.insert("client_secret", secret.expose());
-        }
         account::place(placement, &values, &mut url, &mut authorization)?;
     }
     match (authentication, client, &connector.oauth2) {

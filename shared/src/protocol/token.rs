@@ -114,13 +114,14 @@ impl<'a> TokenRequest<'a> {
         self.request(self.token_route(), params, &oauth2.token_params)
     }
 
-    /// Asks for a token as this grant is first asked for one, where that needs nobody; `None` where a person has to consent.
-    #[must_use]
-    pub fn unattended(&self, scopes: &[String]) -> Option<Result<http::Request<Bytes>, TemplateError>> {
+    /// Asks for a token as this grant is first asked for one, where that [needs nobody](Grant::needs_nobody).
+    pub fn unattended(&self, scopes: &[String]) -> Result<http::Request<Bytes>, TemplateError> {
         match self.oauth2.grant {
-            Grant::ClientCredentials => Some(self.client_credentials(scopes)),
-            Grant::JwtBearer => Some(self.jwt_bearer(scopes)),
-            Grant::AuthorizationCode | Grant::DeviceCode => None,
+            Grant::ClientCredentials => self.client_credentials(scopes),
+            Grant::JwtBearer => self.jwt_bearer(scopes),
+            Grant::AuthorizationCode | Grant::DeviceCode => {
+                Err(TemplateError::Broken("a person has to consent first".to_owned()))
+            }
         }
     }
 

@@ -192,7 +192,7 @@ impl<'a> Check<'a> {
         }
         self.headers("revoke.headers", headers, Moment::Revocation)?;
         if let Some(placement) = credential {
-            self.placement("revoke.credential", placement, Moment::Call)?; // which may name the client's secret
+            self.placement("revoke.credential", placement, Moment::Revocation)?;
         }
         signal("revoke.error_signal", error_signal.as_ref())
     }

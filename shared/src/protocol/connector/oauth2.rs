@@ -176,6 +176,17 @@ pub enum Grant {
     DeviceCode,
 }
 
+impl Grant {
+    /// Whether a token is got without a person's consent, with what they typed: their own client, a key.
+    #[must_use]
+    pub fn needs_nobody(self) -> bool {
+        match self {
+            Self::ClientCredentials | Self::JwtBearer => true,
+            Self::AuthorizationCode | Self::DeviceCode => false,
+        }
+    }
+}
+
 /// How a client is registered with a server that has none of ours yet.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

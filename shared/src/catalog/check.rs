@@ -21,13 +21,14 @@ use crate::protocol::{
 use text::{caption, path, regex};
 
 /// Placeholders that need no declaration.
-const GIVEN: [&str; 10] = [
+const GIVEN: [&str; 11] = [
     "access_token",
     "app_name",
     "assertion",
     "client_id",
     "client_secret",
     "random",
+    "redirect_uri",
     "refresh_token",
     "scope",
     "session_token",
@@ -272,6 +273,7 @@ impl<'a> Check<'a> {
         }
         known.extend(names(&captures.token_response).chain(names(&captures.id_token)));
         if moment == Moment::Refresh {
+            known.insert("redirect_uri");
             return known;
         }
         if let Some(login) = login {

@@ -115,6 +115,7 @@ impl StandIns {
             None => made.address("base URL"),
         };
         made.redirect_uri = case.connector.redirect_uri(&base_url);
+        made.values.insert("redirect_uri", &made.redirect_uri);
         made.learnt(connector);
         made.given(connector, &connector.inputs, case.given, Whose::Person);
         made.given(connector, &connector.settings, &case.connector.settings().settings, Whose::Operator);

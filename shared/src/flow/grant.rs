@@ -77,6 +77,9 @@ impl App {
         making.capture(&connector.captures.authorization_response, answered)?;
         let tokens = match (&connector.oauth2, &connector.oauth1) {
             (Some(oauth2), _) => {
+                if oauth2.refresh_params.iter().any(|(_, value)| value == "{redirect_uri}") {
+                    making.values.insert("redirect_uri", &attempt.redirect_uri);
+                }
                 let verifier = kept.code_verifier.ok_or(Error::UnknownState)?;
                 let mut all = making.all();
                 all.insert("state", answered("state").unwrap_or_default());

@@ -53,6 +53,7 @@ impl Check<'_> {
             "scope" | "state" => moment != Moment::Authorization,
             "nonce" => value == "{random}",
             "grant_type" => field == "oauth2.refresh_params",
+            "redirect_uri" => field == "oauth2.refresh_params" && value == "{redirect_uri}",
             "request" => !value.contains(['.', '{']), // a word of the provider's, and no request object (RFC 9101)
             _ => !PROTOCOL.contains(&name),
         };

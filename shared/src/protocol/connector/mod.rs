@@ -42,7 +42,7 @@ pub type List<T> = Cow<'static, [T]>;
 /// Everything in braces, like `{tenant}`, is a placeholder. It is filled from [`Connector::inputs`] (typed by the person),
 /// [`Connector::settings`] (chosen by the operator), [`Connector::captures`] and [`Connector::lookups`] (learnt while
 /// connecting), or from a closed set, each where it makes sense: `{client_id}`, `{client_secret}`, `{app_name}`,
-/// `{access_token}`, `{refresh_token}`, `{session_token}`, `{scope}`, `{state}` and `{random}`. A header or parameter whose
+/// `{access_token}`, `{refresh_token}`, `{session_token}`, `{redirect_uri}`, `{scope}`, `{state}` and `{random}`. A header or parameter whose
 /// placeholder stands for an [optional](Input::optional) input that was not given is left out.
 ///
 /// How a connection comes to be is said by which of [`oauth2`](Connector::oauth2), [`oauth1`](Connector::oauth1) and

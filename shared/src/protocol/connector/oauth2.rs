@@ -119,7 +119,8 @@ pub struct OAuth2 {
     /// How the client proves itself there, if not as at the token endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_endpoint_auth_method: Option<ClientAuthentication>,
-    /// Fixed extra parameters of a refresh; one called `grant_type` takes the standard's place.
+    /// Fixed extra parameters of a refresh; one called `grant_type` takes the standard's place. `{redirect_uri}` is the one of the
+    /// authorization.
     #[serde(default)]
     pub refresh_params: Pairs,
     /// Seconds after which an unused refresh token dies, where it does; it is used before that.

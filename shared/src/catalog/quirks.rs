@@ -117,7 +117,7 @@ impl Said {
             registration,
             issuer: _, // checked wherever it is known
             authorization_response_iss_parameter_supported: _,
-            scopes: _,
+            scopes,
             scope_separator,
             response_scope_separator,
             scope_parameter,
@@ -174,6 +174,8 @@ impl Said {
                 self.separated("They are separated by", separator);
             }
         }
+        let named = scopes.iter().any(|scope| scope.contains('{'));
+        self.when(named, "The scopes name what was typed or chosen, and are filled with it.");
         if let Some(separator) = response_scope_separator.as_deref().filter(|other| *other != scope_separator.as_ref())
         {
             self.add(format!("The scopes of an answer are separated by {}.", character(separator)));

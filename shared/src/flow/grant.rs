@@ -9,6 +9,7 @@ use super::{
     choose::{Learnt, Wanted},
     connector_in_use::ConnectorInUse,
     making::Making,
+    unusable,
 };
 use crate::{
     app::App,
@@ -21,7 +22,7 @@ use crate::{
         callback_signature::{self, Encoding},
         connector::{CallbackSignature, CallbackSignatureAlgorithm, Connector},
         credentials::Credentials,
-        renewal,
+        renewal, scope,
         template::Values,
         token::{TokenRequest, Tokens},
     },
@@ -202,7 +203,7 @@ impl App {
         let mut values: Values = attempt.values.clone().into_iter().collect();
         let mut scopes = Vec::new();
         if let Some(oauth2) = &data.oauth2 {
-            scopes = connector.scopes().0;
+            scopes = scope::filled(&connector.scopes().0, oauth2, &values).map_err(unusable(id))?;
             values.insert("scope", scopes.join(&oauth2.scope_separator));
         }
         let mut making = Making::new(data, id, operator, values, Credentials::typed(secrets));

@@ -441,6 +441,12 @@ pub(crate) fn whole(pattern: &str) -> Result<Regex, regex_lite::Error> {
     RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(1 << 17).build()
 }
 
+/// The placeholders that are filled before anybody is asked, and are no secrets: what the person and the operator gave.
+pub(crate) fn given(connector: &Connector) -> impl Iterator<Item = &str> {
+    let all = connector.inputs.iter().chain(connector.settings.iter());
+    all.filter(|input| !input.secret).map(|input| input.name.as_ref())
+}
+
 /// Every address in a connector.
 pub(crate) fn urls(connector: &Connector) -> impl Iterator<Item = &str> {
     let calls = [connector.profile.as_ref().map(|call| &call.url), connector.revoke.as_ref().map(|call| &call.url)];

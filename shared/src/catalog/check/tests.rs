@@ -59,6 +59,7 @@ fn what_is_sound_passes() {
         ("/revoke/params", json!({"token": "{access_token}", "key": "{app_key}"})),
         ("/oauth2/authorization_params", json!({"access_type": "offline"})),
         ("/oauth2/authorization_params", json!({"request": "authorize"})),
+        ("/oauth2/scopes", json!(["read", "https://{shop}.vendor.com/user", "at:{login_host}"])),
         ("/oauth2/refresh_endpoint", json!("{instance_url}/token")),
         ("/oauth2/refresh_params", json!({"grant_type": "renew", "at": "{instance_url}", "token": "{access_token}"})),
     ];
@@ -166,6 +167,12 @@ fn what_is_not_is_named_with_its_field() {
         ("/oauth2/token_headers", json!({"Host": "evil.example"}), "oauth2.token_headers"),
         ("/oauth2/scopes", json!(["read write"]), "oauth2.scopes"),
         ("/oauth2/scopes", json!([""]), "oauth2.scopes"),
+        ("/oauth2/scopes", json!(["a:{nothing}"]), "oauth2.scopes"),
+        ("/oauth2/scopes", json!(["a:{company}"]), "oauth2.scopes"), // learnt too late
+        ("/oauth2/scopes", json!(["a:{random}"]), "oauth2.scopes"),
+        ("/oauth2/scopes", json!(["a:{app_name}"]), "oauth2.scopes"),
+        ("/oauth2/scopes", json!(["a:{app_key}"]), "oauth2.scopes"), // no pattern
+        ("/oauth2/scopes", json!(["a:{shop"]), "oauth2.scopes"),
         ("/oauth2/scope_parameter", json!(""), "oauth2.scopes"),
         ("/oauth2/scope_separator", json!(""), "oauth2.scope_separator"),
         ("/oauth2/error_signal", json!({"path": "", "code": "error"}), "oauth2.error_signal"),

@@ -18,6 +18,7 @@ use crate::protocol::{
     connector::{Connector, Input, Lookup, Pairs},
     template::{self, Part, accept, is_name},
 };
+use parameters::unique;
 use text::{caption, path, regex};
 
 /// Placeholders that need no declaration.
@@ -75,6 +76,11 @@ fn refuse<T>(field: impl Into<String>, message: impl Into<String>) -> Result<T, 
 
 fn require(holds: bool, field: &str, message: &str) -> Checked {
     if holds { Ok(()) } else { refuse(field, message) }
+}
+
+/// The placeholders that an input fills.
+fn filled_by(input: &Input) -> impl Iterator<Item = &str> {
+    std::iter::once(input.name.as_ref()).chain(input.also.iter().map(|(name, _)| name))
 }
 
 struct Check<'a> {
@@ -147,7 +153,8 @@ impl<'a> Check<'a> {
 
     fn declared(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
         let Connector { inputs, settings, captures, lookups, .. } = self.connector;
-        let named = |field: &'static str, list: &'a [Input]| list.iter().map(move |input| (field, input.name.as_ref()));
+        let named =
+            |field: &'static str, list: &'a [Input]| list.iter().flat_map(filled_by).map(move |name| (field, name));
         let captured = |field: &'static str, pairs: &'a Pairs| pairs.iter().map(move |(name, _)| (field, name));
         let looked_up =
             |lookup: &'a Lookup| std::iter::once(lookup.name.as_ref()).chain(lookup.also.iter().map(|(name, _)| name));
@@ -178,6 +185,38 @@ impl<'a> Check<'a> {
                     accept(input, value)
                         .or_else(|error| refuse(&field, format!("its own value `{value}` {}", error.expected)))?;
                 }
+                self.derived(&format!("{field}.also"), input)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A choice fills what it fills for each value alike, with texts that can stand where the connector has them.
+    fn derived(&self, field: &str, input: &Input) -> Checked {
+        if input.also.is_empty() {
+            return Ok(());
+        }
+        require(
+            !input.values.is_empty() && !input.secret,
+            field,
+            "needs `values` to choose from, which are no secret",
+        )?;
+        for (name, texts) in input.also.iter() {
+            let field = format!("{field}.{name}");
+            let missing = input.values.iter().find(|value| texts.value(value).is_none());
+            let unknown = texts.iter().find(|(value, _)| input.values.iter().all(|known| known != value));
+            if let Some(value) = missing.map(AsRef::as_ref).or(unknown.map(|(value, _)| value)) {
+                return refuse(field, format!("has to have one text for each of `values`: see `{value}`"));
+            }
+            unique(&field, texts)?;
+            for (value, text) in texts.iter() {
+                let believed = template::believe(self.connector, name, text);
+                believed.or_else(|error| refuse(&field, format!("its text for `{value}` {}", error.expected)))?;
+                require(
+                    !text.is_empty() && !text.contains(char::is_control),
+                    &field,
+                    "its texts are one line each, and not empty",
+                )?;
             }
         }
         Ok(())
@@ -252,7 +291,7 @@ impl<'a> Check<'a> {
         let Connector { inputs, settings, captures, lookups, login, .. } = self.connector;
         let names = |pairs: &'a Pairs| pairs.iter().map(|(name, _)| name);
         let mut known: BTreeSet<&str> = ["app_name", "client_id"].into();
-        known.extend(inputs.iter().chain(settings.iter()).map(|input| input.name.as_ref()));
+        known.extend(inputs.iter().chain(settings.iter()).flat_map(filled_by));
         if moment == Moment::Authorization {
             known.retain(|name| !self.is_secret(name));
             known.insert("random");
@@ -320,6 +359,20 @@ impl<'a> Check<'a> {
     fn input(&self, name: &str) -> Option<&'a Input> {
         let Connector { inputs, settings, .. } = self.connector;
         inputs.iter().chain(settings.iter()).find(|input| input.name == name)
+    }
+
+    /// The closed list that a placeholder's value is of; none where it is open.
+    fn listed(&self, name: &str) -> Option<Vec<&'a str>> {
+        let values = self.input(name).map(|input| input.values.iter().map(AsRef::as_ref).collect::<Vec<_>>());
+        let texts = || template::texts(self.connector, name).map(|texts| texts.iter().map(|(_, text)| text).collect());
+        values.or_else(texts).filter(|list| !list.is_empty())
+    }
+
+    /// Whether a placeholder may stand for nothing: of an optional input, or filled by the choice that one is.
+    fn may_lack(&self, name: &str) -> bool {
+        let Connector { inputs, settings, .. } = self.connector;
+        let mut optional = inputs.iter().chain(settings.iter()).filter(|input| input.optional);
+        optional.any(|input| filled_by(input).any(|filled| filled == name))
     }
 
     fn pattern_of(&self, name: &str) -> Option<&'a str> {

@@ -171,6 +171,7 @@ impl StandIns {
                     self.fitting(connector, name)
                 }
             };
+            self.values.extend(template::derived(input, &value));
             self.values.insert(name, value);
         }
         for name in given.keys().filter(|name| inputs.iter().all(|input| input.name != name.as_str())) {

@@ -338,8 +338,9 @@ fn called(name: &str, label: Option<&str>) -> String {
     }
 }
 
-/// Checks what a person or an operator gave for these inputs of a connector, and fills in the defaults. An empty text counts as
-/// not given, since that is what an untouched form field sends; it stands for an optional input that was not given.
+/// Checks what a person or an operator gave for these inputs of a connector, and completes it: by the defaults, and by what a choice
+/// fills besides. An empty text counts as not given, since that is what an untouched form field sends; it stands for an optional
+/// input that was not given.
 pub fn inputs(
     connector: &Connector,
     declared: &[Input],
@@ -348,8 +349,19 @@ pub fn inputs(
     if let Some(unknown) = given.keys().find(|name| declared.iter().all(|input| input.name != name.as_str())) {
         return Err(InputError::new(unknown, Fault::Form, "is not asked for"));
     }
-    let judged = |input: &Input| judge_in(connector, input, given).map(|value| (input.name.to_string(), value));
-    declared.iter().map(judged).collect()
+    let mut values = Values::default();
+    for input in declared {
+        let value = judge_in(connector, input, given)?;
+        values.extend(derived(input, &value));
+        values.insert(input.name.as_ref(), value);
+    }
+    Ok(values)
+}
+
+/// What an input's value fills besides its own placeholder. With nothing given that is nothing too, and what names it is left out.
+pub fn derived(input: &Input, value: &str) -> Values {
+    let text = |texts: &Pairs| texts.value(value).unwrap_or_default().to_owned();
+    input.also.iter().map(|(name, texts)| (name.to_owned(), text(texts))).collect()
 }
 
 /// The value that an input takes from what was given, or its default, if it can stand where the connector has it.
@@ -399,6 +411,10 @@ pub fn believe(connector: &Connector, name: &str, value: &str) -> Result<(), Inp
 pub(crate) fn declared(connector: &Connector, name: &str, value: &str) -> Result<(), InputError> {
     if let Some(input) = connector.inputs.iter().chain(connector.settings.iter()).find(|input| input.name == name) {
         accept(input, value)?;
+    } else if let Some(texts) = texts(connector, name) {
+        if texts.iter().all(|(_, text)| text != value) {
+            return Err(InputError::new(name, Fault::NotOffered, "is none of the connector's own"));
+        }
     } else if let Some(lookup) =
         connector.lookups.iter().find(|lookup| lookup.name == name || lookup.also.value(name).is_some())
     {
@@ -444,7 +460,13 @@ pub(crate) fn whole(pattern: &str) -> Result<Regex, regex_lite::Error> {
 /// The placeholders that are filled before anybody is asked, and are no secrets: what the person and the operator gave.
 pub(crate) fn given(connector: &Connector) -> impl Iterator<Item = &str> {
     let all = connector.inputs.iter().chain(connector.settings.iter());
-    all.filter(|input| !input.secret).map(|input| input.name.as_ref())
+    let plain = all.filter(|input| !input.secret);
+    plain.flat_map(|input| std::iter::once(input.name.as_ref()).chain(input.also.iter().map(|(name, _)| name)))
+}
+
+/// What a placeholder that a choice fills may be, by the value chosen: a closed list.
+pub(crate) fn texts<'a>(connector: &'a Connector, name: &str) -> Option<&'a Pairs> {
+    connector.inputs.iter().chain(connector.settings.iter()).find_map(|input| input.also.of(name))
 }
 
 /// Every address in a connector.

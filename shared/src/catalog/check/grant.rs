@@ -82,9 +82,9 @@ impl Check<'_> {
             self.filled(field, scope, Moment::Authorization)?;
             for name in placeholders(scope) {
                 let not_scopes = ["", " ", "a b", "é", "a\u{7f}b", separator, &format!("a{separator}b")];
-                let fits = match self.input(name) {
-                    Some(input) if !input.values.is_empty() => input.values.iter().all(|value| is_scope(value, oauth2)),
-                    _ => self
+                let fits = match self.listed(name) {
+                    Some(list) => list.into_iter().all(|text| is_scope(text, oauth2)),
+                    None => self
                         .pattern_of(name)
                         .and_then(|pattern| whole(pattern).ok())
                         .is_some_and(|regex| not_scopes.iter().all(|text| !regex.is_match(text))),

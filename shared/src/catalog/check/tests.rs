@@ -10,7 +10,10 @@ fn connector(member: &str, value: Value) -> Connector {
         "id": "vendor", "name": "Vendor",
         "inputs": [{"name": "shop", "label": "Shop", "pattern": "[a-z0-9-]+"}],
         "settings": [
-            {"name": "login_host", "label": "Host", "values": ["login.vendor.com", "test.vendor.com"]},
+            {
+                "name": "login_host", "label": "Host", "values": ["login.vendor.com", "test.vendor.com"],
+                "also": {"api_host": {"login.vendor.com": "api.vendor.com", "test.vendor.com": "api.test.vendor.com"}},
+            },
             {"name": "app_key", "label": "Key"},
         ],
         "oauth2": {
@@ -59,6 +62,8 @@ fn what_is_sound_passes() {
         ("/revoke/params", json!({"token": "{access_token}", "key": "{app_key}"})),
         ("/oauth2/authorization_params", json!({"access_type": "offline"})),
         ("/oauth2/authorization_params", json!({"request": "authorize"})),
+        ("/api/base_url", json!("https://{api_host}/v1")),
+        ("/settings/0/also", json!({"cell": {"login.vendor.com": "a", "test.vendor.com": "b"}})),
         ("/oauth2/scopes", json!(["read", "https://{shop}.vendor.com/user", "at:{login_host}"])),
         ("/oauth2/refresh_endpoint", json!("{instance_url}/token")),
         ("/oauth2/refresh_params", json!({"grant_type": "renew", "at": "{instance_url}", "token": "{access_token}"})),
@@ -113,6 +118,26 @@ fn what_is_not_is_named_with_its_field() {
             "oauth2.authorization_endpoint",
         ),
         ("/settings", json!([{"name": "app_key", "label": "Key", "secret": true, "default": "x"}]), "settings.app_key"),
+        ("/settings/0/also", json!({"cell": {"login.vendor.com": "a"}}), "settings.login_host.also.cell"),
+        (
+            "/settings/0/also",
+            json!({"cell": {"login.vendor.com": "a", "test.vendor.com": "b", "evil.example": "c"}}),
+            "settings.login_host.also.cell",
+        ),
+        (
+            "/settings/0/also",
+            json!({"cell": {"login.vendor.com": "a", "test.vendor.com": ""}}),
+            "settings.login_host.also.cell",
+        ),
+        (
+            "/settings/0/also",
+            json!({"cell": {"login.vendor.com": "a", "test.vendor.com": "b\nc"}}),
+            "settings.login_host.also.cell",
+        ),
+        ("/settings/0/also", json!({"shop": {"login.vendor.com": "a", "test.vendor.com": "b"}}), "settings"),
+        ("/settings/0/also", json!({"client_secret": {"login.vendor.com": "a", "test.vendor.com": "b"}}), "settings"),
+        ("/settings/0/also", json!({"Cell": {"login.vendor.com": "a", "test.vendor.com": "b"}}), "settings"),
+        ("/settings/1/also", json!({"cell": {"a": "b"}}), "settings.app_key.also"), // nothing to choose from
         (
             "/settings",
             json!([{"name": "app_key", "label": "Key", "optional": true, "default": "x"}]),
@@ -315,4 +340,30 @@ fn loopback_is_for_local_use() {
 fn a_large_connector_is_refused() {
     let headers: serde_json::Map<_, _> = (0..60).map(|n| (format!("X-{n}"), json!("a".repeat(2000)))).collect();
     assert!(outcome("/api/headers", Value::Object(headers), false).starts_with("connector: "));
+}
+
+#[test]
+fn what_a_choice_fills_in_a_host_is_a_host_for_each_value() {
+    let hosts = |text: &str| {
+        let mut connector = connector("/api/base_url", json!("https://{api_host}/v1"));
+        let texts = json!({"api_host": {"login.vendor.com": "api.vendor.com", "test.vendor.com": text}});
+        connector.settings.to_mut()[0].also = serde_json::from_value(texts).unwrap();
+        connector.check(false).map_or_else(|error| error.field, |()| "passes".to_owned())
+    };
+    assert_eq!(hosts("api.test.vendor.com"), "passes");
+    for text in
+        ["api", "API.vendor.com", "vendor.com@evil", "evil.example/", "evil.example/.vendor.com", "a b", "127.0.0.1"]
+    {
+        assert_eq!(hosts(text), "settings.login_host.also.api_host", "{text}");
+    }
+    let label = |text: &str| {
+        let mut connector = connector("/api/base_url", json!("https://{cell}.vendor.com/v1"));
+        let texts = json!({"cell": {"login.vendor.com": "eu", "test.vendor.com": text}});
+        connector.settings.to_mut()[0].also = serde_json::from_value(texts).unwrap();
+        connector.check(false).is_ok()
+    };
+    assert!(label("us"));
+    for text in ["", "a.b", "evil.example", "evil.example/", "evil.example/.vendor.com", "vendor.com@evil", "-a", "A"] {
+        assert!(!label(text), "{text}");
+    }
 }

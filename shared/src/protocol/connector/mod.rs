@@ -28,7 +28,7 @@ pub use oauth2::{
     OAuth2, ParameterNames, Pkce, RefreshKind, Registration, ResponseFormat, ResponseMode, TokenResponsePaths,
     TokenSlot,
 };
-pub use pairs::Pairs;
+pub use pairs::{Derived, Pairs};
 pub use wire::{BodyFormat, ErrorSignal, Expiry, Method};
 
 /// A string that is static in the catalogue and owned in a custom connector.
@@ -164,6 +164,10 @@ pub struct Input {
     /// Used when nothing is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<Text>,
+    /// Further placeholders that the choice of one of the [`values`](Input::values) fills, each with a text for every one of them:
+    /// where one region has one host for the sign-in and another for the API.
+    #[serde(default, skip_serializing_if = "Derived::is_empty")]
+    pub also: Derived,
 }
 
 /// Values kept while connecting: the placeholder's name, and where the value is found.

@@ -283,3 +283,36 @@ fn members_are_found_by_path() {
     assert_eq!(find("{realm_id}", &answer, &values(&[("realm_id", "9")])).as_deref(), Some("9"));
     assert_eq!(find("a.b.0.c", &answer, &Values::default()).as_deref(), Some("x"));
 }
+
+#[test]
+fn a_choice_fills_what_hangs_on_it() {
+    let connector: Connector = serde_json::from_value(json!({
+        "name": "Vendor",
+        "inputs": [{
+            "name": "region", "label": "Region", "values": ["us", "eu"], "default": "us",
+            "also": {
+                "api_host": {"us": "api.vendor.com", "eu": "api.eu.vendor.com"},
+                "cell": {"us": "one", "eu": "two"},
+            },
+        }],
+        "api": {"base_url": "https://{api_host}/v1"},
+    }))
+    .unwrap();
+    for (given, expected) in [(None, "api.vendor.com one us"), (Some("eu"), "api.eu.vendor.com two eu")] {
+        let given = given.map(|value| ("region".to_owned(), value.to_owned())).into_iter().collect();
+        let values = inputs(&connector, &connector.inputs, &given).unwrap();
+        let said = ["api_host", "cell", "region"].map(|name| values.get(name).unwrap());
+        assert_eq!(said.join(" "), expected);
+    }
+    let given = BTreeMap::from([("api_host".to_owned(), "evil.example".to_owned())]);
+    let refused = inputs(&connector, &connector.inputs, &given).unwrap_err();
+    assert_eq!(refused.to_string(), "`api_host` is not asked for", "nobody types it");
+    for (value, expected) in
+        [("api.eu.vendor.com", true), ("evil.example", false), ("", false), ("vendor.com@evil", false)]
+    {
+        assert_eq!(believe(&connector, "api_host", value).is_ok(), expected, "{value}");
+    }
+    assert!(Origins::of(&connector, &values(&[("api_host", "evil.example")])).is_err());
+    let optional = input(json!({"values": ["a"], "optional": true, "also": {"b": {"a": "c"}}}));
+    assert_eq!(inputs(&vendor(), &[optional], &BTreeMap::new()).unwrap().get("b"), Some(""));
+}

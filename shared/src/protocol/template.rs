@@ -4,7 +4,7 @@
 //! never say more than its place allows: in a host it is a label, or one of a closed list; in a path a segment; in a
 //! query a value (RFC 3986 §2, §3.3, §3.4). Whether the origin that comes out may be spoken to is for [`super::origins`].
 
-use std::{collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use regex_lite::{Regex, RegexBuilder};
@@ -511,12 +511,26 @@ pub(crate) fn endpoints(connector: &Connector) -> impl Iterator<Item = (&'static
     oauth2.chain(oauth1).chain(login).filter_map(|(field, endpoint)| Some((field, endpoint?.as_ref())))
 }
 
-/// The member at a dotted path; a number is an index.
+/// The member at a dotted path; a number is an index, and `\.` a dot in a name.
 #[must_use]
 pub fn pluck<'a>(answer: &'a Value, path: &str) -> Option<&'a Value> {
-    path.split('.').try_fold(answer, |value, step| match value {
+    steps(path).try_fold(answer, |value, step| match value {
         Value::Array(items) => items.get(step.parse::<usize>().ok()?),
-        _ => value.get(step),
+        _ => value.get(step.as_ref()),
+    })
+}
+
+/// The names that a dotted path goes through.
+pub(crate) fn steps(path: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    let mut rest = Some(path);
+    std::iter::from_fn(move || {
+        let path = rest.take()?;
+        let end = path.match_indices('.').map(|(at, _)| at).find(|at| !path[..*at].ends_with('\\'));
+        let step = end.map_or(path, |at| {
+            rest = Some(&path[at + 1..]);
+            &path[..at]
+        });
+        Some(if step.contains('\\') { Cow::Owned(step.replace("\\.", ".")) } else { Cow::Borrowed(step) })
     })
 }
 

@@ -6,7 +6,10 @@ use serde_json::Value;
 use super::{Checked, refuse, require};
 use crate::{
     label::must_be_label,
-    protocol::{connector::ErrorSignal, template::whole},
+    protocol::{
+        connector::ErrorSignal,
+        template::{self, whole},
+    },
 };
 
 const LONGEST_PATTERN: usize = 512;
@@ -61,6 +64,11 @@ pub(super) fn signal(field: &str, signal: Option<&ErrorSignal>) -> Checked {
 }
 
 pub(super) fn path(field: &str, path: &str) -> Checked {
-    let steps = !path.split('.').any(str::is_empty) && !path.contains(['{', '}']);
-    require(steps, field, "has to be a dotted path like user.id, or 0.id for the first of a list")
+    let named = template::steps(path).all(|step| !step.is_empty() && !step.contains('\\'));
+    let plain = named && !path.contains(['{', '}']);
+    require(
+        plain,
+        field,
+        "has to be a dotted path like user.id, or 0.id for the first of a list; a name's own dot is \\.",
+    )
 }

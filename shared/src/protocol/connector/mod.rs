@@ -45,6 +45,9 @@ pub type List<T> = Cow<'static, [T]>;
 /// `{access_token}`, `{refresh_token}`, `{session_token}`, `{scope}`, `{state}` and `{random}`. A header or parameter whose
 /// placeholder stands for an [optional](Input::optional) input that was not given is left out.
 ///
+/// A dotted path like `user.id` leads to a member of an answer, `0.id` into the first of a list. A dot that belongs to a name is
+/// written `\.`, as in `https://example\.com/claims/tenant`; in TOML that wants a literal string, in single quotes.
+///
 /// How a connection comes to be is said by which of [`oauth2`](Connector::oauth2), [`oauth1`](Connector::oauth1) and
 /// [`login`](Connector::login) is there; with none of them the person types a key that is used as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]

@@ -264,7 +264,10 @@ fn debug_shows_names_only() {
 
 #[test]
 fn members_are_found_by_path() {
-    let answer = json!({"a": {"b": [{"c": "x"}, {"c": 7}]}, "ok": false, "0": "zero", "none": null});
+    let answer = json!({
+        "a": {"b": [{"c": "x"}, {"c": 7}]}, "ok": false, "0": "zero", "none": null,
+        "https://a.example/ctx": "dots", "x.y": {"z.": 1}, "x": {"y": "apart"}, "b\\": {"c": 2},
+    });
     let table = [
         ("a.b.0.c", Some("x")),
         ("a.b.1.c", Some("7")),
@@ -276,6 +279,12 @@ fn members_are_found_by_path() {
         ("none", None),
         ("", None),
         ("ok.x", None),
+        (r"https://a\.example/ctx", Some("dots")),
+        ("https://a.example/ctx", None),
+        (r"x\.y.z\.", Some("1")),
+        ("x.y", Some("apart")),
+        (r"x\.y", None), // a table
+        (r"b\.c", None),
     ];
     for (path, expected) in table {
         assert_eq!(pluck_text(&answer, path).as_deref(), expected, "{path}");

@@ -19,7 +19,7 @@ use crate::protocol::{
     template::{self, Part, accept, is_name},
 };
 use parameters::unique;
-use text::{caption, path, regex};
+use text::{caption, learnt_pattern, path, regex};
 
 /// Placeholders that need no declaration.
 const GIVEN: [&str; 10] = [
@@ -179,7 +179,9 @@ impl<'a> Check<'a> {
                     "is never left empty where it has a default: take `optional` or `default` out",
                 )?;
                 if let Some(pattern) = &input.pattern {
-                    regex(&format!("{field}.pattern"), pattern)?;
+                    let field = format!("{field}.pattern");
+                    regex(&field, pattern)?;
+                    require(!pattern.contains("(?<"), &field, "has a named group: what a person types is not cut")?;
                 }
                 for value in input.values.iter().chain(&input.default) {
                     accept(input, value)
@@ -211,7 +213,9 @@ impl<'a> Check<'a> {
             unique(&field, texts)?;
             for (value, text) in texts.iter() {
                 let believed = template::believe(self.connector, name, text);
-                believed.or_else(|error| refuse(&field, format!("its text for `{value}` {}", error.expected)))?;
+                believed
+                    .map(drop)
+                    .or_else(|error| refuse(&field, format!("its text for `{value}` {}", error.expected)))?;
                 require(
                     !text.is_empty() && !text.contains(char::is_control),
                     &field,
@@ -242,12 +246,12 @@ impl<'a> Check<'a> {
         };
         for (name, pattern) in captures.patterns.iter() {
             require(is_known(name), "captures.patterns", &format!("`{name}` is not captured"))?;
-            regex(&format!("captures.patterns.{name}"), pattern)?;
+            learnt_pattern(&format!("captures.patterns.{name}"), pattern)?;
         }
         for (name, value) in captures.defaults.iter() {
             require(is_known(name), "captures.defaults", &format!("`{name}` is not captured"))?;
             let believed = template::believe(self.connector, name, value);
-            believed.or_else(|error| refuse(format!("captures.defaults.{name}"), error.expected))?;
+            believed.map(drop).or_else(|error| refuse(format!("captures.defaults.{name}"), error.expected))?;
         }
         Ok(())
     }
@@ -375,12 +379,13 @@ impl<'a> Check<'a> {
         optional.any(|input| filled_by(input).any(|filled| filled == name))
     }
 
+    /// What a placeholder's value matches all of: of a value that is cut, what is kept of it.
     fn pattern_of(&self, name: &str) -> Option<&'a str> {
         let Connector { captures, lookups, .. } = self.connector;
         let looked_up = || lookups.iter().find_map(|lookup| lookup.patterns.value(name));
         match self.input(name) {
             Some(input) => input.pattern.as_deref(),
-            None => captures.patterns.value(name).or_else(looked_up),
+            None => captures.patterns.value(name).or_else(looked_up).map(template::pattern_of_kept),
         }
     }
 }

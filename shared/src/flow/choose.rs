@@ -248,11 +248,16 @@ fn names(lookup: &Lookup) -> impl Iterator<Item = &str> {
 fn believed(connector: &Connector, id: &ConnectorId, found: Vec<Found>) -> Result<Vec<Found>, Error> {
     let (mut seen, mut bytes, mut believed, mut refused) = (BTreeSet::new(), 0, Vec::new(), None);
     for one in found {
-        let checked = one.values.iter().try_for_each(|(name, value)| template::believe(connector, name, value));
-        if let Err(cause) = checked {
-            refused = refused.or(Some(cause));
-            continue;
-        }
+        let kept = |(name, value): &(String, String)| {
+            template::believe(connector, name, value).map(|kept| (name.clone(), kept))
+        };
+        let one = match one.values.iter().map(kept).collect() {
+            Ok(values) => Found { values, ..one },
+            Err(cause) => {
+                refused = refused.or(Some(cause));
+                continue;
+            }
+        };
         bytes += one.values.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
         bytes += one.label.as_ref().map_or(0, String::len);
         if bytes <= MOST_BYTES && seen.insert(one.value().to_owned()) {

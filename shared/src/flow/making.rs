@@ -94,10 +94,10 @@ impl<'a> Making<'a> {
         Ok(())
     }
 
-    /// Keeps a value that the provider gave, if it is one that may be believed.
+    /// Keeps a value that the provider gave, or the part of it that is meant, if it is one that may be believed.
     pub fn keep(&mut self, name: &str, value: &str) -> Result<(), Error> {
-        template::believe(self.connector, name, value).map_err(not_believed(self.id))?;
-        self.values.insert(name, value);
+        let kept = template::believe(self.connector, name, value).map_err(not_believed(self.id))?;
+        self.values.insert(name, kept);
         Ok(())
     }
 

@@ -396,18 +396,58 @@ pub(crate) fn accept(input: &Input, value: &str) -> Result<(), InputError> {
         .map_err(|error| InputError { label: Some(input.label.to_string()), ..error })
 }
 
-/// Whether a value may be taken for what the connector declares under that name, and can stand where the connector has it.
-pub fn believe(connector: &Connector, name: &str, value: &str) -> Result<(), InputError> {
-    declared(connector, name, value)?;
-    match misfit(connector, name, value) {
+/// What is kept of a value that the connector declares under that name, if it may be taken for it and what is kept can stand where the
+/// connector has it: all of it, or the part that its pattern names ([`Captures::patterns`]).
+pub fn believe(connector: &Connector, name: &str, value: &str) -> Result<String, InputError> {
+    let kept = match pattern_of_learnt(connector, name).filter(|pattern| kept_part(pattern).is_some()) {
+        Some(pattern) => {
+            check(name, value, LONGEST.0, false, Some(pattern))?;
+            let whole = whole(pattern).ok();
+            let found = whole.as_ref().and_then(|regex| regex.captures(value)?.name(KEPT).map(|part| part.as_str()));
+            found.ok_or_else(|| InputError::new(name, Fault::Form, format!("has to be of the form {pattern}")))?
+        }
+        None => value,
+    };
+    // from here on the whole value counts for nothing: what is kept is judged by itself, as wherever it is met later
+    declared(connector, name, kept)?;
+    match misfit(connector, name, kept) {
         Some(expected) => Err(InputError::new(name, Fault::Form, expected)),
-        None => Ok(()),
+        None => Ok(kept.to_owned()),
     }
 }
 
+/// The group of a pattern whose content is kept, in place of the whole value.
+const KEPT: &str = "value";
+
+/// What stands in a pattern's group `(?<value>…)`: the pattern of what is kept. None where the pattern has no such group.
+pub(crate) fn kept_part(pattern: &str) -> Option<&str> {
+    let (_, part) = pattern.split_once("(?<value>")?;
+    let (mut depth, mut class, mut escaped) = (0_usize, false, false);
+    for (at, c) in part.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '[' => class = true,
+            ']' => class = false,
+            _ if class => {}
+            '(' => depth += 1,
+            ')' if depth == 0 => return Some(&part[..at]),
+            ')' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// What a value that an answer brought has to match.
+fn pattern_of_learnt<'a>(connector: &'a Connector, name: &str) -> Option<&'a str> {
+    let looked_up = || connector.lookups.iter().find_map(|lookup| lookup.patterns.value(name));
+    connector.captures.patterns.value(name).or_else(looked_up)
+}
+
 /// Whether a value that stands in a connector's templates is what the connector declares under that name: an input or a
-/// setting as typed, a capture or a look-up's answer as the provider sent it. A whole address has to lie within
-/// `api.base_url_patterns`. Filling a template sees to the rest.
+/// setting as typed, a capture or a look-up's answer as the provider sent it, or what is kept of that. A whole address has to lie
+/// within `api.base_url_patterns`. Filling a template sees to the rest.
 pub(crate) fn declared(connector: &Connector, name: &str, value: &str) -> Result<(), InputError> {
     if let Some(input) = connector.inputs.iter().chain(connector.settings.iter()).find(|input| input.name == name) {
         accept(input, value)?;
@@ -418,14 +458,14 @@ pub(crate) fn declared(connector: &Connector, name: &str, value: &str) -> Result
     } else if let Some(lookup) =
         connector.lookups.iter().find(|lookup| lookup.name == name || lookup.also.value(name).is_some())
     {
-        check(name, value, LONGEST.0, false, lookup.patterns.value(name))?;
+        check(name, value, LONGEST.0, false, lookup.patterns.value(name).map(pattern_of_kept))?;
     } else {
         let Captures { authorization_response, token_response, id_token, login_response, patterns, defaults: _ } =
             &connector.captures;
         let sources = [authorization_response, token_response, id_token, login_response];
         let captured = sources.into_iter().find_map(|pairs| pairs.value(name));
         captured.ok_or_else(|| InputError::new(name, Fault::Form, "is not declared"))?;
-        check(name, value, LONGEST.0, false, patterns.value(name))?;
+        check(name, value, LONGEST.0, false, patterns.value(name).map(pattern_of_kept))?;
     }
     let address = urls(connector).any(|template| leading(template) == Some(name));
     let within = || Url::parse(value).is_ok_and(|url| Origins::within(&connector.api.base_url_patterns, &url));
@@ -449,6 +489,11 @@ fn check(name: &str, value: &str, longest: usize, multiline: bool, pattern: Opti
         }
         _ => Ok(()),
     }
+}
+
+/// What a kept value matches all of: its own part of the pattern, or the pattern.
+pub(crate) fn pattern_of_kept(pattern: &str) -> &str {
+    kept_part(pattern).unwrap_or(pattern)
 }
 
 /// A pattern that has to match all of a value.

@@ -62,8 +62,8 @@ pub fn values(connector: &Connector, given: &BTreeMap<String, String>) -> Option
         values.extend(judged.unwrap_or_default());
     }
     for name in learnt(connector) {
-        if let Some(value) = candidates(&name, given).find(|value| template::believe(connector, &name, value).is_ok()) {
-            values.insert(name.clone(), value);
+        if let Some(kept) = candidates(&name, given).find_map(|value| template::believe(connector, &name, value).ok()) {
+            values.insert(name.clone(), kept);
         }
     }
     for (name, secret) in SECRETS {

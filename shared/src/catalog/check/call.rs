@@ -8,7 +8,7 @@ use super::{
     Check, CheckError, Checked, Moment,
     parameters::header_name,
     refuse, require,
-    text::{path, regex, signal},
+    text::{learnt_pattern, path, signal},
 };
 use crate::protocol::{
     connector::{BodyFormat, Connector, Method, Placement, Profile, Revoke, Text},
@@ -133,7 +133,7 @@ impl<'a> Check<'a> {
             for (name, pattern) in lookup.patterns.iter() {
                 let filled = lookup.name == name || lookup.also.value(name).is_some();
                 require(filled, &format!("{field}.patterns"), &format!("`{name}` is not looked up here"))?;
-                regex(&format!("{field}.patterns.{name}"), pattern)?;
+                learnt_pattern(&format!("{field}.patterns.{name}"), pattern)?;
             }
         }
         Ok(())

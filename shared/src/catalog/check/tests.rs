@@ -107,6 +107,11 @@ fn what_is_not_is_named_with_its_field() {
         ("/captures/token_response", json!({"instance_url": r"a\"}), "captures.token_response"),
         ("/captures/patterns", json!({"site": "a"}), "captures.patterns"),
         ("/captures/patterns", json!({"company": "["}), "captures.patterns.company"),
+        ("/captures/patterns", json!({"company": "a/(?<other>[0-9]+)"}), "captures.patterns.company"),
+        ("/captures/patterns", json!({"company": "(?<value>[0-9]+)|(?<more>a)"}), "captures.patterns.company"),
+        ("/captures/patterns", json!({"company": "(?P<value>[0-9]+)"}), "captures.patterns.company"),
+        ("/lookups/0/patterns", json!({"site": "(?<site>[0-9]+)"}), "lookups.site.patterns.site"),
+        ("/inputs/0/pattern", json!("(?<value>[a-z]+)/"), "inputs.shop.pattern"),
         ("/oauth2/token_endpoint", json!("http://login.vendor.com/token"), "oauth2.token_endpoint"),
         ("/oauth2/token_endpoint", json!("https://login.vendor.com/{token}"), "oauth2.token_endpoint"),
         ("/oauth2/token_endpoint", json!("https://login.vendor.com/{access_token}"), "oauth2.token_endpoint"),
@@ -369,5 +374,26 @@ fn what_a_choice_fills_in_a_host_is_a_host_for_each_value() {
     assert!(label("us"));
     for text in ["", "a.b", "evil.example", "evil.example/", "evil.example/.vendor.com", "vendor.com@evil", "-a", "A"] {
         assert!(!label(text), "{text}");
+    }
+}
+
+#[test]
+fn the_part_of_a_value_that_stands_in_a_host_is_a_label_by_itself() {
+    let passes = |pattern: &str| {
+        let mut connector = connector("/api/base_url", json!("https://{company}.vendor.com"));
+        connector.captures.patterns = serde_json::from_value(json!({"company": pattern})).unwrap();
+        connector.check(false).is_ok()
+    };
+    let table = [
+        ("stores/(?<value>[a-z0-9-]+)", true),
+        (r"https://(?<value>[a-z0-9-]+)\.vendor\.com/?", true),
+        ("[a-z]+/(?<value>.+)", false),
+        ("[a-z]+/(?<value>[^/]+)", false),
+        (r"https://(?<value>[a-z.]+)\.vendor\.com", false),
+        ("(?<value>[a-z0-9]*)/x", false),
+        (r"\(?<value>[a-z]+)|.*(?<value>.*)", false), // two groups, one of which is none
+    ];
+    for (pattern, expected) in table {
+        assert_eq!(passes(pattern), expected, "{pattern}");
     }
 }

@@ -81,7 +81,8 @@ pub struct Lookup {
     /// Further placeholders that the same answer, or the chosen element, fills, each with its path.
     #[serde(default)]
     pub also: Pairs,
-    /// What the values have to match before they are believed, by placeholder.
+    /// What the values have to match before they are believed, by placeholder, and which part of them is kept: as
+    /// [`Captures::patterns`](super::Captures::patterns).
     #[serde(default)]
     pub patterns: Pairs,
 }

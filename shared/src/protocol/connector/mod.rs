@@ -186,7 +186,8 @@ pub struct Captures {
     pub id_token: Pairs,
     /// Dotted paths into the answer of the login.
     pub login_response: Pairs,
-    /// What a captured value has to match before it is believed; every captured name that stands in a host has one.
+    /// What a captured value has to match before it is believed; every captured name that stands in a host has one. Of a value that
+    /// says more than is wanted, what a group `(?<value>…)` matches is kept: `stores/(?<value>[a-z0-9]+)` keeps `abc` of `stores/abc`.
     pub patterns: Pairs,
     /// What stands for a captured value that an answer does not carry.
     pub defaults: Pairs,

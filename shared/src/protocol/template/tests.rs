@@ -325,3 +325,69 @@ fn a_choice_fills_what_hangs_on_it() {
     let optional = input(json!({"values": ["a"], "optional": true, "also": {"b": {"a": "c"}}}));
     assert_eq!(inputs(&vendor(), &[optional], &BTreeMap::new()).unwrap().get("b"), Some(""));
 }
+
+#[test]
+fn of_a_value_the_part_that_is_meant_is_kept_and_judged_by_itself() {
+    let connector: Connector = serde_json::from_value(json!({
+        "name": "Vendor",
+        "captures": {
+            "authorization_response": {"store": "context", "context": "context"},
+            "token_response": {"install": "endpoint", "region": "endpoint", "loose": "endpoint"},
+            "patterns": {
+                "store": "stores/(?<value>[a-z0-9]+)",
+                "install": r"(?:https://)?(?<value>[a-z0-9-]+)\.[a-z]+\.vendor\.com/?",
+                "region": r"(?:https://)?[a-z0-9-]+\.(?<value>[a-z]+)\.vendor\.com/?",
+                "loose": "(?i)x(?<value>[a-z]+)|y",
+            },
+        },
+        "lookups": [{"name": "team", "url": "https://api.vendor.com/", "path": "id", "patterns": {"team": "t:(?<value>[0-9]+)"}}],
+        "api": {"base_url": "https://{install}.{region}.vendor.com/{store}"},
+    }))
+    .unwrap();
+    let table = [
+        ("store", "stores/abc", Some("abc")),
+        ("store", "abc", None), // the whole value has to match
+        ("store", "stores/abc/..", None),
+        ("store", "stores/abc\n", None),
+        ("context", "stores/abc", Some("stores/abc")),
+        ("install", "https://acme.au.vendor.com/", Some("acme")),
+        ("install", "acme.au.vendor.com", Some("acme")),
+        ("region", "acme.au.vendor.com", Some("au")),
+        ("install", "-acme.au.vendor.com", None), // no label
+        ("install", "evil.example/.au.vendor.com", None),
+        ("install", "acme.au.vendor.com.evil.example", None),
+        ("install", "https://acme.au.vendor.com@evil.example/", None),
+        ("install", "https://evil.example/acme.au.vendor.com", None),
+        ("loose", "Xabc", Some("abc")),
+        ("loose", "xABC", None), // what is kept matches its part by itself
+        ("loose", "y", None),    // nothing is kept
+        ("team", "t:7", Some("7")),
+        ("team", "7", None),
+    ];
+    for (name, value, expected) in table {
+        assert_eq!(believe(&connector, name, value).ok().as_deref(), expected, "{name} {value:?}");
+    }
+    // and what is stored is judged again before anybody is spoken to
+    for (install, expected) in
+        [("acme", true), ("acme.au", false), ("evil.example/", false), ("vendor.com@evil", false)]
+    {
+        let values = values(&[("install", install), ("region", "au"), ("store", "abc")]);
+        assert_eq!(Origins::of(&connector, &values).is_ok(), expected, "{install}");
+    }
+}
+
+#[test]
+fn the_part_that_is_kept_is_found_in_its_pattern() {
+    let table = [
+        ("stores/(?<value>[a-z]+)", Some("[a-z]+")),
+        ("(?<value>a(b|c)+)d", Some("a(b|c)+")),
+        (r"(?<value>[)]\)[(\]]x)y", Some(r"[)]\)[(\]]x")),
+        ("(?<value>)", Some("")),
+        ("[a-z]+", None),
+        ("(?<other>a)", None),
+        ("(?<value>a", None),
+    ];
+    for (pattern, expected) in table {
+        assert_eq!(kept_part(pattern), expected, "{pattern}");
+    }
+}

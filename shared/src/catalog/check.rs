@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use url::Url;
 
 use crate::protocol::{
-    connector::{Connector, Input, Lookup, Pairs},
+    connector::{Captures, Connector, Input, Lookup, Pairs},
     template::{self, Part, accept, is_name},
 };
 use parameters::unique;
@@ -363,6 +363,16 @@ impl<'a> Check<'a> {
     fn input(&self, name: &str) -> Option<&'a Input> {
         let Connector { inputs, settings, .. } = self.connector;
         inputs.iter().chain(settings.iter()).find(|input| input.name == name)
+    }
+
+    /// Whether a placeholder is filled by one of the provider's answers.
+    fn learnt(&self, name: &str) -> bool {
+        let Connector { captures, lookups, .. } = self.connector;
+        let Captures { authorization_response, token_response, id_token, login_response, patterns: _, defaults: _ } =
+            captures;
+        let mut answers = [authorization_response, token_response, id_token, login_response].into_iter();
+        answers.any(|pairs| pairs.value(name).is_some())
+            || lookups.iter().any(|lookup| lookup.name == name || lookup.also.value(name).is_some())
     }
 
     /// The closed list that a placeholder's value is of; none where it is open.

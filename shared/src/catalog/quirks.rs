@@ -479,8 +479,9 @@ impl Said {
     }
 
     fn profile(&mut self, profile: &Profile) {
-        let Profile { method: _, url: _, headers: _, body: _, account_id, tenant, label: _, email: _, error_signal } =
+        let Profile { method: _, url, headers: _, body: _, account_id, tenant, label: _, email: _, error_signal } =
             profile;
+        self.when(url.is_none(), "No call tells whose account was connected: what the provider sends along does.");
         self.when(account_id.is_none(), "An account's id is not told, so that the account stays unknown.");
         self.when(tenant.is_some(), "One account can be connected several times, once for each workspace or site.");
         self.error_signal("A refused call", error_signal.as_ref());

@@ -212,8 +212,9 @@ impl Flow<'_> {
             let what = lookup.title.as_ref().unwrap_or(&lookup.name);
             ours(&format!("Look-up: {what}"), account::lookup_request(self.connector, lookup, values))
         });
-        let profile = self.connector.profile.iter().map(|profile| {
-            ours("Profile: whose account it is", account::profile_request(self.connector, profile, values))
+        let profile = self.connector.profile.iter().filter_map(|profile| {
+            let request = account::profile_request(self.connector, profile, profile.url.as_deref()?, values);
+            Some(ours("Profile: whose account it is", request))
         });
         let call = std::iter::once_with(|| ours("API call, by passthrough", self.call()));
         lookups.chain(profile).chain(call).collect()

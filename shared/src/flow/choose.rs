@@ -282,12 +282,14 @@ fn not_offered() -> Error {
 }
 
 /// Whether the question whose account it is needs what this look-up or a later one fills. What is only compared with the answer
-/// does not matter: it is left open.
+/// does not matter: it is left open. Where nobody is asked, what was captured is the answer.
 fn waits_for(connector: &Connector, profile: &Profile, open: &str) -> bool {
     let later = connector.lookups.iter().skip_while(|lookup| lookup.name != open);
     let unknown: Vec<&str> = later.flat_map(names).collect();
     let headers = profile.headers.iter().map(|(_, value)| value);
-    let mut asked = [profile.url.as_ref()].into_iter().chain(profile.body.as_deref()).chain(headers);
+    let Profile { url, account_id, tenant, label, email, .. } = profile;
+    let told = [account_id, tenant, label, email].into_iter().flatten().filter(|_| url.is_none()).map(AsRef::as_ref);
+    let mut asked = url.iter().map(AsRef::as_ref).chain(profile.body.as_deref()).chain(headers).chain(told);
     asked.any(|text| unknown.iter().any(|name| text.contains(&format!("{{{name}}}"))))
 }
 

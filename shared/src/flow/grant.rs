@@ -17,7 +17,7 @@ use crate::{
     error::{Error, ProviderError, Refusal},
     http::Params,
     protocol::{
-        account::{profile_request, read_profile},
+        account::{captured_profile, profile_request, read_profile},
         authorization::ClaimedCode,
         callback_signature::{self, Encoding},
         connector::{CallbackSignature, CallbackSignatureAlgorithm, Connector},
@@ -165,7 +165,8 @@ impl App {
         let (connector, id) = (making.connector, making.id);
         let Some(profile) = &connector.profile else { return Ok(None) };
         let all = making.all();
-        let response = self.call(making, |all| profile_request(connector, profile, all)).await?;
+        let Some(url) = &profile.url else { return Ok(Some(captured_profile(profile, &all))) };
+        let response = self.call(making, |all| profile_request(connector, profile, url, all)).await?;
         read_profile(profile, &response, &all).map(Some).map_err(|cause| cause.of(id))
     }
 

@@ -516,7 +516,8 @@ pub(crate) fn texts<'a>(connector: &'a Connector, name: &str) -> Option<&'a Pair
 
 /// Every address in a connector.
 pub(crate) fn urls(connector: &Connector) -> impl Iterator<Item = &str> {
-    let calls = [connector.profile.as_ref().map(|call| &call.url), connector.revoke.as_ref().map(|call| &call.url)];
+    let profile = connector.profile.as_ref().and_then(|call| call.url.as_ref());
+    let calls = [profile, connector.revoke.as_ref().map(|call| &call.url)];
     let lookups = connector.lookups.iter().map(|lookup| Some(&lookup.url));
     let all = [Some(&connector.api.base_url)].into_iter().chain(lookups).chain(calls).flatten();
     endpoints(connector).map(|(_, endpoint)| endpoint).chain(all.map(AsRef::as_ref))

@@ -126,8 +126,9 @@ pub fn requests(connector: &Connector, values: &Values) -> Vec<http::Request<Byt
         requests.extend(asking.renew());
         requests.extend(asking.exchange());
     }
-    if let Some(profile) = &connector.profile {
-        requests.extend(profile_request(connector, profile, values));
+    if let Some((profile, url)) = connector.profile.as_ref().and_then(|profile| Some((profile, profile.url.as_ref()?)))
+    {
+        requests.extend(profile_request(connector, profile, url, values));
     }
     requests.extend(connector.lookups.iter().filter_map(|lookup| lookup_request(connector, lookup, values).ok()));
     if let Some(revoke) = &connector.revoke {

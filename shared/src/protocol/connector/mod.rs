@@ -95,7 +95,7 @@ pub struct Connector {
     pub lookups: List<Lookup>,
     /// The provider's API, as passthrough calls it.
     pub api: Api,
-    /// The call that tells whose account was connected; it also proves that a credential works.
+    /// What tells whose account was connected. Where that is a call, it also proves that a credential works.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<Profile>,
     /// How consent is withdrawn at the provider; absent where it offers no such call.

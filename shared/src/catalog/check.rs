@@ -16,7 +16,7 @@ use url::Url;
 
 use crate::protocol::{
     connector::{Captures, Connector, Input, Lookup, Pairs},
-    template::{self, Part, accept, is_name},
+    template::{self, Part, RANDOM, accept, is_name},
 };
 use parameters::unique;
 use text::{caption, learnt_pattern, path, regex};
@@ -298,7 +298,6 @@ impl<'a> Check<'a> {
         known.extend(inputs.iter().chain(settings.iter()).flat_map(filled_by));
         if moment == Moment::Authorization {
             known.retain(|name| !self.is_secret(name));
-            known.insert("random");
             return known;
         }
         known.extend(["scope"]);
@@ -341,10 +340,20 @@ impl<'a> Check<'a> {
 
     /// A template whose placeholders are all known when it is filled.
     fn filled(&self, field: &str, template: &str, moment: Moment) -> Checked {
+        self.filled_with(field, template, &self.known(moment))
+    }
+
+    /// The same for a header or parameter, which may be new with each request.
+    fn filled_anew(&self, field: &str, template: &str, moment: Moment) -> Checked {
+        let mut known = self.known(moment);
+        known.insert(RANDOM);
+        self.filled_with(field, template, &known)
+    }
+
+    fn filled_with(&self, field: &str, template: &str, known: &BTreeSet<&str>) -> Checked {
         let Ok(parts) = template::parts(template) else {
             return refuse(field, "has a brace without its other half, or a placeholder that is not lower snake case");
         };
-        let known = self.known(moment);
         for part in parts {
             match part {
                 Part::Placeholder(name) if !known.contains(name) => {

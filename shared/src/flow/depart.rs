@@ -58,7 +58,7 @@ impl App {
     ) -> Result<Way, Error> {
         match (&connector.data.oauth2, &connector.data.oauth1) {
             (Some(oauth2), _) => self.way_by_code(connector, oauth2, client_id, redirect_uri, values, further),
-            (None, Some(oauth1)) => way_by_verifier(connector, oauth1, values),
+            (None, Some(oauth1)) => way_by_verifier(connector, oauth1, &values.with_random(&self.random)),
             (None, None) => {
                 Err(Error::invalid(format!("{} is connected with a key, not by authorization", connector.data.name)))
             }
@@ -95,7 +95,7 @@ impl App {
             second_scopes: &second_scopes,
             extra: &connector.settings().authorization_params,
             verifier: &verifier,
-            random: &URL_SAFE_NO_PAD.encode(self.random.bytes::<16>()),
+            random: &self.random.uuid(),
         };
         let proof_key = self.proof_key(oauth2, &connector.id)?;
         let (address, departure) = if oauth2.pushed_authorization_request_endpoint.is_some() {

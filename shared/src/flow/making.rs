@@ -321,7 +321,7 @@ impl App {
         let (all, credentials) = (making.all(), &making.credentials);
         let mut tries = 0;
         loop {
-            let request = build(&all).map_err(unusable(making.id))?;
+            let request = build(&all.with_random(&self.random)).map_err(unusable(making.id))?;
             let uri = request.uri().clone();
             let nonce = credentials.proof_key.as_ref().and_then(|_| self.nonces.of(&uri));
             let signing = Signing {

@@ -17,9 +17,13 @@ use super::{
     origins::Origins,
     place::misfit,
 };
+use crate::clock::Random;
 
 /// Everything but RFC 3986's unreserved characters.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The placeholder for what is new with each request.
+pub(crate) const RANDOM: &str = "random";
 
 /// The longest value that is not a credential, and the longest that is.
 const LONGEST: (usize, usize) = (2048, 8192);
@@ -47,6 +51,15 @@ impl Values {
     /// Takes over all values of another set.
     pub fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
+    }
+
+    /// The same for one request, with a `{random}` of its own: a UUID, which is what those want who ask for one. One that stands
+    /// there stays: it is a stand-in.
+    #[must_use]
+    pub fn with_random(&self, random: &Random) -> Self {
+        let mut values = self.clone();
+        values.0.entry(RANDOM.to_owned()).or_insert_with(|| random.uuid());
+        values
     }
 
     /// Names and values, to be stored sealed.

@@ -201,7 +201,7 @@ impl<'a> Check<'a> {
         self.inside("revoke.url", url)?;
         for (name, value) in params.iter() {
             require(!name.is_empty(), "revoke.params", "a parameter has a name")?;
-            self.filled("revoke.params", value, Moment::Revocation)?;
+            self.filled_anew("revoke.params", value, Moment::Revocation)?;
             let in_query = *method == Method::Get || *body == BodyFormat::Query;
             let shown = in_query && placeholders(value).any(|name| self.is_secret(name));
             require(

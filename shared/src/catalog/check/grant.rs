@@ -186,7 +186,7 @@ impl Check<'_> {
         self.shown("login.params", params, *method, *body)?;
         let secret_header = |(name, value): (&str, &str)| {
             header_name("login.headers", name)?;
-            self.filled("login.headers", value, Moment::Login)
+            self.filled_anew("login.headers", value, Moment::Login)
         };
         headers.iter().try_for_each(secret_header)?;
         unique("login.headers", headers)?;

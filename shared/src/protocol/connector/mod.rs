@@ -42,8 +42,8 @@ pub type List<T> = Cow<'static, [T]>;
 /// Everything in braces, like `{tenant}`, is a placeholder. It is filled from [`Connector::inputs`] (typed by the person),
 /// [`Connector::settings`] (chosen by the operator), [`Connector::captures`] and [`Connector::lookups`] (learnt while
 /// connecting), or from a closed set, each where it makes sense: `{client_id}`, `{client_secret}`, `{app_name}`,
-/// `{access_token}`, `{refresh_token}`, `{session_token}`, `{scope}`, `{state}` and `{random}`. A header or parameter whose
-/// placeholder stands for an [optional](Input::optional) input that was not given is left out.
+/// `{access_token}`, `{refresh_token}`, `{session_token}`, `{scope}`, `{state}` and `{random}`, which stands in headers and parameters
+/// and is a UUID of each request's own. A header or parameter whose placeholder stands for an [optional](Input::optional) input that was not given is left out.
 ///
 /// A dotted path like `user.id` leads to a member of an answer, `0.id` into the first of a list. A dot that belongs to a name is
 /// written `\.`, as in `https://example\.com/claims/tenant`; in TOML that wants a literal string, in single quotes.

@@ -391,3 +391,14 @@ fn the_part_that_is_kept_is_found_in_its_pattern() {
         assert_eq!(kept_part(pattern), expected, "{pattern}");
     }
 }
+
+#[test]
+fn what_is_random_is_new_with_each_request() {
+    let random = Random::system();
+    let first = values(&[("a", "b")]).with_random(&random);
+    let id = first.get("random").unwrap();
+    assert!(whole("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}").unwrap().is_match(id), "{id}");
+    assert_eq!(first.get("a"), Some("b"));
+    assert_ne!(values(&[]).with_random(&random).get("random"), first.get("random"));
+    assert_eq!(values(&[("random", "stand-in")]).with_random(&random).get("random"), Some("stand-in"));
+}

@@ -106,6 +106,16 @@ impl Random {
         &self.0
     }
 
+    /// A random UUID (RFC 9562 §5.4).
+    #[must_use]
+    pub fn uuid(&self) -> String {
+        let mut bytes = self.bytes::<16>();
+        bytes[6] = bytes[6] & 0x0f | 0x40; // version 4
+        bytes[8] = bytes[8] & 0x3f | 0x80; // of the variant that the RFC describes
+        let hex = format!("{:032x}", u128::from_be_bytes(bytes));
+        [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+    }
+
     /// This many random bytes.
     ///
     /// # Panics

@@ -181,7 +181,8 @@ impl<'a> Scopes<'a> {
 fn is_public(connector: &Connector, name: &str) -> bool {
     let Captures { authorization_response, token_response, id_token, login_response, .. } = &connector.captures;
     let answers = [authorization_response, token_response, id_token, login_response];
-    let typed = connector.inputs.iter().any(|input| input.name == name && !input.secret);
+    let typed =
+        connector.inputs.iter().any(|input| (input.name == name || input.also.of(name).is_some()) && !input.secret);
     let told = answers.iter().any(|pairs| pairs.value(name).is_some())
         || connector.lookups.iter().any(|lookup| lookup.name == name || lookup.also.value(name).is_some());
     (typed || told) && !proves(&connector.api.credential, name)

@@ -34,6 +34,7 @@ mod link;
 mod login_exchange;
 mod long_lived;
 mod loopback;
+mod more_quirks;
 mod oauth1;
 mod openapi;
 mod operator_secrets;

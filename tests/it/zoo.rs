@@ -64,7 +64,7 @@ impl Visit {
 const VISITS: &[Visit] = &[
     renewed("airtable", "meta/whoami"),
     renewed("amazon-selling-partner", "sellers/v1/marketplaceParticipations")
-        .typing(&[("region", "eu"), ("seller_central_host", "sellercentral-europe.amazon.com")])
+        .typing(&[("seller_central_host", "sellercentral-europe.amazon.com")])
         .set(&[("application_id", "amzn1.sp.solution.zoo")]),
     renewed("asana", "users/me"),
     renewed("bamboohr", "employees/0").typing(&[("subdomain", "zoo")]),

@@ -8,7 +8,7 @@ use shared::{
     protocol::{
         authorization::RESERVED_PARAMS,
         connector::{ClientAuthentication, Connector, Input, OAuth2},
-        template,
+        scope, template,
     },
     secret::ClientSecret,
     secrets::ProviderClient,
@@ -108,7 +108,7 @@ impl Decision {
         let (settings, secrets) = settings(connector, wanted.settings, enabled)?;
         let wanted = Wanted { settings: BTreeMap::new(), ..wanted };
         match &connector.oauth2 {
-            Some(oauth2) => must_fit(&wanted, oauth2)?,
+            Some(oauth2) => must_fit(&wanted, connector, oauth2)?,
             None => must_have_no_scopes(&wanted, connector)?,
         }
         if !connector.takes_client() {
@@ -234,11 +234,12 @@ fn must_have_no_scopes(wanted: &Wanted, connector: &Connector) -> Result<(), Err
     Err(Error::invalid(format!("{} has no scopes or authorization parameters", connector.name)))
 }
 
-fn must_fit(wanted: &Wanted, oauth2: &OAuth2) -> Result<(), Error> {
+fn must_fit(wanted: &Wanted, connector: &Connector, oauth2: &OAuth2) -> Result<(), Error> {
     let separators = [Some(&oauth2.scope_separator), oauth2.response_scope_separator.as_ref()];
     let is_scope = |scope: &String| {
         is_printable(scope, 512)
             && !scope.contains(' ')
+            && scope::is_template(connector, scope)
             && separators.iter().flatten().all(|separator| !scope.contains(separator.as_ref()))
     };
     let Wanted { scopes, second_scopes, optional_scopes, .. } = wanted;
@@ -246,7 +247,8 @@ fn must_fit(wanted: &Wanted, oauth2: &OAuth2) -> Result<(), Error> {
     {
         if scopes.iter().any(|scopes| scopes.len() > 200 || !scopes.iter().all(is_scope)) {
             return Err(Error::invalid(format!(
-                "{field} is a list of at most 200 scopes, each a text of its own without spaces or separators"
+                "{field} is a list of at most 200 scopes, each a text of its own without spaces or separators; what stands in \
+                 braces is one of the connector's inputs or settings"
             )));
         }
     }
@@ -327,7 +329,7 @@ mod tests {
             (
                 "gmail",
                 json!({ "scopes": ["a b"] }),
-                "scopes is a list of at most 200 scopes, each a text of its own without spaces or separators",
+                "scopes is a list of at most 200 scopes, each a text of its own without spaces or separators; what stands in braces is one of the connector's inputs or settings",
             ),
             ("gmail", json!({ "settings": { "x": "y" } }), "settings: `x` is not asked for"),
             ("gmail", json!({ "settings": { "x": null } }), "settings: `x` is no secret: leave it out to take it away"),

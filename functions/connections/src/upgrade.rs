@@ -12,7 +12,7 @@ use shared::{
     protocol::connector::Consent,
     secret::Bearer,
     store::{
-        connections::Connection,
+        connections::{Chosen, Connection},
         links::{LIFETIME, LedBy, Link, Upgrade},
         settings::{Key, Project},
     },
@@ -43,7 +43,7 @@ pub async fn link(app: &App, request: &Request) -> Result<Response, Error> {
     let read = app.settings.read(&keys, now).await?;
     let in_use = app.connector_from(&read, id, *environment, connector)?;
     in_use.must_be_ready()?;
-    must_take(&in_use, &wanted.scopes)?;
+    must_take(&in_use, &wanted.scopes, &connection.values)?;
     let project = read.project(id)?;
     let return_to = wanted.redirect_uri.map(|uri| allowed(project.as_ref(), uri)).transpose()?;
     let base_url = app.base_url(now).await?;
@@ -69,12 +69,13 @@ pub async fn link(app: &App, request: &Request) -> Result<Response, Error> {
 }
 
 /// Fails if the provider asks nobody, or the operator allows one of these scopes to no app.
-fn must_take(connector: &ConnectorInUse<'_>, scopes: &[String]) -> Result<(), Error> {
+fn must_take(connector: &ConnectorInUse<'_>, scopes: &[String], values: &Chosen) -> Result<(), Error> {
     if connector.data.consent() != Some(Consent::OAuth2) {
         let why = format!("{} is connected without a consent to scopes", connector.data.name);
         return Err(Error::refused(Refusal::UnsupportedCredentialType, why));
     }
-    match scopes.iter().find(|scope| !connector.may_be_asked(scope)) {
+    let values = values.clone().into_iter().collect();
+    match scopes.iter().find(|scope| !connector.may_be_asked(scope, &values)) {
         None => Ok(()),
         Some(_) => Err(Error::refused(
             Refusal::InvalidScope,

@@ -120,7 +120,8 @@ async fn send(
         None
     };
     let build = || {
-        let (outgoing, origins) = call::build(connector, id, &values, request, path)?;
+        let fresh = connector.calls_carry_random().then(|| values.with_random(&app.random));
+        let (outgoing, origins) = call::build(connector, id, fresh.as_ref().unwrap_or(&values), request, path)?;
         let nonce = open.credentials.proof_key.as_ref().and_then(|_| app.nonces.of(outgoing.uri()));
         let signing = Signing {
             values: &values,

@@ -15,10 +15,11 @@ use std::collections::BTreeSet;
 use url::Url;
 
 use crate::protocol::{
-    connector::{Connector, Input, Lookup, Pairs},
-    template::{self, Part, accept, is_name},
+    connector::{Captures, Connector, Input, Lookup, Pairs},
+    template::{self, Part, RANDOM, accept, is_name},
 };
-use text::{caption, path, regex};
+use parameters::unique;
+use text::{caption, learnt_pattern, path, regex};
 
 /// Placeholders that need no declaration.
 const GIVEN: [&str; 11] = [
@@ -76,6 +77,11 @@ fn refuse<T>(field: impl Into<String>, message: impl Into<String>) -> Result<T, 
 
 fn require(holds: bool, field: &str, message: &str) -> Checked {
     if holds { Ok(()) } else { refuse(field, message) }
+}
+
+/// The placeholders that an input fills.
+fn filled_by(input: &Input) -> impl Iterator<Item = &str> {
+    std::iter::once(input.name.as_ref()).chain(input.also.iter().map(|(name, _)| name))
 }
 
 struct Check<'a> {
@@ -148,7 +154,8 @@ impl<'a> Check<'a> {
 
     fn declared(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
         let Connector { inputs, settings, captures, lookups, .. } = self.connector;
-        let named = |field: &'static str, list: &'a [Input]| list.iter().map(move |input| (field, input.name.as_ref()));
+        let named =
+            |field: &'static str, list: &'a [Input]| list.iter().flat_map(filled_by).map(move |name| (field, name));
         let captured = |field: &'static str, pairs: &'a Pairs| pairs.iter().map(move |(name, _)| (field, name));
         let looked_up =
             |lookup: &'a Lookup| std::iter::once(lookup.name.as_ref()).chain(lookup.also.iter().map(|(name, _)| name));
@@ -173,12 +180,48 @@ impl<'a> Check<'a> {
                     "is never left empty where it has a default: take `optional` or `default` out",
                 )?;
                 if let Some(pattern) = &input.pattern {
-                    regex(&format!("{field}.pattern"), pattern)?;
+                    let field = format!("{field}.pattern");
+                    regex(&field, pattern)?;
+                    require(!pattern.contains("(?<"), &field, "has a named group: what a person types is not cut")?;
                 }
                 for value in input.values.iter().chain(&input.default) {
                     accept(input, value)
                         .or_else(|error| refuse(&field, format!("its own value `{value}` {}", error.expected)))?;
                 }
+                self.derived(&format!("{field}.also"), input)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A choice fills what it fills for each value alike, with texts that can stand where the connector has them.
+    fn derived(&self, field: &str, input: &Input) -> Checked {
+        if input.also.is_empty() {
+            return Ok(());
+        }
+        require(
+            !input.values.is_empty() && !input.secret,
+            field,
+            "needs `values` to choose from, which are no secret",
+        )?;
+        for (name, texts) in input.also.iter() {
+            let field = format!("{field}.{name}");
+            let missing = input.values.iter().find(|value| texts.value(value).is_none());
+            let unknown = texts.iter().find(|(value, _)| input.values.iter().all(|known| known != value));
+            if let Some(value) = missing.map(AsRef::as_ref).or(unknown.map(|(value, _)| value)) {
+                return refuse(field, format!("has to have one text for each of `values`: see `{value}`"));
+            }
+            unique(&field, texts)?;
+            for (value, text) in texts.iter() {
+                let believed = template::believe(self.connector, name, text);
+                believed
+                    .map(drop)
+                    .or_else(|error| refuse(&field, format!("its text for `{value}` {}", error.expected)))?;
+                require(
+                    !text.is_empty() && !text.contains(char::is_control),
+                    &field,
+                    "its texts are one line each, and not empty",
+                )?;
             }
         }
         Ok(())
@@ -204,12 +247,12 @@ impl<'a> Check<'a> {
         };
         for (name, pattern) in captures.patterns.iter() {
             require(is_known(name), "captures.patterns", &format!("`{name}` is not captured"))?;
-            regex(&format!("captures.patterns.{name}"), pattern)?;
+            learnt_pattern(&format!("captures.patterns.{name}"), pattern)?;
         }
         for (name, value) in captures.defaults.iter() {
             require(is_known(name), "captures.defaults", &format!("`{name}` is not captured"))?;
             let believed = template::believe(self.connector, name, value);
-            believed.or_else(|error| refuse(format!("captures.defaults.{name}"), error.expected))?;
+            believed.map(drop).or_else(|error| refuse(format!("captures.defaults.{name}"), error.expected))?;
         }
         Ok(())
     }
@@ -253,10 +296,9 @@ impl<'a> Check<'a> {
         let Connector { inputs, settings, captures, lookups, login, .. } = self.connector;
         let names = |pairs: &'a Pairs| pairs.iter().map(|(name, _)| name);
         let mut known: BTreeSet<&str> = ["app_name", "client_id"].into();
-        known.extend(inputs.iter().chain(settings.iter()).map(|input| input.name.as_ref()));
+        known.extend(inputs.iter().chain(settings.iter()).flat_map(filled_by));
         if moment == Moment::Authorization {
             known.retain(|name| !self.is_secret(name));
-            known.insert("random");
             return known;
         }
         known.extend(["scope"]);
@@ -300,10 +342,20 @@ impl<'a> Check<'a> {
 
     /// A template whose placeholders are all known when it is filled.
     fn filled(&self, field: &str, template: &str, moment: Moment) -> Checked {
+        self.filled_with(field, template, &self.known(moment))
+    }
+
+    /// The same for a header or parameter, which may be new with each request.
+    fn filled_anew(&self, field: &str, template: &str, moment: Moment) -> Checked {
+        let mut known = self.known(moment);
+        known.insert(RANDOM);
+        self.filled_with(field, template, &known)
+    }
+
+    fn filled_with(&self, field: &str, template: &str, known: &BTreeSet<&str>) -> Checked {
         let Ok(parts) = template::parts(template) else {
             return refuse(field, "has a brace without its other half, or a placeholder that is not lower snake case");
         };
-        let known = self.known(moment);
         for part in parts {
             match part {
                 Part::Placeholder(name) if !known.contains(name) => {
@@ -324,12 +376,37 @@ impl<'a> Check<'a> {
         inputs.iter().chain(settings.iter()).find(|input| input.name == name)
     }
 
+    /// Whether a placeholder is filled by one of the provider's answers.
+    fn learnt(&self, name: &str) -> bool {
+        let Connector { captures, lookups, .. } = self.connector;
+        let Captures { authorization_response, token_response, id_token, login_response, patterns: _, defaults: _ } =
+            captures;
+        let mut answers = [authorization_response, token_response, id_token, login_response].into_iter();
+        answers.any(|pairs| pairs.value(name).is_some())
+            || lookups.iter().any(|lookup| lookup.name == name || lookup.also.value(name).is_some())
+    }
+
+    /// The closed list that a placeholder's value is of; none where it is open.
+    fn listed(&self, name: &str) -> Option<Vec<&'a str>> {
+        let values = self.input(name).map(|input| input.values.iter().map(AsRef::as_ref).collect::<Vec<_>>());
+        let texts = || template::texts(self.connector, name).map(|texts| texts.iter().map(|(_, text)| text).collect());
+        values.or_else(texts).filter(|list| !list.is_empty())
+    }
+
+    /// Whether a placeholder may stand for nothing: of an optional input, or filled by the choice that one is.
+    fn may_lack(&self, name: &str) -> bool {
+        let Connector { inputs, settings, .. } = self.connector;
+        let mut optional = inputs.iter().chain(settings.iter()).filter(|input| input.optional);
+        optional.any(|input| filled_by(input).any(|filled| filled == name))
+    }
+
+    /// What a placeholder's value matches all of: of a value that is cut, what is kept of it.
     fn pattern_of(&self, name: &str) -> Option<&'a str> {
         let Connector { captures, lookups, .. } = self.connector;
         let looked_up = || lookups.iter().find_map(|lookup| lookup.patterns.value(name));
         match self.input(name) {
             Some(input) => input.pattern.as_deref(),
-            None => captures.patterns.value(name).or_else(looked_up),
+            None => captures.patterns.value(name).or_else(looked_up).map(template::pattern_of_kept),
         }
     }
 }

@@ -117,7 +117,7 @@ impl Said {
             registration,
             issuer: _, // checked wherever it is known
             authorization_response_iss_parameter_supported: _,
-            scopes: _,
+            scopes,
             scope_separator,
             response_scope_separator,
             scope_parameter,
@@ -174,6 +174,8 @@ impl Said {
                 self.separated("They are separated by", separator);
             }
         }
+        let named = scopes.iter().any(|scope| scope.contains('{'));
+        self.when(named, "The scopes name what was typed or chosen, and are filled with it.");
         if let Some(separator) = response_scope_separator.as_deref().filter(|other| *other != scope_separator.as_ref())
         {
             self.add(format!("The scopes of an answer are separated by {}.", character(separator)));
@@ -477,8 +479,9 @@ impl Said {
     }
 
     fn profile(&mut self, profile: &Profile) {
-        let Profile { method: _, url: _, headers: _, body: _, account_id, tenant, label: _, email: _, error_signal } =
+        let Profile { method: _, url, headers: _, body: _, account_id, tenant, label: _, email: _, error_signal } =
             profile;
+        self.when(url.is_none(), "No call tells whose account was connected: what the provider sends along does.");
         self.when(account_id.is_none(), "An account's id is not told, so that the account stays unknown.");
         self.when(tenant.is_some(), "One account can be connected several times, once for each workspace or site.");
         self.error_signal("A refused call", error_signal.as_ref());

@@ -308,7 +308,10 @@ fn owner(address: &str) -> Option<String> {
 fn no_allow_list_is_wider_than_the_providers_own_hosts() {
     let mut strangers = std::collections::BTreeSet::new();
     for connector in Catalog::builtin().iter() {
-        let lists = connector.inputs.iter().chain(connector.settings.iter()).flat_map(|input| input.values.iter());
+        let inputs = || connector.inputs.iter().chain(connector.settings.iter());
+        let derived =
+            inputs().flat_map(|input| input.also.iter()).flat_map(|(_, texts)| texts.iter().map(|(_, text)| text));
+        let lists = inputs().flat_map(|input| input.values.iter()).map(AsRef::as_ref).chain(derived);
         let listed = lists.filter(|value| value.contains('.')).map(|value| registered(value));
         let own: std::collections::BTreeSet<String> =
             crate::protocol::template::urls(connector).filter_map(owner).chain(listed).collect();

@@ -14,7 +14,7 @@ use crate::{
         account,
         authorization::{AuthorizationRequest, CODE_OF_NOBODY, ClaimedCode},
         connector::{self, ClientAuthentication, Connector, Grant, OAuth1, OAuth2, Placement, RefreshKind},
-        device, login, oauth1, revocation,
+        device, login, oauth1, revocation, scope,
         template::{self, TemplateError},
         token::TokenRequest,
     },
@@ -84,8 +84,15 @@ impl Flow<'_> {
         TokenRequest { oauth2, client, values: &stand_ins.values, now: case.now, random: case.random }
     }
 
+    /// The scopes as they are sent, and those of the second parameter.
+    fn scopes(&self, oauth2: &OAuth2) -> (Vec<String>, Vec<String>) {
+        let (scopes, second) = self.case.connector.scopes();
+        let filled = |scopes: Vec<String>| scope::filled(&scopes, oauth2, &self.stand_ins.values).unwrap_or(scopes);
+        (filled(scopes), filled(second))
+    }
+
     fn oauth2(&self, oauth2: &OAuth2) -> Vec<Made> {
-        let (scopes, _) = self.case.connector.scopes();
+        let (scopes, _) = self.scopes(oauth2);
         let asking = self.asking(oauth2);
         let mut made = Vec::new();
         match oauth2.grant {
@@ -116,7 +123,7 @@ impl Flow<'_> {
 
     /// The authorization request, behind a pushed one where the provider wants that.
     fn authorization(&self, oauth2: &OAuth2) -> Vec<Made> {
-        let (scopes, second_scopes) = self.case.connector.scopes();
+        let (scopes, second_scopes) = self.scopes(oauth2);
         let settings = self.case.connector.settings();
         let values = &self.stand_ins.values;
         let request = AuthorizationRequest {
@@ -205,8 +212,9 @@ impl Flow<'_> {
             let what = lookup.title.as_ref().unwrap_or(&lookup.name);
             ours(&format!("Look-up: {what}"), account::lookup_request(self.connector, lookup, values))
         });
-        let profile = self.connector.profile.iter().map(|profile| {
-            ours("Profile: whose account it is", account::profile_request(self.connector, profile, values))
+        let profile = self.connector.profile.iter().filter_map(|profile| {
+            let request = account::profile_request(self.connector, profile, profile.url.as_deref()?, values);
+            Some(ours("Profile: whose account it is", request))
         });
         let call = std::iter::once_with(|| ours("API call, by passthrough", self.call()));
         lookups.chain(profile).chain(call).collect()

@@ -16,6 +16,7 @@ use super::Case;
 use crate::{
     protocol::{
         connector::{Assertion, Connector, Input, JwtAlgorithm, List, Text},
+        scope,
         template::{self, InputError, Values},
     },
     secret::CodeVerifier,
@@ -109,7 +110,6 @@ impl StandIns {
         made.values.insert("client_id", made.client_id.clone());
         made.values.insert("client_secret", made.client_secret.clone());
         made.values.insert("app_name", case.app_name);
-        made.values.insert("scope", case.connector.scopes().0.join(" "));
         let base_url = match case.base_url {
             Some(base_url) => base_url.trim_end_matches('/').to_owned(),
             None => made.address("base URL"),
@@ -119,6 +119,11 @@ impl StandIns {
         made.learnt(connector);
         made.given(connector, &connector.inputs, case.given, Whose::Person);
         made.given(connector, &connector.settings, &case.connector.settings().settings, Whose::Operator);
+        if let Some(oauth2) = &connector.oauth2 {
+            let scopes = case.connector.scopes().0;
+            let scopes = scope::filled(&scopes, oauth2, &made.values).unwrap_or(scopes);
+            made.values.insert("scope", scopes.join(&oauth2.scope_separator));
+        }
         // the person's own client, where the grant wants one, is typed under these names
         for (name, own) in [("client_id", &mut made.client_id), ("client_secret", &mut made.client_secret)] {
             if connector.inputs.iter().any(|input| input.name == name) {
@@ -167,6 +172,7 @@ impl StandIns {
                     self.fitting(connector, name)
                 }
             };
+            self.values.extend(template::derived(input, &value));
             self.values.insert(name, value);
         }
         for name in given.keys().filter(|name| inputs.iter().all(|input| input.name != name.as_str())) {

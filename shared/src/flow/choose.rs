@@ -285,11 +285,16 @@ fn names(lookup: &Lookup) -> impl Iterator<Item = &str> {
 fn believed(connector: &Connector, id: &ConnectorId, found: Vec<Found>) -> Result<Vec<Found>, Error> {
     let (mut seen, mut bytes, mut believed, mut refused) = (BTreeSet::new(), 0, Vec::new(), None);
     for one in found {
-        let checked = one.values.iter().try_for_each(|(name, value)| template::believe(connector, name, value));
-        if let Err(cause) = checked {
-            refused = refused.or(Some(cause));
-            continue;
-        }
+        let kept = |(name, value): &(String, String)| {
+            template::believe(connector, name, value).map(|kept| (name.clone(), kept))
+        };
+        let one = match one.values.iter().map(kept).collect() {
+            Ok(values) => Found { values, ..one },
+            Err(cause) => {
+                refused = refused.or(Some(cause));
+                continue;
+            }
+        };
         bytes += one.values.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
         bytes += one.label.as_ref().map_or(0, String::len);
         if bytes <= MOST_BYTES && seen.insert(one.value().to_owned()) {
@@ -318,12 +323,14 @@ fn not_offered() -> Error {
 }
 
 /// Whether the question whose account it is needs what this look-up or a later one fills. What is only compared with the answer
-/// does not matter: it is left open.
+/// does not matter: it is left open. Where nobody is asked, what was captured is the answer.
 fn waits_for(connector: &Connector, profile: &Profile, open: &str) -> bool {
     let later = connector.lookups.iter().skip_while(|lookup| lookup.name != open);
     let unknown: Vec<&str> = later.flat_map(names).collect();
     let headers = profile.headers.iter().map(|(_, value)| value);
-    let mut asked = [profile.url.as_ref()].into_iter().chain(profile.body.as_deref()).chain(headers);
+    let Profile { url, account_id, tenant, label, email, .. } = profile;
+    let told = [account_id, tenant, label, email].into_iter().flatten().filter(|_| url.is_none()).map(AsRef::as_ref);
+    let mut asked = url.iter().map(AsRef::as_ref).chain(profile.body.as_deref()).chain(headers).chain(told);
     asked.any(|text| unknown.iter().any(|name| text.contains(&format!("{{{name}}}"))))
 }
 

@@ -10,6 +10,7 @@ use crate::{
     id::{ConnectorId, Environment, ProjectId},
     protocol::{
         connector::Connector,
+        scope,
         template::{self, InputError, Values},
     },
     secrets::ClientSource,
@@ -235,7 +236,8 @@ impl<'a> ConnectorInUse<'a> {
         self.data.missing_secrets(|name| self.set_secrets().any(|set| set == name))
     }
 
-    /// The scopes that are asked for, and those of the second parameter.
+    /// The scopes that are asked for, and those of the second parameter, as they are written: what stands in braces is filled when
+    /// somebody is asked.
     #[must_use]
     pub fn scopes(&self) -> (Vec<String>, Vec<String>) {
         let settings = self.settings();
@@ -250,11 +252,16 @@ impl<'a> ConnectorInUse<'a> {
         (settings.scopes.clone().unwrap_or_else(own), settings.second_scopes.clone().unwrap_or_default())
     }
 
-    /// Whether an app may ask for this scope: it is one of the usual ones, or the operator allows it besides.
+    /// Whether an app may ask for this scope: it is one of the usual ones, or the operator allows it besides. It may be written as
+    /// they are, or filled as for this connection.
     #[must_use]
-    pub fn may_be_asked(&self, scope: &String) -> bool {
-        self.settings().optional_scopes.as_ref().is_some_and(|optional| optional.contains(scope))
-            || self.scopes().0.contains(scope)
+    pub fn may_be_asked(&self, scope: &str, values: &Values) -> bool {
+        let Some(oauth2) = &self.data.oauth2 else { return false };
+        let is_it = |allowed: &String| {
+            allowed == scope || scope::fill(allowed, oauth2, values).is_ok_and(|filled| filled == scope)
+        };
+        self.settings().optional_scopes.as_ref().is_some_and(|optional| optional.iter().any(is_it))
+            || self.scopes().0.iter().any(is_it)
     }
 
     /// What the operator chose, for the connector's placeholders, but for what is secret.

@@ -9,6 +9,8 @@
 //! What is got lives about a minute, so it is got when the browser arrives at our start, and again when it comes again. An
 //! attempt that could not leave stands as it was, unless the provider has said no.
 
+use std::collections::BTreeSet;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use url::Url;
 
@@ -24,7 +26,7 @@ use crate::{
         dpop,
         oauth1::{self, Consumer, Signer},
         origins::Origins,
-        pushed,
+        pushed, scope,
         template::{self, Values},
         token::TokenRequest,
     },
@@ -56,7 +58,7 @@ impl App {
     ) -> Result<Way, Error> {
         match (&connector.data.oauth2, &connector.data.oauth1) {
             (Some(oauth2), _) => self.way_by_code(connector, oauth2, client_id, redirect_uri, values, further),
-            (None, Some(oauth1)) => way_by_verifier(connector, oauth1, values),
+            (None, Some(oauth1)) => way_by_verifier(connector, oauth1, &values.with_random(&self.random)),
             (None, None) => {
                 Err(Error::invalid(format!("{} is connected with a key, not by authorization", connector.data.name)))
             }
@@ -79,12 +81,13 @@ impl App {
             )));
         }
         let verifier = CodeVerifier::random(&self.random);
+        let unusable = unusable(&connector.id);
         let (mut scopes, second_scopes) = connector.scopes();
-        for scope in further.iter().filter(|scope| connector.may_be_asked(scope)) {
-            if !scopes.contains(scope) {
-                scopes.push(scope.clone());
-            }
-        }
+        scopes.extend(further.iter().filter(|scope| connector.may_be_asked(scope, values)).cloned());
+        let mut seen = BTreeSet::new();
+        let mut scopes = scope::filled(&scopes, oauth2, values).map_err(&unusable)?;
+        scopes.retain(|scope| seen.insert(scope.clone())); // what is asked for again may be written both ways
+        let second_scopes = scope::filled(&second_scopes, oauth2, values).map_err(&unusable)?;
         let request = AuthorizationRequest {
             client_id,
             redirect_uri,
@@ -92,10 +95,9 @@ impl App {
             second_scopes: &second_scopes,
             extra: &connector.settings().authorization_params,
             verifier: &verifier,
-            random: &URL_SAFE_NO_PAD.encode(self.random.bytes::<16>()),
+            random: &self.random.uuid(),
         };
         let proof_key = self.proof_key(oauth2, &connector.id)?;
-        let unusable = unusable(&connector.id);
         let (address, departure) = if oauth2.pushed_authorization_request_endpoint.is_some() {
             let params = request.params(oauth2, values).map_err(&unusable)?;
             (AuthorizationRequest::endpoint(oauth2, values).map_err(&unusable)?, Departure::Pushed { params })

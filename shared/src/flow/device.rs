@@ -19,6 +19,7 @@ use crate::{
         connector::OAuth2,
         device::{self, DeviceAuthorization, Next},
         origins::Origins,
+        scope,
         template::Values,
         token::{TokenRequest, Tokens},
     },
@@ -58,7 +59,7 @@ impl App {
         let mut attempt = self.attempt(connector, asked, AttemptId::random(&self.random), &values, now);
         let client = self.client_of_attempt(&attempt, now).await?;
 
-        let (scopes, _) = connector.scopes();
+        let scopes = scope::filled(&connector.scopes().0, oauth2, &values).map_err(unusable(&connector.id))?;
         let shown = self.ask_for_a_code(connector, oauth2, endpoint, &client, &values, &scopes).await?;
         let expires_in = shown.expires_in.min(LONGEST);
         attempt.scopes = scopes;

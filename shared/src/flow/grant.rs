@@ -9,6 +9,7 @@ use super::{
     choose::{Learnt, Wanted},
     connector_in_use::ConnectorInUse,
     making::Making,
+    unusable,
 };
 use crate::{
     app::App,
@@ -16,12 +17,12 @@ use crate::{
     error::{Error, ProviderError, Refusal},
     http::Params,
     protocol::{
-        account::{profile_request, read_profile},
+        account::{captured_profile, profile_request, read_profile},
         authorization::ClaimedCode,
         callback_signature::{self, Encoding},
         connector::{CallbackSignature, CallbackSignatureAlgorithm, Connector},
         credentials::Credentials,
-        renewal,
+        renewal, scope,
         template::Values,
         token::{TokenRequest, Tokens},
     },
@@ -167,7 +168,8 @@ impl App {
         let (connector, id) = (making.connector, making.id);
         let Some(profile) = &connector.profile else { return Ok(None) };
         let all = making.all();
-        let response = self.call(making, |all| profile_request(connector, profile, all)).await?;
+        let Some(url) = &profile.url else { return Ok(Some(captured_profile(profile, &all))) };
+        let response = self.call(making, |all| profile_request(connector, profile, url, all)).await?;
         read_profile(profile, &response, &all).map(Some).map_err(|cause| cause.of(id))
     }
 
@@ -205,7 +207,7 @@ impl App {
         let mut values: Values = attempt.values.clone().into_iter().collect();
         let mut scopes = Vec::new();
         if let Some(oauth2) = &data.oauth2 {
-            scopes = connector.scopes().0;
+            scopes = scope::filled(&connector.scopes().0, oauth2, &values).map_err(unusable(id))?;
             values.insert("scope", scopes.join(&oauth2.scope_separator));
         }
         let mut making = Making::new(data, id, operator, values, Credentials::typed(secrets));

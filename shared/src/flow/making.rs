@@ -94,10 +94,10 @@ impl<'a> Making<'a> {
         Ok(())
     }
 
-    /// Keeps a value that the provider gave, if it is one that may be believed.
+    /// Keeps a value that the provider gave, or the part of it that is meant, if it is one that may be believed.
     pub fn keep(&mut self, name: &str, value: &str) -> Result<(), Error> {
-        template::believe(self.connector, name, value).map_err(not_believed(self.id))?;
-        self.values.insert(name, value);
+        let kept = template::believe(self.connector, name, value).map_err(not_believed(self.id))?;
+        self.values.insert(name, kept);
         Ok(())
     }
 
@@ -322,7 +322,7 @@ impl App {
         let (all, credentials) = (making.all(), &making.credentials);
         let mut tries = 0;
         loop {
-            let request = build(&all).map_err(unusable(making.id))?;
+            let request = build(&all.with_random(&self.random)).map_err(unusable(making.id))?;
             let uri = request.uri().clone();
             let nonce = credentials.proof_key.as_ref().and_then(|_| self.nonces.of(&uri));
             let signing = Signing {

@@ -26,6 +26,7 @@ use crate::{
         connector::{Connector, OAuth2},
         origins::Origins,
         registration::{self, ClientMetadata, Management},
+        scope,
         template::{self, Values},
         token::TokenRequest,
     },
@@ -169,11 +170,14 @@ impl App {
         lease: &RegistrationLease,
     ) -> Result<Registration, Error> {
         let oauth2 = wanted.oauth2()?;
+        // what a person types is not known yet: a scope that names it is asked for when it is
+        let scopes: Vec<String> =
+            wanted.scopes.iter().filter_map(|scope| scope::fill(scope, oauth2, wanted.values).ok()).collect();
         let client = ClientMetadata {
             client_name: wanted.app_name,
             redirect_uri: wanted.redirect_uri,
             token_endpoint_auth_method: oauth2.token_endpoint_auth_method,
-            scopes: wanted.scopes,
+            scopes: &scopes,
             grant_types: &GRANT_TYPES,
         };
         let request = registration::request(wanted.registration()?, &client, wanted.values);

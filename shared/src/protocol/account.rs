@@ -275,13 +275,14 @@ fn checked(text: &str) -> Result<HeaderValue, TemplateError> {
     Ok(value)
 }
 
-/// The request that asks whose account it is.
+/// The request that asks whose account it is, where somebody has to be asked.
 pub fn profile_request(
     connector: &Connector,
     profile: &Profile,
+    url: &str,
     values: &Values,
 ) -> Result<http::Request<Bytes>, TemplateError> {
-    let Profile { method, url, headers, body, .. } = profile;
+    let Profile { method, headers, body, .. } = profile;
     call(connector, Call { method: *method, url, headers, body: body.as_deref() }, values)
 }
 
@@ -339,8 +340,18 @@ pub fn read_profile(
     if let Some(error) = signalled(profile.error_signal.as_ref(), &answer) {
         return Err(ProviderError::Refused(error));
     }
-    let field = |expression: &Option<super::connector::Text>| {
-        let found = expression.as_ref().and_then(|expression| template::find(expression, &answer, values));
+    Ok(account(profile, &answer, values))
+}
+
+/// Whose account it is, by what was captured: there is nobody to ask.
+#[must_use]
+pub fn captured_profile(profile: &Profile, values: &Values) -> Account {
+    account(profile, &Value::Null, values)
+}
+
+fn account(profile: &Profile, answer: &Value, values: &Values) -> Account {
+    let field = |expression: &Option<Text>| {
+        let found = expression.as_ref().and_then(|expression| template::find(expression, answer, values));
         found.filter(|text| crate::label::is_label(text))
     };
     let tenant = field(&profile.tenant);
@@ -350,7 +361,7 @@ pub fn read_profile(
         (None, id) if profile.tenant.is_none() => id,
         _ => None,
     };
-    Ok(Account { id, tenant, label: field(&profile.label), email: field(&profile.email) })
+    Account { id, tenant, label: field(&profile.label), email: field(&profile.email) }
 }
 
 /// One of the things that a look-up found.

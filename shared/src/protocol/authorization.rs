@@ -30,7 +30,7 @@ pub struct AuthorizationRequest<'a> {
     pub extra: &'a BTreeMap<String, String>,
     /// What ties the code to the attempt (RFC 7636).
     pub verifier: &'a CodeVerifier,
-    /// Random text for a connector whose provider wants a `nonce`.
+    /// What `{random}` is, for a connector whose provider wants a `nonce`.
     pub random: &'a str,
 }
 

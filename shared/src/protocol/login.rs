@@ -30,7 +30,7 @@ pub fn request(
     now: Timestamp,
     random: &Random,
 ) -> Result<http::Request<Bytes>, TemplateError> {
-    let mut values = values.clone();
+    let mut values = values.with_random(random);
     if let Some(assertion) = &login.assertion {
         let assertion = sign(assertion, &values, now, random)?;
         values.insert("assertion", assertion.expose());

@@ -2,7 +2,7 @@
 
 use super::{
     connector::{Api, Connector, Input, Pairs, Placement},
-    template::Values,
+    template::{RANDOM, Values},
 };
 use crate::secrets::ProviderClient;
 
@@ -36,6 +36,12 @@ impl Connector {
                 || self.secret_settings().any(|setting| names(template, &setting.name))
         };
         api(&self.api).any(secret)
+    }
+
+    /// Whether calls of the API carry something that is new with each of them.
+    #[must_use]
+    pub fn calls_carry_random(&self) -> bool {
+        api(&self.api).any(|template| names(template, RANDOM))
     }
 
     /// The operator's part of what fills the templates. An optional secret that is not set stands there empty, so that what

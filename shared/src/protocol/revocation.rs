@@ -27,7 +27,7 @@ pub fn request(
     now: Timestamp,
     random: &Random,
 ) -> Result<http::Request<Bytes>, TemplateError> {
-    let mut values = values.clone();
+    let mut values = values.with_random(random);
     if values.get("refresh_token").is_none()
         && let Some(token) = values.get("access_token").map(str::to_owned)
     {

@@ -4,7 +4,7 @@
 //! never say more than its place allows: in a host it is a label, or one of a closed list; in a path a segment; in a
 //! query a value (RFC 3986 §2, §3.3, §3.4). Whether the origin that comes out may be spoken to is for [`super::origins`].
 
-use std::{collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use regex_lite::{Regex, RegexBuilder};
@@ -17,9 +17,13 @@ use super::{
     origins::Origins,
     place::misfit,
 };
+use crate::clock::Random;
 
 /// Everything but RFC 3986's unreserved characters.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The placeholder for what is new with each request.
+pub(crate) const RANDOM: &str = "random";
 
 /// The longest value that is not a credential, and the longest that is.
 const LONGEST: (usize, usize) = (2048, 8192);
@@ -47,6 +51,15 @@ impl Values {
     /// Takes over all values of another set.
     pub fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
+    }
+
+    /// The same for one request, with a `{random}` of its own: a UUID, which is what those want who ask for one. One that stands
+    /// there stays: it is a stand-in.
+    #[must_use]
+    pub fn with_random(&self, random: &Random) -> Self {
+        let mut values = self.clone();
+        values.0.entry(RANDOM.to_owned()).or_insert_with(|| random.uuid());
+        values
     }
 
     /// Names and values, to be stored sealed.
@@ -338,8 +351,9 @@ fn called(name: &str, label: Option<&str>) -> String {
     }
 }
 
-/// Checks what a person or an operator gave for these inputs of a connector, and fills in the defaults. An empty text counts as
-/// not given, since that is what an untouched form field sends; it stands for an optional input that was not given.
+/// Checks what a person or an operator gave for these inputs of a connector, and completes it: by the defaults, and by what a choice
+/// fills besides. An empty text counts as not given, since that is what an untouched form field sends; it stands for an optional
+/// input that was not given.
 pub fn inputs(
     connector: &Connector,
     declared: &[Input],
@@ -348,8 +362,19 @@ pub fn inputs(
     if let Some(unknown) = given.keys().find(|name| declared.iter().all(|input| input.name != name.as_str())) {
         return Err(InputError::new(unknown, Fault::Form, "is not asked for"));
     }
-    let judged = |input: &Input| judge_in(connector, input, given).map(|value| (input.name.to_string(), value));
-    declared.iter().map(judged).collect()
+    let mut values = Values::default();
+    for input in declared {
+        let value = judge_in(connector, input, given)?;
+        values.extend(derived(input, &value));
+        values.insert(input.name.as_ref(), value);
+    }
+    Ok(values)
+}
+
+/// What an input's value fills besides its own placeholder. With nothing given that is nothing too, and what names it is left out.
+pub fn derived(input: &Input, value: &str) -> Values {
+    let text = |texts: &Pairs| texts.value(value).unwrap_or_default().to_owned();
+    input.also.iter().map(|(name, texts)| (name.to_owned(), text(texts))).collect()
 }
 
 /// The value that an input takes from what was given, or its default, if it can stand where the connector has it.
@@ -384,32 +409,76 @@ pub(crate) fn accept(input: &Input, value: &str) -> Result<(), InputError> {
         .map_err(|error| InputError { label: Some(input.label.to_string()), ..error })
 }
 
-/// Whether a value may be taken for what the connector declares under that name, and can stand where the connector has it.
-pub fn believe(connector: &Connector, name: &str, value: &str) -> Result<(), InputError> {
-    declared(connector, name, value)?;
-    match misfit(connector, name, value) {
+/// What is kept of a value that the connector declares under that name, if it may be taken for it and what is kept can stand where the
+/// connector has it: all of it, or the part that its pattern names ([`Captures::patterns`]).
+pub fn believe(connector: &Connector, name: &str, value: &str) -> Result<String, InputError> {
+    let kept = match pattern_of_learnt(connector, name).filter(|pattern| kept_part(pattern).is_some()) {
+        Some(pattern) => {
+            check(name, value, LONGEST.0, false, Some(pattern))?;
+            let whole = whole(pattern).ok();
+            let found = whole.as_ref().and_then(|regex| regex.captures(value)?.name(KEPT).map(|part| part.as_str()));
+            found.ok_or_else(|| InputError::new(name, Fault::Form, format!("has to be of the form {pattern}")))?
+        }
+        None => value,
+    };
+    // from here on the whole value counts for nothing: what is kept is judged by itself, as wherever it is met later
+    declared(connector, name, kept)?;
+    match misfit(connector, name, kept) {
         Some(expected) => Err(InputError::new(name, Fault::Form, expected)),
-        None => Ok(()),
+        None => Ok(kept.to_owned()),
     }
 }
 
+/// The group of a pattern whose content is kept, in place of the whole value.
+const KEPT: &str = "value";
+
+/// What stands in a pattern's group `(?<value>…)`: the pattern of what is kept. None where the pattern has no such group.
+pub(crate) fn kept_part(pattern: &str) -> Option<&str> {
+    let (_, part) = pattern.split_once("(?<value>")?;
+    let (mut depth, mut class, mut escaped) = (0_usize, false, false);
+    for (at, c) in part.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '[' => class = true,
+            ']' => class = false,
+            _ if class => {}
+            '(' => depth += 1,
+            ')' if depth == 0 => return Some(&part[..at]),
+            ')' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// What a value that an answer brought has to match.
+fn pattern_of_learnt<'a>(connector: &'a Connector, name: &str) -> Option<&'a str> {
+    let looked_up = || connector.lookups.iter().find_map(|lookup| lookup.patterns.value(name));
+    connector.captures.patterns.value(name).or_else(looked_up)
+}
+
 /// Whether a value that stands in a connector's templates is what the connector declares under that name: an input or a
-/// setting as typed, a capture or a look-up's answer as the provider sent it. A whole address has to lie within
-/// `api.base_url_patterns`. Filling a template sees to the rest.
+/// setting as typed, a capture or a look-up's answer as the provider sent it, or what is kept of that. A whole address has to lie
+/// within `api.base_url_patterns`. Filling a template sees to the rest.
 pub(crate) fn declared(connector: &Connector, name: &str, value: &str) -> Result<(), InputError> {
     if let Some(input) = connector.inputs.iter().chain(connector.settings.iter()).find(|input| input.name == name) {
         accept(input, value)?;
+    } else if let Some(texts) = texts(connector, name) {
+        if texts.iter().all(|(_, text)| text != value) {
+            return Err(InputError::new(name, Fault::NotOffered, "is none of the connector's own"));
+        }
     } else if let Some(lookup) =
         connector.lookups.iter().find(|lookup| lookup.name == name || lookup.also.value(name).is_some())
     {
-        check(name, value, LONGEST.0, false, lookup.patterns.value(name))?;
+        check(name, value, LONGEST.0, false, lookup.patterns.value(name).map(pattern_of_kept))?;
     } else {
         let Captures { authorization_response, token_response, id_token, login_response, patterns, defaults: _ } =
             &connector.captures;
         let sources = [authorization_response, token_response, id_token, login_response];
         let captured = sources.into_iter().find_map(|pairs| pairs.value(name));
         captured.ok_or_else(|| InputError::new(name, Fault::Form, "is not declared"))?;
-        check(name, value, LONGEST.0, false, patterns.value(name))?;
+        check(name, value, LONGEST.0, false, patterns.value(name).map(pattern_of_kept))?;
     }
     let address = urls(connector).any(|template| leading(template) == Some(name));
     let within = || Url::parse(value).is_ok_and(|url| Origins::within(&connector.api.base_url_patterns, &url));
@@ -435,15 +504,33 @@ fn check(name: &str, value: &str, longest: usize, multiline: bool, pattern: Opti
     }
 }
 
+/// What a kept value matches all of: its own part of the pattern, or the pattern.
+pub(crate) fn pattern_of_kept(pattern: &str) -> &str {
+    kept_part(pattern).unwrap_or(pattern)
+}
+
 /// A pattern that has to match all of a value.
 pub(crate) fn whole(pattern: &str) -> Result<Regex, regex_lite::Error> {
     // matching takes time in proportion to both sizes: this one keeps it within milliseconds
     RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(1 << 17).build()
 }
 
+/// The placeholders that are filled before anybody is asked, and are no secrets: what the person and the operator gave.
+pub(crate) fn given(connector: &Connector) -> impl Iterator<Item = &str> {
+    let all = connector.inputs.iter().chain(connector.settings.iter());
+    let plain = all.filter(|input| !input.secret);
+    plain.flat_map(|input| std::iter::once(input.name.as_ref()).chain(input.also.iter().map(|(name, _)| name)))
+}
+
+/// What a placeholder that a choice fills may be, by the value chosen: a closed list.
+pub(crate) fn texts<'a>(connector: &'a Connector, name: &str) -> Option<&'a Pairs> {
+    connector.inputs.iter().chain(connector.settings.iter()).find_map(|input| input.also.of(name))
+}
+
 /// Every address in a connector.
 pub(crate) fn urls(connector: &Connector) -> impl Iterator<Item = &str> {
-    let calls = [connector.profile.as_ref().map(|call| &call.url), connector.revoke.as_ref().map(|call| &call.url)];
+    let profile = connector.profile.as_ref().and_then(|call| call.url.as_ref());
+    let calls = [profile, connector.revoke.as_ref().map(|call| &call.url)];
     let lookups = connector.lookups.iter().map(|lookup| Some(&lookup.url));
     let all = [Some(&connector.api.base_url)].into_iter().chain(lookups).chain(calls).flatten();
     endpoints(connector).map(|(_, endpoint)| endpoint).chain(all.map(AsRef::as_ref))
@@ -483,12 +570,26 @@ pub(crate) fn endpoints(connector: &Connector) -> impl Iterator<Item = (&'static
     oauth2.chain(oauth1).chain(login).filter_map(|(field, endpoint)| Some((field, endpoint?.as_ref())))
 }
 
-/// The member at a dotted path; a number is an index.
+/// The member at a dotted path; a number is an index, and `\.` a dot in a name.
 #[must_use]
 pub fn pluck<'a>(answer: &'a Value, path: &str) -> Option<&'a Value> {
-    path.split('.').try_fold(answer, |value, step| match value {
+    steps(path).try_fold(answer, |value, step| match value {
         Value::Array(items) => items.get(step.parse::<usize>().ok()?),
-        _ => value.get(step),
+        _ => value.get(step.as_ref()),
+    })
+}
+
+/// The names that a dotted path goes through.
+pub(crate) fn steps(path: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    let mut rest = Some(path);
+    std::iter::from_fn(move || {
+        let path = rest.take()?;
+        let end = path.match_indices('.').map(|(at, _)| at).find(|at| !path[..*at].ends_with('\\'));
+        let step = end.map_or(path, |at| {
+            rest = Some(&path[at + 1..]);
+            &path[..at]
+        });
+        Some(if step.contains('\\') { Cow::Owned(step.replace("\\.", ".")) } else { Cow::Borrowed(step) })
     })
 }
 

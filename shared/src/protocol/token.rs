@@ -240,22 +240,23 @@ impl<'a> TokenRequest<'a> {
         extra: &'a Pairs,
     ) -> Result<http::Request<Bytes>, TemplateError> {
         let oauth2 = self.oauth2;
+        let values = self.values.with_random(self.random);
         if let Some(resource) = &oauth2.resource {
-            params.push(("resource", template::text(resource, self.values)?));
+            params.push(("resource", template::text(resource, &values)?));
         }
-        params.extend(template::pairs(extra, self.values)?);
+        params.extend(template::pairs(extra, &values)?);
         let authorization = self.authenticate(route.authentication, &mut params)?;
         for (name, _) in &mut params {
             *name = oauth2.parameter_names.token_request.value(name).unwrap_or(name);
         }
-        let url = template::url(route.endpoint, self.values)?;
+        let url = template::url(route.endpoint, &values)?;
         let in_query = route.authentication == ClientAuthentication::ClientSecretQuery;
         let mut request = call(route.method, route.body, url, &params, in_query)?;
         let headers = request.headers_mut();
         if let Some(authorization) = authorization {
             headers.insert(header::AUTHORIZATION, authorization);
         }
-        set_headers(headers, &oauth2.token_headers, self.values)?;
+        set_headers(headers, &oauth2.token_headers, &values)?;
         Ok(request)
     }
 

@@ -96,8 +96,8 @@ fn tokens(json: &Value, connector: &Connector, case: &Case<'_>, response: &http:
     let Some(mut values) = fill::values(connector, &case.given) else { return };
     for (name, path) in connector.captures.token_response.iter() {
         let said = template::pluck_text(&tokens.answer, path);
-        if let Some(said) = said.filter(|said| template::believe(connector, name, said).is_ok()) {
-            values.insert(name, said);
+        if let Some(kept) = said.and_then(|said| template::believe(connector, name, &said).ok()) {
+            values.insert(name, kept);
         }
     }
     if let Ok(base) = template::base_url(connector, &values) {

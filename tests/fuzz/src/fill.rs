@@ -62,8 +62,8 @@ pub fn values(connector: &Connector, given: &BTreeMap<String, String>) -> Option
         values.extend(judged.unwrap_or_default());
     }
     for name in learnt(connector) {
-        if let Some(value) = candidates(&name, given).find(|value| template::believe(connector, &name, value).is_ok()) {
-            values.insert(name.clone(), value);
+        if let Some(kept) = candidates(&name, given).find_map(|value| template::believe(connector, &name, value).ok()) {
+            values.insert(name.clone(), kept);
         }
     }
     for (name, secret) in SECRETS {
@@ -126,8 +126,9 @@ pub fn requests(connector: &Connector, values: &Values) -> Vec<http::Request<Byt
         requests.extend(asking.renew());
         requests.extend(asking.exchange());
     }
-    if let Some(profile) = &connector.profile {
-        requests.extend(profile_request(connector, profile, values));
+    if let Some((profile, url)) = connector.profile.as_ref().and_then(|profile| Some((profile, profile.url.as_ref()?)))
+    {
+        requests.extend(profile_request(connector, profile, url, values));
     }
     requests.extend(connector.lookups.iter().filter_map(|lookup| lookup_request(connector, lookup, values).ok()));
     if let Some(revoke) = &connector.revoke {

@@ -109,6 +109,11 @@ fn may_be_all(connector: &Value, name: &str, host: &str) -> bool {
     if let Some(values) = values {
         return values.iter().any(|value| value == host);
     }
+    // what another's choice fills, from a list as closed
+    let all = ["inputs", "settings"].into_iter().flat_map(|list| connector[list].as_array().into_iter().flatten());
+    if let Some(texts) = all.filter_map(|input| input["also"][name].as_object()).next() {
+        return texts.values().any(|text| text == host);
+    }
     let oauth2 = &connector["oauth2"];
     let typed = matches!(oauth2["grant"].as_str(), Some("client_credentials" | "jwt_bearer"));
     let registered = !oauth2["registration"].is_null();

@@ -116,8 +116,11 @@ impl Draft {
             let registration = oauth2.registration.as_ref().map(|registration| &registration.endpoint);
             further.into_iter().flatten().chain([&oauth2.token_endpoint]).chain(registration)
         });
-        let calls =
-            [profile.as_ref().map(|call| &call.url), revoke.as_ref().map(|call| &call.url), Some(&api.base_url)];
+        let calls = [
+            profile.as_ref().and_then(|call| call.url.as_ref()),
+            revoke.as_ref().map(|call| &call.url),
+            Some(&api.base_url),
+        ];
         let addresses = oauth2.chain(calls.into_iter().flatten());
         let hosts: BTreeSet<String> = addresses.filter_map(|address| origin(address)).collect();
         hosts.into_iter().collect()

@@ -5,7 +5,7 @@ use url::{Host, Url};
 
 use super::{Check, Checked, GIVEN, Moment, refuse, require};
 use crate::protocol::{
-    connector::{Connector, Input, Text},
+    connector::{Connector, Text},
     origins::{Origin, Origins, Pattern, Scheme, is_own_suffix},
     template::{self, Part, is_host, is_label, leading, placeholders, split, whole},
 };
@@ -41,7 +41,7 @@ impl<'a> Check<'a> {
             || secret(start)
             || placeholders(rest).any(|name| name == "client_secret");
         require(!shown, field, "has a secret in it, where logs keep it: use `api.credential`, or send it in a body")?;
-        let may_lack = |text: &str| placeholders(text).any(|name| self.input(name).is_some_and(|input| input.optional));
+        let may_lack = |text: &str| placeholders(text).any(|name| self.may_lack(name));
         let path = rest.split(['?', '#']).next().unwrap_or_default();
         require(
             !may_lack(start) && !may_lack(path),
@@ -135,9 +135,9 @@ impl<'a> Check<'a> {
             "a host's placeholders have to stand before a domain of the provider's own, like {shop}.example.com",
         )?;
         for name in placeholders(host) {
-            let fits = match self.input(name) {
-                Some(input) if !input.values.is_empty() => input.values.iter().all(|value| is_label(value)),
-                _ => self
+            let fits = match self.listed(name) {
+                Some(list) => list.into_iter().all(is_label),
+                None => self
                     .pattern_of(name)
                     .and_then(|pattern| whole(pattern).ok())
                     .is_some_and(|regex| admits_labels_only(&regex)),
@@ -154,8 +154,7 @@ impl<'a> Check<'a> {
     /// A host that is all one placeholder: of a closed list, or free where no secret of the operator's can be led there.
     pub(super) fn whole_host(&self, field: &str, name: &str) -> Checked {
         let Connector { inputs, settings, oauth2, oauth1, .. } = self.connector;
-        let hosts = |input: &Input| !input.values.is_empty() && input.values.iter().all(|value| is_host(value));
-        if self.input(name).is_some_and(hosts) {
+        if self.listed(name).is_some_and(|list| list.into_iter().all(is_host)) {
             return Ok(());
         }
         // the operator's choice, for the client that they registered there; or no client of the operator's at all

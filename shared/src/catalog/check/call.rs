@@ -8,7 +8,7 @@ use super::{
     Check, CheckError, Checked, Moment,
     parameters::header_name,
     refuse, require,
-    text::{path, regex, signal},
+    text::{learnt_pattern, path, signal},
 };
 use crate::protocol::{
     connector::{BodyFormat, Connector, Method, Placement, Profile, Revoke, Text},
@@ -133,28 +133,39 @@ impl<'a> Check<'a> {
             for (name, pattern) in lookup.patterns.iter() {
                 let filled = lookup.name == name || lookup.also.value(name).is_some();
                 require(filled, &format!("{field}.patterns"), &format!("`{name}` is not looked up here"))?;
-                regex(&format!("{field}.patterns.{name}"), pattern)?;
+                learnt_pattern(&format!("{field}.patterns.{name}"), pattern)?;
             }
         }
         Ok(())
     }
 
     pub(super) fn profile(&self) -> Checked {
-        let Some(Profile { method: _, url, headers, body, account_id, tenant, label, email, error_signal }) =
+        let Some(Profile { method, url, headers, body, account_id, tenant, label, email, error_signal }) =
             &self.connector.profile
         else {
             return Ok(());
         };
-        self.address("profile.url", url, Moment::Call)?;
-        self.inside("profile.url", url)?;
-        self.headers("profile.headers", headers, Moment::Call)?;
-        json_body("profile.body", body.as_ref())?;
-        for (field, expression) in [
+        let members = [
             ("profile.account_id", account_id),
             ("profile.tenant", tenant),
             ("profile.label", label),
             ("profile.email", email),
-        ] {
+        ];
+        match url {
+            Some(url) => {
+                self.address("profile.url", url, Moment::Call)?;
+                self.inside("profile.url", url)?;
+            }
+            None => {
+                let silent = headers.0.is_empty() && body.is_none() && error_signal.is_none();
+                require(silent && *method == Method::Get, "profile.url", "is missing, and there is more of a call")?;
+                let told = members.iter().any(|(_, expression)| expression.is_some());
+                require(told, "profile.url", "is missing, and nothing else tells whose account it is")?;
+            }
+        }
+        self.headers("profile.headers", headers, Moment::Call)?;
+        json_body("profile.body", body.as_ref())?;
+        for (field, expression) in members {
             match expression.as_deref().map(|expression| (expression, leading(expression))) {
                 Some((expression, Some(name))) => {
                     require(
@@ -163,6 +174,15 @@ impl<'a> Check<'a> {
                         "has to be one placeholder, and no secret",
                     )?;
                     self.filled(field, expression, Moment::Call)?;
+                    // what somebody typed tells nothing: it could be anybody's
+                    require(
+                        url.is_some() || self.learnt(name),
+                        field,
+                        "has to be captured or looked up, without a call",
+                    )?;
+                }
+                Some((_, None)) if url.is_none() => {
+                    refuse(field, "has to be one placeholder in braces: without `profile.url` there is no answer")?;
                 }
                 Some((expression, None)) => path(field, expression)?,
                 None => {}
@@ -181,7 +201,7 @@ impl<'a> Check<'a> {
         self.inside("revoke.url", url)?;
         for (name, value) in params.iter() {
             require(!name.is_empty(), "revoke.params", "a parameter has a name")?;
-            self.filled("revoke.params", value, Moment::Revocation)?;
+            self.filled_anew("revoke.params", value, Moment::Revocation)?;
             let in_query = *method == Method::Get || *body == BodyFormat::Query;
             let shown = in_query && placeholders(value).any(|name| self.is_secret(name));
             require(

@@ -10,7 +10,8 @@ use crate::protocol::{
     connector::{
         Assertion, BodyFormat, ClientAuthentication, Grant, Login, Method, OAuth1, OAuth2, Pairs, RefreshKind,
     },
-    template::{self, is_name, leading, placeholders},
+    scope::is_scope,
+    template::{self, is_name, leading, placeholders, whole},
 };
 
 impl Check<'_> {
@@ -35,7 +36,7 @@ impl Check<'_> {
         if let Some(redirect_uri) = &oauth2.redirect_uri {
             self.filled("oauth2.redirect_uri", redirect_uri, Moment::Authorization)?;
         }
-        scopes(oauth2)?;
+        self.scopes(oauth2)?;
         self.params("oauth2.authorization_params", &oauth2.authorization_params, Moment::Authorization)?;
         self.params("oauth2.token_params", &oauth2.token_params, Moment::Token)?;
         self.params("oauth2.refresh_params", &oauth2.refresh_params, Moment::Refresh)?;
@@ -68,6 +69,40 @@ impl Check<'_> {
                 .try_for_each(|member| path("oauth2.token_slots", member))?;
         }
         signal("oauth2.error_signal", oauth2.error_signal.as_ref())
+    }
+
+    /// A scope stays one whatever is put into it.
+    fn scopes(&self, oauth2: &OAuth2) -> Checked {
+        let field = "oauth2.scopes";
+        let separator = oauth2.scope_separator.as_ref();
+        require(!separator.is_empty(), "oauth2.scope_separator", "can't be empty")?;
+        for scope in oauth2.scopes.iter() {
+            let one = "a scope is printable ASCII without spaces or the separator (RFC 6749 §3.3)";
+            require(is_scope(scope, oauth2), field, one)?;
+            self.filled(field, scope, Moment::Authorization)?;
+            for name in placeholders(scope) {
+                let not_scopes = ["", " ", "a b", "é", "a\u{7f}b", separator, &format!("a{separator}b")];
+                let fits = match self.listed(name) {
+                    Some(list) => list.into_iter().all(|text| is_scope(text, oauth2)),
+                    None => self
+                        .pattern_of(name)
+                        .and_then(|pattern| whole(pattern).ok())
+                        .is_some_and(|regex| not_scopes.iter().all(|text| !regex.is_match(text))),
+                };
+                require(
+                    fits,
+                    field,
+                    &format!(
+                        "`{{{name}}}` stands in a scope: give it `values`, or a `pattern` without spaces or the separator"
+                    ),
+                )?;
+            }
+        }
+        require(
+            oauth2.scopes.is_empty() || !oauth2.scope_parameter.is_empty(),
+            field,
+            "there is no `scope_parameter` to carry them",
+        )
     }
 
     /// What the grant and the ways to prove oneself need.
@@ -151,7 +186,7 @@ impl Check<'_> {
         self.shown("login.params", params, *method, *body)?;
         let secret_header = |(name, value): (&str, &str)| {
             header_name("login.headers", name)?;
-            self.filled("login.headers", value, Moment::Login)
+            self.filled_anew("login.headers", value, Moment::Login)
         };
         headers.iter().try_for_each(secret_header)?;
         unique("login.headers", headers)?;
@@ -170,19 +205,4 @@ impl Check<'_> {
         let shown = secret && body == BodyFormat::Query && method != Method::Get;
         require(!shown, field, "puts a secret into the query of a call that has a body")
     }
-}
-
-pub(super) fn scopes(oauth2: &OAuth2) -> Checked {
-    let field = "oauth2.scopes";
-    let separator = oauth2.scope_separator.as_ref();
-    require(!separator.is_empty(), "oauth2.scope_separator", "can't be empty")?;
-    for scope in oauth2.scopes.iter() {
-        let plain = !scope.is_empty() && scope.bytes().all(|b| b.is_ascii_graphic()) && !scope.contains(separator);
-        require(plain, field, "a scope is printable ASCII without spaces or the separator (RFC 6749 §3.3)")?;
-    }
-    require(
-        oauth2.scopes.is_empty() || !oauth2.scope_parameter.is_empty(),
-        field,
-        "there is no `scope_parameter` to carry them",
-    )
 }

@@ -67,7 +67,7 @@ impl Check<'_> {
     pub(super) fn values(&self, field: &str, params: &Pairs, moment: Moment) -> Checked {
         for (name, value) in params.iter() {
             require(!name.is_empty(), field, "a parameter has a name")?;
-            self.filled(field, value, moment)?;
+            self.filled_anew(field, value, moment)?;
         }
         unique(field, params)
     }
@@ -92,7 +92,7 @@ impl Check<'_> {
                 field,
                 "credentials go into `api.credential`, not into a header",
             )?;
-            self.filled(field, value, moment)?;
+            self.filled_anew(field, value, moment)?;
         }
         unique(field, headers)
     }

@@ -10,7 +10,10 @@ fn connector(member: &str, value: Value) -> Connector {
         "id": "vendor", "name": "Vendor",
         "inputs": [{"name": "shop", "label": "Shop", "pattern": "[a-z0-9-]+"}],
         "settings": [
-            {"name": "login_host", "label": "Host", "values": ["login.vendor.com", "test.vendor.com"]},
+            {
+                "name": "login_host", "label": "Host", "values": ["login.vendor.com", "test.vendor.com"],
+                "also": {"api_host": {"login.vendor.com": "api.vendor.com", "test.vendor.com": "api.test.vendor.com"}},
+            },
             {"name": "app_key", "label": "Key"},
         ],
         "oauth2": {
@@ -55,10 +58,19 @@ fn what_is_sound_passes() {
         ("/api/credential", json!({"in": "query", "name": "key"})),
         ("/profile/url", json!("https://anything.vendor.com/me")),
         ("/profile/tenant", json!("team.id")),
+        ("/profile", json!({"account_id": "{company}", "tenant": "{site}"})),
+        ("/profile/tenant", json!(r"https://vendor\.com/claims/team.id")),
         ("/revoke/url", json!("https://{login_host}/tokens/{refresh_token}")),
         ("/revoke/params", json!({"token": "{access_token}", "key": "{app_key}"})),
         ("/oauth2/authorization_params", json!({"access_type": "offline"})),
         ("/oauth2/authorization_params", json!({"request": "authorize"})),
+        ("/api/base_url", json!("https://{api_host}/v1")),
+        ("/settings/0/also", json!({"cell": {"login.vendor.com": "a", "test.vendor.com": "b"}})),
+        ("/oauth2/token_headers", json!({"X-Request-Id": "{random}"})),
+        ("/oauth2/token_params", json!({"request_id": "{random}"})),
+        ("/api/headers", json!({"X-Request-Id": "{random}"})),
+        ("/revoke/params", json!({"token": "{refresh_token}", "id": "{random}"})),
+        ("/oauth2/scopes", json!(["read", "https://{shop}.vendor.com/user", "at:{login_host}"])),
         ("/oauth2/refresh_endpoint", json!("{instance_url}/token")),
         ("/oauth2/refresh_params", json!({"grant_type": "renew", "at": "{instance_url}", "token": "{access_token}"})),
     ];
@@ -95,8 +107,16 @@ fn what_is_not_is_named_with_its_field() {
         ("/inputs/0/optional", json!(true), "api.base_url"),
         ("/captures/authorization_response", json!({"company": "state"}), "captures.authorization_response"),
         ("/captures/token_response", json!({"instance_url": "a..b"}), "captures.token_response"),
+        ("/captures/token_response", json!({"instance_url": r"a\b"}), "captures.token_response"),
+        ("/captures/token_response", json!({"instance_url": r"a\\.b"}), "captures.token_response"),
+        ("/captures/token_response", json!({"instance_url": r"a\"}), "captures.token_response"),
         ("/captures/patterns", json!({"site": "a"}), "captures.patterns"),
         ("/captures/patterns", json!({"company": "["}), "captures.patterns.company"),
+        ("/captures/patterns", json!({"company": "a/(?<other>[0-9]+)"}), "captures.patterns.company"),
+        ("/captures/patterns", json!({"company": "(?<value>[0-9]+)|(?<more>a)"}), "captures.patterns.company"),
+        ("/captures/patterns", json!({"company": "(?P<value>[0-9]+)"}), "captures.patterns.company"),
+        ("/lookups/0/patterns", json!({"site": "(?<site>[0-9]+)"}), "lookups.site.patterns.site"),
+        ("/inputs/0/pattern", json!("(?<value>[a-z]+)/"), "inputs.shop.pattern"),
         ("/oauth2/token_endpoint", json!("http://login.vendor.com/token"), "oauth2.token_endpoint"),
         ("/oauth2/token_endpoint", json!("https://login.vendor.com/{token}"), "oauth2.token_endpoint"),
         ("/oauth2/token_endpoint", json!("https://login.vendor.com/{access_token}"), "oauth2.token_endpoint"),
@@ -112,6 +132,26 @@ fn what_is_not_is_named_with_its_field() {
             "oauth2.authorization_endpoint",
         ),
         ("/settings", json!([{"name": "app_key", "label": "Key", "secret": true, "default": "x"}]), "settings.app_key"),
+        ("/settings/0/also", json!({"cell": {"login.vendor.com": "a"}}), "settings.login_host.also.cell"),
+        (
+            "/settings/0/also",
+            json!({"cell": {"login.vendor.com": "a", "test.vendor.com": "b", "evil.example": "c"}}),
+            "settings.login_host.also.cell",
+        ),
+        (
+            "/settings/0/also",
+            json!({"cell": {"login.vendor.com": "a", "test.vendor.com": ""}}),
+            "settings.login_host.also.cell",
+        ),
+        (
+            "/settings/0/also",
+            json!({"cell": {"login.vendor.com": "a", "test.vendor.com": "b\nc"}}),
+            "settings.login_host.also.cell",
+        ),
+        ("/settings/0/also", json!({"shop": {"login.vendor.com": "a", "test.vendor.com": "b"}}), "settings"),
+        ("/settings/0/also", json!({"client_secret": {"login.vendor.com": "a", "test.vendor.com": "b"}}), "settings"),
+        ("/settings/0/also", json!({"Cell": {"login.vendor.com": "a", "test.vendor.com": "b"}}), "settings"),
+        ("/settings/1/also", json!({"cell": {"a": "b"}}), "settings.app_key.also"), // nothing to choose from
         (
             "/settings",
             json!([{"name": "app_key", "label": "Key", "optional": true, "default": "x"}]),
@@ -155,6 +195,11 @@ fn what_is_not_is_named_with_its_field() {
         ("/lookups/0/only", json!({"type": "x"}), "lookups.site.only"),
         ("/lookups/0/body", json!("{"), "lookups.site.body"),
         ("/api/query", json!({"": "x"}), "api.query"),
+        ("/api/base_url", json!("https://api.vendor.com/{random}"), "api.base_url"),
+        ("/api/base_url", json!("https://{random}.vendor.com"), "api.base_url"),
+        ("/api/credential", json!({"in": "header", "value": "{access_token}{random}"}), "api.credential"),
+        ("/profile/account_id", json!("{random}"), "profile.account_id"),
+        ("/oauth2/resource", json!("{random}"), "oauth2.resource"),
         ("/api/credential", json!({"in": "path"}), "api.credential"),
         ("/api/credential", json!({"in": "oauth1"}), "api.credential"),
         ("/oauth2/authorization_params", json!({"state": "mine"}), "oauth2.authorization_params"),
@@ -166,6 +211,12 @@ fn what_is_not_is_named_with_its_field() {
         ("/oauth2/token_headers", json!({"Host": "evil.example"}), "oauth2.token_headers"),
         ("/oauth2/scopes", json!(["read write"]), "oauth2.scopes"),
         ("/oauth2/scopes", json!([""]), "oauth2.scopes"),
+        ("/oauth2/scopes", json!(["a:{nothing}"]), "oauth2.scopes"),
+        ("/oauth2/scopes", json!(["a:{company}"]), "oauth2.scopes"), // learnt too late
+        ("/oauth2/scopes", json!(["a:{random}"]), "oauth2.scopes"),
+        ("/oauth2/scopes", json!(["a:{app_name}"]), "oauth2.scopes"),
+        ("/oauth2/scopes", json!(["a:{app_key}"]), "oauth2.scopes"), // no pattern
+        ("/oauth2/scopes", json!(["a:{shop"]), "oauth2.scopes"),
         ("/oauth2/scope_parameter", json!(""), "oauth2.scopes"),
         ("/oauth2/scope_separator", json!(""), "oauth2.scope_separator"),
         ("/oauth2/error_signal", json!({"path": "", "code": "error"}), "oauth2.error_signal"),
@@ -228,6 +279,14 @@ fn what_is_not_is_named_with_its_field() {
         ("/profile/url", json!("https://vendor.com.evil.example/me"), "profile.url"),
         ("/profile/account_id", json!("{access_token}"), "profile.account_id"),
         ("/profile/account_id", json!("{nothing}"), "profile.account_id"),
+        ("/profile", json!({}), "profile.url"),
+        ("/profile", json!({"account_id": "id"}), "profile.account_id"),
+        ("/profile", json!({"account_id": "{company}", "label": "name"}), "profile.label"),
+        ("/profile", json!({"account_id": "{shop}"}), "profile.account_id"), // typed: anybody's
+        ("/profile", json!({"account_id": "{login_host}"}), "profile.account_id"),
+        ("/profile", json!({"account_id": "{client_id}"}), "profile.account_id"),
+        ("/profile", json!({"account_id": "{company}", "method": "POST"}), "profile.url"),
+        ("/profile", json!({"account_id": "{company}", "headers": {"X": "1"}}), "profile.url"),
         ("/profile/account_id", json!(null), "profile.tenant"),
         ("/revoke/url", json!("https://evil.example/revoke"), "revoke.url"),
         ("/revoke/params", json!({"token": "{nothing}"}), "revoke.params"),
@@ -308,4 +367,51 @@ fn loopback_is_for_local_use() {
 fn a_large_connector_is_refused() {
     let headers: serde_json::Map<_, _> = (0..60).map(|n| (format!("X-{n}"), json!("a".repeat(2000)))).collect();
     assert!(outcome("/api/headers", Value::Object(headers), false).starts_with("connector: "));
+}
+
+#[test]
+fn what_a_choice_fills_in_a_host_is_a_host_for_each_value() {
+    let hosts = |text: &str| {
+        let mut connector = connector("/api/base_url", json!("https://{api_host}/v1"));
+        let texts = json!({"api_host": {"login.vendor.com": "api.vendor.com", "test.vendor.com": text}});
+        connector.settings.to_mut()[0].also = serde_json::from_value(texts).unwrap();
+        connector.check(false).map_or_else(|error| error.field, |()| "passes".to_owned())
+    };
+    assert_eq!(hosts("api.test.vendor.com"), "passes");
+    for text in
+        ["api", "API.vendor.com", "vendor.com@evil", "evil.example/", "evil.example/.vendor.com", "a b", "127.0.0.1"]
+    {
+        assert_eq!(hosts(text), "settings.login_host.also.api_host", "{text}");
+    }
+    let label = |text: &str| {
+        let mut connector = connector("/api/base_url", json!("https://{cell}.vendor.com/v1"));
+        let texts = json!({"cell": {"login.vendor.com": "eu", "test.vendor.com": text}});
+        connector.settings.to_mut()[0].also = serde_json::from_value(texts).unwrap();
+        connector.check(false).is_ok()
+    };
+    assert!(label("us"));
+    for text in ["", "a.b", "evil.example", "evil.example/", "evil.example/.vendor.com", "vendor.com@evil", "-a", "A"] {
+        assert!(!label(text), "{text}");
+    }
+}
+
+#[test]
+fn the_part_of_a_value_that_stands_in_a_host_is_a_label_by_itself() {
+    let passes = |pattern: &str| {
+        let mut connector = connector("/api/base_url", json!("https://{company}.vendor.com"));
+        connector.captures.patterns = serde_json::from_value(json!({"company": pattern})).unwrap();
+        connector.check(false).is_ok()
+    };
+    let table = [
+        ("stores/(?<value>[a-z0-9-]+)", true),
+        (r"https://(?<value>[a-z0-9-]+)\.vendor\.com/?", true),
+        ("[a-z]+/(?<value>.+)", false),
+        ("[a-z]+/(?<value>[^/]+)", false),
+        (r"https://(?<value>[a-z.]+)\.vendor\.com", false),
+        ("(?<value>[a-z0-9]*)/x", false),
+        (r"\(?<value>[a-z]+)|.*(?<value>.*)", false), // two groups, one of which is none
+    ];
+    for (pattern, expected) in table {
+        assert_eq!(passes(pattern), expected, "{pattern}");
+    }
 }

@@ -6,7 +6,10 @@ use serde_json::Value;
 use super::{Checked, refuse, require};
 use crate::{
     label::must_be_label,
-    protocol::{connector::ErrorSignal, template::whole},
+    protocol::{
+        connector::ErrorSignal,
+        template::{self, whole},
+    },
 };
 
 const LONGEST_PATTERN: usize = 512;
@@ -53,6 +56,20 @@ pub(super) fn regex(field: &str, pattern: &str) -> Checked {
     require(compiles, field, &format!("has to be a regular expression of at most {LONGEST_PATTERN} bytes"))
 }
 
+/// The pattern of a value that an answer brings, of which the group `(?<value>…)` says what is kept.
+pub(super) fn learnt_pattern(field: &str, pattern: &str) -> Checked {
+    regex(field, pattern)?;
+    let names = whole(pattern).map(|regex| regex.capture_names().flatten().map(str::to_owned).collect::<Vec<_>>());
+    match names.unwrap_or_default().as_slice() {
+        [] => Ok(()),
+        [name] if name == "value" => {
+            let kept = template::kept_part(pattern);
+            require(kept.is_some_and(|kept| whole(kept).is_ok()), field, "has a group that can't be read by itself")
+        }
+        _ => refuse(field, "has a named group other than one (?<value>…), which says what is kept"),
+    }
+}
+
 pub(super) fn signal(field: &str, signal: Option<&ErrorSignal>) -> Checked {
     match signal {
         Some(signal) => path(field, &signal.path).and_then(|()| path(field, &signal.code)),
@@ -61,6 +78,11 @@ pub(super) fn signal(field: &str, signal: Option<&ErrorSignal>) -> Checked {
 }
 
 pub(super) fn path(field: &str, path: &str) -> Checked {
-    let steps = !path.split('.').any(str::is_empty) && !path.contains(['{', '}']);
-    require(steps, field, "has to be a dotted path like user.id, or 0.id for the first of a list")
+    let named = template::steps(path).all(|step| !step.is_empty() && !step.contains('\\'));
+    let plain = named && !path.contains(['{', '}']);
+    require(
+        plain,
+        field,
+        "has to be a dotted path like user.id, or 0.id for the first of a list; a name's own dot is \\.",
+    )
 }

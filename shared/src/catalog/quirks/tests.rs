@@ -32,6 +32,7 @@ fn what_every_provider_shares_is_no_quirk() {
 fn what_departs_from_the_standard_is_a_sentence() {
     let table = [
         (json!({ "scope_separator": "," }), "Scopes are separated by commas."),
+        (json!({ "scopes": ["crm:{org}"] }), "The scopes name what was typed or chosen, and are filled with it."),
         (json!({ "scope_parameter": "" }), "There are no scopes in the request."),
         (json!({ "token_request_body": "json" }), "The token request is JSON."),
         (json!({ "refresh_token_rotates": true }), "Refresh tokens rotate."),

@@ -81,7 +81,8 @@ pub struct Lookup {
     /// Further placeholders that the same answer, or the chosen element, fills, each with its path.
     #[serde(default)]
     pub also: Pairs,
-    /// What the values have to match before they are believed, by placeholder.
+    /// What the values have to match before they are believed, by placeholder, and which part of them is kept: as
+    /// [`Captures::patterns`](super::Captures::patterns).
     #[serde(default)]
     pub patterns: Pairs,
 }
@@ -206,10 +207,11 @@ impl Default for Placement {
     }
 }
 
-/// The call that tells whose account was connected.
+/// The call that tells whose account was connected, or what was captured that tells it without one.
 ///
 /// Each field below is a dotted path into the answer, or a placeholder in braces, like `{realm_id}`, where the
-/// value was learnt before.
+/// value was learnt before. Without a call it is always the latter: a claim of the `id_token`, a parameter of the answer to the
+/// browser.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -217,8 +219,9 @@ pub struct Profile {
     /// GET unless the provider wants another.
     #[serde(default = "Method::get")]
     pub method: Method,
-    /// Where.
-    pub url: Text,
+    /// Where; absent where no call is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<Text>,
     /// Further headers.
     #[serde(default)]
     pub headers: Pairs,

@@ -28,7 +28,7 @@ pub use oauth2::{
     OAuth2, ParameterNames, Pkce, RefreshKind, Registration, ResponseFormat, ResponseMode, TokenResponsePaths,
     TokenSlot,
 };
-pub use pairs::Pairs;
+pub use pairs::{Derived, Pairs};
 pub use wire::{BodyFormat, ErrorSignal, Expiry, Method};
 
 /// A string that is static in the catalogue and owned in a custom connector.
@@ -42,8 +42,11 @@ pub type List<T> = Cow<'static, [T]>;
 /// Everything in braces, like `{tenant}`, is a placeholder. It is filled from [`Connector::inputs`] (typed by the person),
 /// [`Connector::settings`] (chosen by the operator), [`Connector::captures`] and [`Connector::lookups`] (learnt while
 /// connecting), or from a closed set, each where it makes sense: `{client_id}`, `{client_secret}`, `{app_name}`,
-/// `{access_token}`, `{refresh_token}`, `{session_token}`, `{redirect_uri}`, `{scope}`, `{state}` and `{random}`. A header or parameter whose
-/// placeholder stands for an [optional](Input::optional) input that was not given is left out.
+/// `{access_token}`, `{refresh_token}`, `{session_token}`, `{redirect_uri}`, `{scope}`, `{state}` and `{random}`, which stands in headers and parameters
+/// and is a UUID of each request's own. A header or parameter whose placeholder stands for an [optional](Input::optional) input that was not given is left out.
+///
+/// A dotted path like `user.id` leads to a member of an answer, `0.id` into the first of a list. A dot that belongs to a name is
+/// written `\.`, as in `https://example\.com/claims/tenant`; in TOML that wants a literal string, in single quotes.
 ///
 /// How a connection comes to be is said by which of [`oauth2`](Connector::oauth2), [`oauth1`](Connector::oauth1) and
 /// [`login`](Connector::login) is there; with none of them the person types a key that is used as it is.
@@ -92,7 +95,7 @@ pub struct Connector {
     pub lookups: List<Lookup>,
     /// The provider's API, as passthrough calls it.
     pub api: Api,
-    /// The call that tells whose account was connected; it also proves that a credential works.
+    /// What tells whose account was connected. Where that is a call, it also proves that a credential works.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<Profile>,
     /// How consent is withdrawn at the provider; absent where it offers no such call.
@@ -164,6 +167,10 @@ pub struct Input {
     /// Used when nothing is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<Text>,
+    /// Further placeholders that the choice of one of the [`values`](Input::values) fills, each with a text for every one of them:
+    /// where one region has one host for the sign-in and another for the API.
+    #[serde(default, skip_serializing_if = "Derived::is_empty")]
+    pub also: Derived,
 }
 
 /// Values kept while connecting: the placeholder's name, and where the value is found.
@@ -179,7 +186,8 @@ pub struct Captures {
     pub id_token: Pairs,
     /// Dotted paths into the answer of the login.
     pub login_response: Pairs,
-    /// What a captured value has to match before it is believed; every captured name that stands in a host has one.
+    /// What a captured value has to match before it is believed; every captured name that stands in a host has one. Of a value that
+    /// says more than is wanted, what a group `(?<value>…)` matches is kept: `stores/(?<value>[a-z0-9]+)` keeps `abc` of `stores/abc`.
     pub patterns: Pairs,
     /// What stands for a captured value that an answer does not carry.
     pub defaults: Pairs,

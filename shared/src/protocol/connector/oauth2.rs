@@ -32,7 +32,8 @@ pub struct OAuth2 {
     /// Whether every authorization response carries `iss` (RFC 9207 §3). An answer without it is then refused.
     #[serde(default)]
     pub authorization_response_iss_parameter_supported: bool,
-    /// What is asked for unless the operator chooses otherwise: a small, read-only start.
+    /// What is asked for unless the operator chooses otherwise: a small, read-only start. A scope may name inputs and settings, like
+    /// `https://{org}.example.com/user`: it is filled when somebody is asked, and what is remembered of the request is the filled one.
     #[serde(default)]
     pub scopes: List<Text>,
     /// Put between scopes; RFC 6749 §3.3 says a space.

@@ -264,7 +264,10 @@ fn debug_shows_names_only() {
 
 #[test]
 fn members_are_found_by_path() {
-    let answer = json!({"a": {"b": [{"c": "x"}, {"c": 7}]}, "ok": false, "0": "zero", "none": null});
+    let answer = json!({
+        "a": {"b": [{"c": "x"}, {"c": 7}]}, "ok": false, "0": "zero", "none": null,
+        "https://a.example/ctx": "dots", "x.y": {"z.": 1}, "x": {"y": "apart"}, "b\\": {"c": 2},
+    });
     let table = [
         ("a.b.0.c", Some("x")),
         ("a.b.1.c", Some("7")),
@@ -276,10 +279,126 @@ fn members_are_found_by_path() {
         ("none", None),
         ("", None),
         ("ok.x", None),
+        (r"https://a\.example/ctx", Some("dots")),
+        ("https://a.example/ctx", None),
+        (r"x\.y.z\.", Some("1")),
+        ("x.y", Some("apart")),
+        (r"x\.y", None), // a table
+        (r"b\.c", None),
     ];
     for (path, expected) in table {
         assert_eq!(pluck_text(&answer, path).as_deref(), expected, "{path}");
     }
     assert_eq!(find("{realm_id}", &answer, &values(&[("realm_id", "9")])).as_deref(), Some("9"));
     assert_eq!(find("a.b.0.c", &answer, &Values::default()).as_deref(), Some("x"));
+}
+
+#[test]
+fn a_choice_fills_what_hangs_on_it() {
+    let connector: Connector = serde_json::from_value(json!({
+        "name": "Vendor",
+        "inputs": [{
+            "name": "region", "label": "Region", "values": ["us", "eu"], "default": "us",
+            "also": {
+                "api_host": {"us": "api.vendor.com", "eu": "api.eu.vendor.com"},
+                "cell": {"us": "one", "eu": "two"},
+            },
+        }],
+        "api": {"base_url": "https://{api_host}/v1"},
+    }))
+    .unwrap();
+    for (given, expected) in [(None, "api.vendor.com one us"), (Some("eu"), "api.eu.vendor.com two eu")] {
+        let given = given.map(|value| ("region".to_owned(), value.to_owned())).into_iter().collect();
+        let values = inputs(&connector, &connector.inputs, &given).unwrap();
+        let said = ["api_host", "cell", "region"].map(|name| values.get(name).unwrap());
+        assert_eq!(said.join(" "), expected);
+    }
+    let given = BTreeMap::from([("api_host".to_owned(), "evil.example".to_owned())]);
+    let refused = inputs(&connector, &connector.inputs, &given).unwrap_err();
+    assert_eq!(refused.to_string(), "`api_host` is not asked for", "nobody types it");
+    for (value, expected) in
+        [("api.eu.vendor.com", true), ("evil.example", false), ("", false), ("vendor.com@evil", false)]
+    {
+        assert_eq!(believe(&connector, "api_host", value).is_ok(), expected, "{value}");
+    }
+    assert!(Origins::of(&connector, &values(&[("api_host", "evil.example")])).is_err());
+    let optional = input(json!({"values": ["a"], "optional": true, "also": {"b": {"a": "c"}}}));
+    assert_eq!(inputs(&vendor(), &[optional], &BTreeMap::new()).unwrap().get("b"), Some(""));
+}
+
+#[test]
+fn of_a_value_the_part_that_is_meant_is_kept_and_judged_by_itself() {
+    let connector: Connector = serde_json::from_value(json!({
+        "name": "Vendor",
+        "captures": {
+            "authorization_response": {"store": "context", "context": "context"},
+            "token_response": {"install": "endpoint", "region": "endpoint", "loose": "endpoint"},
+            "patterns": {
+                "store": "stores/(?<value>[a-z0-9]+)",
+                "install": r"(?:https://)?(?<value>[a-z0-9-]+)\.[a-z]+\.vendor\.com/?",
+                "region": r"(?:https://)?[a-z0-9-]+\.(?<value>[a-z]+)\.vendor\.com/?",
+                "loose": "(?i)x(?<value>[a-z]+)|y",
+            },
+        },
+        "lookups": [{"name": "team", "url": "https://api.vendor.com/", "path": "id", "patterns": {"team": "t:(?<value>[0-9]+)"}}],
+        "api": {"base_url": "https://{install}.{region}.vendor.com/{store}"},
+    }))
+    .unwrap();
+    let table = [
+        ("store", "stores/abc", Some("abc")),
+        ("store", "abc", None), // the whole value has to match
+        ("store", "stores/abc/..", None),
+        ("store", "stores/abc\n", None),
+        ("context", "stores/abc", Some("stores/abc")),
+        ("install", "https://acme.au.vendor.com/", Some("acme")),
+        ("install", "acme.au.vendor.com", Some("acme")),
+        ("region", "acme.au.vendor.com", Some("au")),
+        ("install", "-acme.au.vendor.com", None), // no label
+        ("install", "evil.example/.au.vendor.com", None),
+        ("install", "acme.au.vendor.com.evil.example", None),
+        ("install", "https://acme.au.vendor.com@evil.example/", None),
+        ("install", "https://evil.example/acme.au.vendor.com", None),
+        ("loose", "Xabc", Some("abc")),
+        ("loose", "xABC", None), // what is kept matches its part by itself
+        ("loose", "y", None),    // nothing is kept
+        ("team", "t:7", Some("7")),
+        ("team", "7", None),
+    ];
+    for (name, value, expected) in table {
+        assert_eq!(believe(&connector, name, value).ok().as_deref(), expected, "{name} {value:?}");
+    }
+    // and what is stored is judged again before anybody is spoken to
+    for (install, expected) in
+        [("acme", true), ("acme.au", false), ("evil.example/", false), ("vendor.com@evil", false)]
+    {
+        let values = values(&[("install", install), ("region", "au"), ("store", "abc")]);
+        assert_eq!(Origins::of(&connector, &values).is_ok(), expected, "{install}");
+    }
+}
+
+#[test]
+fn the_part_that_is_kept_is_found_in_its_pattern() {
+    let table = [
+        ("stores/(?<value>[a-z]+)", Some("[a-z]+")),
+        ("(?<value>a(b|c)+)d", Some("a(b|c)+")),
+        (r"(?<value>[)]\)[(\]]x)y", Some(r"[)]\)[(\]]x")),
+        ("(?<value>)", Some("")),
+        ("[a-z]+", None),
+        ("(?<other>a)", None),
+        ("(?<value>a", None),
+    ];
+    for (pattern, expected) in table {
+        assert_eq!(kept_part(pattern), expected, "{pattern}");
+    }
+}
+
+#[test]
+fn what_is_random_is_new_with_each_request() {
+    let random = Random::system();
+    let first = values(&[("a", "b")]).with_random(&random);
+    let id = first.get("random").unwrap();
+    assert!(whole("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}").unwrap().is_match(id), "{id}");
+    assert_eq!(first.get("a"), Some("b"));
+    assert_ne!(values(&[]).with_random(&random).get("random"), first.get("random"));
+    assert_eq!(values(&[("random", "stand-in")]).with_random(&random).get("random"), Some("stand-in"));
 }

@@ -1,0 +1,101 @@
+//! A new provider is a TOML file, once more: a scope that names what was typed, a choice that stands for two things, a part of what was
+//! told, a claim with dots in its name, an account without a call, and what is new with each request.
+
+use std::{collections::BTreeSet, path::Path};
+
+use axum::response::{IntoResponse, Response};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+use shared::protocol::connector::Connector;
+
+use crate::world::{Answer, Browser, Fake, Seen, World, query};
+
+const FILE: &str = "it/more_quirks.toml";
+
+fn definition(origin: &str) -> Value {
+    let toml = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE)).unwrap();
+    let connector: Connector = toml::from_str(&toml.replace("{origin}", origin)).unwrap();
+    let mut definition = serde_json::to_value(connector).unwrap();
+    definition.as_object_mut().unwrap().remove("id");
+    definition
+}
+
+fn answer(seen: &Seen) -> Response {
+    let json = |value: Value| ([("content-type", "application/json")], value.to_string()).into_response();
+    match (seen.method.as_str(), seen.target.as_str()) {
+        ("POST", "/token") => {
+            let claims = json!({ "https://claims.peculiar.example/person": "p-7", "nick": "Ada" });
+            let id_token = format!("e30.{}.sig", URL_SAFE_NO_PAD.encode(claims.to_string()));
+            json(json!({ "access_token": "at", "token_type": "Bearer", "expires_in": 3600, "id_token": id_token }))
+        }
+        ("GET", "/s2/abc/notes") => json(json!(["a note"])),
+        _ => (http::StatusCode::NOT_FOUND, "no such thing").into_response(),
+    }
+}
+
+/// Begins with what a person typed and comes back with a code and this context.
+async fn come_back(world: &World, browser: &Browser, typed: &str, context: &str) -> (crate::world::Attempt, Answer) {
+    let start = world.get(&format!("/connectors/peculiar/oauth/authorize?userId=user-1&{typed}")).await;
+    let start = start.member("authorizationUrl");
+    let attempt = crate::world::Attempt::of(&start);
+    let there = browser.open(&start).await.location();
+    assert_eq!(query(&there, "scope").as_deref(), Some("read crm:acme"), "{there}");
+    let (back, state) = (query(&there, "redirect_uri").unwrap(), query(&there, "state").unwrap());
+    (attempt, browser.open(&format!("{back}?code=c&state={state}&context={context}")).await)
+}
+
+async fn world() -> (World, Fake) {
+    let world = World::new().await;
+    let provider = Fake::start(|seen: &Seen| answer(seen)).await;
+    world.custom("peculiar", &definition(&provider.url), false).await;
+    let path = format!("/v1/admin/projects/{}/environments/test/connectors/peculiar", world.project());
+    world.root("PUT", &path, Some(&json!({ "client_id": "peculiar", "client_secret": "invented" }))).await;
+    (world, provider)
+}
+
+#[tokio::test]
+async fn a_provider_with_six_more_quirks_is_a_file() {
+    let (world, provider) = world().await;
+    let browser = world.browser();
+    let (attempt, held) = come_back(&world, &browser, "org=acme&region=south", "stores/abc").await;
+    assert!(browser.open(&held.location()).await.text().contains("Ada"), "the id_token tells whose account it is");
+    world.confirm(&browser, &attempt).await;
+
+    let connection = world.connections().await[0].clone();
+    let key = connection["key"].as_str().unwrap().to_owned();
+    assert_eq!(connection["scopes"]["requested"], json!(["read", "crm:acme"]), "the ledger has what was asked for");
+    let shown = world.get(&format!("/v1/vault/connections/{key}")).await.text();
+    assert!(shown.contains("p-7") && shown.contains("\"shelf\":\"s2\""), "{shown}");
+    for _ in 0..2 {
+        let notes =
+            world.api("GET", "/v1/passthrough/peculiar/notes").header("x-one-connection-key", &key).send().await;
+        assert_eq!(notes.json(), json!(["a note"]), "the choice and the kept part stand in the address");
+    }
+    let ids: Vec<_> =
+        provider.seen().iter().filter_map(|seen| seen.header("x-request-id").map(str::to_owned)).collect();
+    assert_eq!(ids.len(), 3, "the token and two calls, and no profile");
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), 3, "{ids:?}");
+}
+
+#[tokio::test]
+async fn a_context_of_another_form_connects_nothing_and_a_derived_value_is_nobodys_to_type() {
+    let (world, provider) = world().await;
+    let browser = world.browser();
+    for context in
+        ["abc", "stores/..", "stores/abc/..", "stores/evil.example", "stores/vendor.com@evil", "stores/a%0Ab"]
+    {
+        come_back(&world, &browser, "org=acme&region=south&shelf=evil.example", context).await;
+    }
+    assert_eq!(world.connections().await.len(), 0);
+    assert!(provider.seen().is_empty(), "no code was redeemed");
+}
+
+#[tokio::test]
+async fn an_operators_scope_names_what_there_is() {
+    let (world, _provider) = world().await;
+    let path = format!("/v1/admin/projects/{}/environments/test/connectors/peculiar", world.project());
+    let put = |scope: &str| json!({ "scopes": [scope], "client_id": "peculiar" });
+    for (scope, expected) in [("crm:{org}:admin", 200), ("{shelf}", 200), ("crm:{person}", 400), ("crm:{", 400)] {
+        assert_eq!(world.root("PUT", &path, Some(&put(scope))).await.status, expected, "{scope}");
+    }
+}

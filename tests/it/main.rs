@@ -69,3 +69,4 @@ mod typed_key;
 mod wire;
 mod world;
 mod zoo;
+mod zoo_faults;

@@ -7,6 +7,7 @@ use crate::{
     client_auth::authenticate,
     data::{Answer, Authorize, Body, Need, Pkce, Push, Sign, Wish},
     digest::{hex, hmac_sha256},
+    dpop,
     engine::{Done, Exchange},
     fault::Fault,
     random,
@@ -49,6 +50,7 @@ pub fn authorize(exchange: &Exchange<'_>, state: &mut State, data: &Authorize) -
 /// Takes a request in advance (RFC 9126 §2).
 pub fn push(exchange: &Exchange<'_>, state: &mut State, data: &Push) -> Result<Done, Refused> {
     let (parameters, _) = exchange.gate(&[Body::Form])?;
+    let key = dpop::proven(exchange, state, None)?;
     let client = authenticate(exchange, state, &parameters)?;
     if let Some(client) = &client
         && exchange.parameter(&parameters, "client_id").is_some_and(|named| named != client.id)
@@ -66,7 +68,8 @@ pub fn push(exchange: &Exchange<'_>, state: &mut State, data: &Push) -> Result<D
     }
     let request_uri = format!("urn:ietf:params:oauth:request_uri:{}", random::text());
     let mut kept = parameters;
-    kept.retain(|(name, _)| name != "client_secret" && name != "client_assertion");
+    kept.retain(|(name, _)| name != "client_secret" && name != "client_assertion" && name != "dpop_jkt");
+    kept.extend(key.map(|key| ("dpop_jkt".to_owned(), key))); // RFC 9449 §10.1
     if get(&kept, exchange.name("client_id")).is_none() {
         kept.push((exchange.name("client_id").to_owned(), client.id));
     }
@@ -172,7 +175,8 @@ fn unwilling(exchange: &Exchange<'_>, data: &Authorize) -> Option<Pairs> {
         | Fault::ClockAhead(_)
         | Fault::Rotates(_)
         | Fault::Grace(_)
-        | Fault::ReuseEndsGrant => None,
+        | Fault::ReuseEndsGrant
+        | Fault::Issuer(_) => None,
     })
 }
 
@@ -226,6 +230,7 @@ fn consent(
         redirect_uri: exchange.parameter(parameters, "redirect_uri").map(str::to_owned),
         challenge,
         nonce: get(parameters, "nonce").map(str::to_owned),
+        bound_to: get(parameters, "dpop_jkt").map(str::to_owned),
         expires_at: exchange.now + tokens.code_ttl,
         spent: false,
         wants_refresh,
@@ -268,9 +273,11 @@ impl Back<'_> {
     fn complete(&self, mut answer: Pairs) -> Pairs {
         let state = self.exchange.name("state");
         answer.extend(get(self.parameters, state).map(|value| (state.to_owned(), value.to_owned())));
-        if self.data.iss {
-            answer.extend(self.exchange.provider.issuer.clone().map(|issuer| ("iss".to_owned(), issuer)));
-        }
+        let faults = &self.exchange.faults;
+        let another = faults.pick(|fault| if let Fault::Issuer(issuer) = fault { Some(issuer.clone()) } else { None });
+        let own = self.exchange.provider.issuer.clone().filter(|_| self.data.iss);
+        answer.extend(another.or(own).map(|issuer| ("iss".to_owned(), issuer)));
+        answer.retain(|(name, _)| !faults.has(&Fault::Without(name.clone())));
         match &self.data.sign {
             Some(Sign::HmacSha256Hex(name)) => {
                 let mut pairs: Vec<String> = answer.iter().map(|(name, value)| format!("{name}={value}")).collect();

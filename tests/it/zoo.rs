@@ -267,10 +267,15 @@ pub async fn ask(stage: &Stage, visit: &Visit, key: &str) -> Answer {
 }
 
 async fn type_in(stage: &Stage, visit: &Visit) -> Went {
+    let answer = type_them(stage, visit).await;
+    require(answer.status == 200 || answer.status == 201, || format!("typing: {} {}", answer.status, answer.text()))
+}
+
+/// What is answered to what the person typed.
+pub async fn type_them(stage: &Stage, visit: &Visit) -> Answer {
     let credentials: BTreeMap<_, _> = visit.inputs.iter().copied().collect();
     let body = json!({ "credentialType": "apiKey", "credentials": credentials, "userId": "user-1" });
-    let answer = stage.world.post(&format!("/connectors/{}/credentials", visit.id), &body).await;
-    require(answer.status == 200 || answer.status == 201, || format!("typing: {} {}", answer.status, answer.text()))
+    stage.world.post(&format!("/connectors/{}/credentials", visit.id), &body).await
 }
 
 /// A browser that was at the provider, and the address that it is sent back to.

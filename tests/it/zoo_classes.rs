@@ -142,27 +142,32 @@ struct Went {
 }
 
 impl Stage {
-    /// A stage on which the operator has set up this class of provider, as `class`.
-    async fn of(class: Class, change: impl FnOnce(&mut Value)) -> Self {
+    /// A stage on which the operator has set up this class of provider; what the connector is called there. One that ships is
+    /// used as it is, unless something is changed.
+    async fn of(class: Class, change: Option<Change>) -> (Self, &'static str) {
         let stage = Self::new().await;
         stage.zoo.register_client(class.id, client(class)).unwrap();
-        let mut definition = definition(&stage, class);
-        change(&mut definition);
-        stage.world.custom("class", &definition, false).await;
+        let ships = stage.world.server.app.catalog.connector(class.id).is_some();
+        let name = if ships && change.is_none() { class.id } else { "class" };
+        if name == "class" {
+            let mut definition = definition(&stage, class);
+            change.into_iter().for_each(|change| changed(&mut definition, change));
+            stage.world.custom(name, &definition, false).await;
+        }
         let settings: serde_json::Map<String, Value> =
             class.settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
         let mut body = json!({ "client_id": "zoo-client", "settings": settings });
         if !class.secret.is_empty() {
             body["client_secret"] = class.secret.into();
         }
-        let path = format!("/v1/admin/projects/{}/environments/test/connectors/class", stage.world.project());
+        let path = format!("/v1/admin/projects/{}/environments/test/connectors/{name}", stage.world.project());
         stage.world.root("PUT", &path, Some(&body)).await;
-        stage
+        (stage, name)
     }
 
     /// As a person with a browser, to the provider and back.
-    async fn go(&self) -> Went {
-        let (browser, attempt) = (self.world.browser(), self.world.begin_at("class").await);
+    async fn go(&self, name: &str) -> Went {
+        let (browser, attempt) = (self.world.browser(), self.world.begin_at(name).await);
         let started = browser.open(&attempt.start_url).await;
         let leaves = started.status == 302 && !started.text().contains("/connect/outcome/");
         let (mut back, mut landed) = (None, None);
@@ -197,8 +202,8 @@ impl Stage {
         self.world.confirmed(&went.browser, &went.attempt, went.landed.as_ref().unwrap()).await
     }
 
-    async fn api(&self, class: Class, key: &str) -> u16 {
-        self.world.passthrough("GET", &format!("class/{}", class.call), key).send().await.status
+    async fn api(&self, class: Class, name: &str, key: &str) -> u16 {
+        self.world.passthrough("GET", &format!("{name}/{}", class.call), key).send().await.status
     }
 
     /// What was refused, but for nonces, which are only told so.
@@ -221,14 +226,14 @@ async fn each_class_is_connected_called_renewed_and_revoked() {
         (PLAIN, true, false, false),
     ] {
         let id = class.id;
-        let stage = Stage::of(class, |_| {}).await;
-        let went = stage.go().await;
+        let (stage, name) = Stage::of(class, None).await;
+        let went = stage.go(name).await;
         let key = stage.kept(&went).await;
         if calls {
-            assert_eq!(stage.api(class, &key).await, 200, "{id} {:?}", stage.refused());
+            assert_eq!(stage.api(class, name, &key).await, 200, "{id} {:?}", stage.refused());
             let before = stage.zoo.calls(id, "token");
             stage.turn(DAY);
-            assert_eq!(stage.api(class, &key).await, 200, "{id}, a day later {:?}", stage.refused());
+            assert_eq!(stage.api(class, name, &key).await, 200, "{id}, a day later {:?}", stage.refused());
             assert_eq!(stage.zoo.calls(id, "token") > before, renews, "{id}");
         }
         let deleted = stage.world.api("DELETE", &format!("/v1/vault/connections/{key}")).send().await.json();
@@ -309,8 +314,8 @@ async fn what_a_definition_lacks_is_refused() {
         ),
     ];
     for (class, change, words) in table {
-        let stage = Stage::of(*class, |definition| changed(definition, *change)).await;
-        let went = stage.go().await;
+        let (stage, name) = Stage::of(*class, Some(*change)).await;
+        let went = stage.go(name).await;
         assert_eq!(stage.missed().first().map(String::as_str), Some(*words), "{} {change:?} {}", class.id, went.told);
     }
 }
@@ -321,9 +326,9 @@ async fn an_answer_in_another_issuer_s_name_is_not_believed() {
     let table = [Fault::Issuer("https://attacker.example".to_owned()), Fault::Without("iss".to_owned())];
     for class in [BLUESKY, BANK] {
         for fault in &table {
-            let stage = Stage::of(class, |_| {}).await;
+            let (stage, name) = Stage::of(class, None).await;
             stage.zoo.fault(class.id, "authorize", 1, fault.clone()).unwrap();
-            let went = stage.go().await;
+            let went = stage.go(name).await;
             assert_eq!(went.landed.unwrap().status, 400, "{} {fault:?}", class.id);
             assert_eq!(went.told, "pending -", "{} {fault:?}: the attempt stands as it was", class.id);
             assert_eq!(stage.zoo.calls(class.id, "token"), 0, "{} {fault:?}", class.id);
@@ -342,21 +347,21 @@ async fn an_answer_in_another_issuer_s_name_is_not_believed() {
 /// RFC 9449 §8: a server hands out nonces, and changes them when it likes.
 #[tokio::test]
 async fn nonces_are_learnt_and_learnt_again() {
-    let stage = Stage::of(BLUESKY, |_| {}).await;
-    let went = stage.go().await;
+    let (stage, name) = Stage::of(BLUESKY, None).await;
+    let went = stage.go(name).await;
     let key = stage.kept(&went).await;
     let demanded = || stage.zoo.refusals().iter().filter(|refusal| refusal.case == "use_dpop_nonce").count();
     assert_eq!(demanded(), 1, "the first request alone knows none");
     for minutes in [1, 4, 4] {
         stage.turn(minutes * 60);
-        assert_eq!(stage.api(BLUESKY, &key).await, 200);
+        assert_eq!(stage.api(BLUESKY, name, &key).await, 200);
     }
     assert_eq!(demanded(), 3, "after three minutes the old one is not taken any more");
     // our clock and the server's need not be one
     for seconds in [50, -50] {
         stage.turn(DAY);
         stage.zoo.fault(BLUESKY.id, "token", 2, Fault::ClockAhead(seconds)).unwrap();
-        assert_eq!(stage.api(BLUESKY, &key).await, 200, "{seconds} {:?}", stage.missed());
+        assert_eq!(stage.api(BLUESKY, name, &key).await, 200, "{seconds} {:?}", stage.missed());
     }
     assert_eq!(stage.missed(), Vec::<String>::new());
 }
@@ -366,13 +371,13 @@ async fn nonces_are_learnt_and_learnt_again() {
 async fn an_assertion_bears_a_clock_that_is_wrong() {
     for class in [APPLE, REVOLUT, BANK] {
         for seconds in [100, -50] {
-            let stage = Stage::of(class, |_| {}).await;
+            let (stage, name) = Stage::of(class, None).await;
             stage.zoo.fault(class.id, "token", 1, Fault::ClockAhead(seconds)).unwrap();
             if class.id == BANK.id {
                 stage.zoo.fault(class.id, "push", 1, Fault::ClockAhead(seconds)).unwrap();
                 stage.zoo.fault(class.id, "authorize", 1, Fault::ClockAhead(seconds)).unwrap();
             }
-            let went = stage.go().await;
+            let went = stage.go(name).await;
             assert_eq!(went.told, "held -", "{} {seconds} {:?}", class.id, stage.missed());
         }
     }
@@ -381,13 +386,13 @@ async fn an_assertion_bears_a_clock_that_is_wrong() {
 /// A pushed request's reference works for a minute or so: the browser that comes again pushes again.
 #[tokio::test]
 async fn a_reference_that_has_expired_is_pushed_again() {
-    let stage = Stage::of(BANK, |_| {}).await;
-    let (browser, attempt) = (stage.world.browser(), stage.world.begin_at("class").await);
+    let (stage, name) = Stage::of(BANK, None).await;
+    let (browser, attempt) = (stage.world.browser(), stage.world.begin_at(name).await);
     let first = browser.open(&attempt.start_url).await.location();
     stage.turn(61);
     let late = stage.http.get(&first).send().await.unwrap();
     assert_eq!(late.status(), 400);
-    assert_eq!(stage.missed(), ["authorize: request_uri is unknown or has expired"]);
+    assert_eq!(stage.missed(), ["authorize: request_uri is unknown, has expired or was used"]);
     let second = browser.open(&attempt.start_url).await.location();
     assert_ne!(query(&first, "request_uri"), query(&second, "request_uri"));
     assert_eq!(stage.http.get(&second).send().await.unwrap().status(), 302);

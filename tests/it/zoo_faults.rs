@@ -10,8 +10,8 @@ use zoo::{Client, Fault};
 
 use crate::{
     refresh::until,
-    world::Answer,
-    zoo::{DAY, Journey, Stage, VISITS, Visit, ask, connect, leave, offer},
+    world::{Answer, Attempt},
+    zoo::{DAY, Journey, Stage, VISITS, Visit, ask, connect, leave, offer, type_them},
 };
 
 const HUBSPOT: &str = "hubspot";
@@ -19,6 +19,10 @@ const ZOHO: &str = "zoho-crm";
 const SLACK: &str = "slack";
 const GITLAB: &str = "gitlab";
 const JIRA: &str = "jira";
+/// With a look-up, and a way to revoke.
+const XERO: &str = "xero";
+/// OAuth 1.0a.
+const TRELLO: &str = "trello";
 
 fn visit(id: &str) -> &'static Visit {
     VISITS.iter().find(|visit| visit.id == id).unwrap()
@@ -179,8 +183,8 @@ async fn an_answer_that_lacks_something_or_spells_it_otherwise_still_connects() 
         ("a clock that is behind", Fault::ClockAhead(-120)),
     ];
     for id in [HUBSPOT, ZOHO, SLACK, GITLAB, JIRA] {
+        let stage = Stage::rotating().await;
         for (case, fault) in &table {
-            let stage = Stage::rotating().await;
             stage.fault(id, "token", fault.clone());
             let key = stage.connected(id).await;
             assert_eq!(stage.call(id, &key).await, "200 -", "{id}: {case}");
@@ -192,7 +196,6 @@ async fn an_answer_that_lacks_something_or_spells_it_otherwise_still_connects() 
             assert_eq!(stage.zoo.calls(id, "token"), before + u64::from(!unknown), "{id}: {case}");
         }
         // without a refresh token there is nothing to renew by: the provider's own word is passed on
-        let stage = Stage::rotating().await;
         stage.fault(id, "token", without("refresh_token"));
         let key = stage.connected(id).await;
         stage.turn(DAY);
@@ -307,12 +310,12 @@ async fn an_answer_that_is_lost_is_asked_for_again_where_the_provider_lets_one()
         ("it ends the family", JIRA, grace(0), "409 needs_reauth", "needs_reauth"),
     ];
     for (case, id, more, next, state) in table {
+        let stage = Stage::rotating().await;
         for (fault, expected) in [
             (Fault::LostReply, "502 provider_unreachable"),
             (Fault::Cut, "502 provider_unreachable"),
             (TOO_SLOW, "504 provider_timeout"),
         ] {
-            let stage = Stage::rotating().await;
             let key = stage.connected(id).await;
             stage.turn(DAY);
             stage.fault(id, "token", fault.clone());
@@ -336,14 +339,19 @@ async fn an_answer_that_is_lost_is_asked_for_again_where_the_provider_lets_one()
     }
 }
 
+/// Whose account it is may stay unknown; what a connector has to know of it may not.
 #[tokio::test]
 async fn what_follows_the_token_fails_by_itself() {
     let table = [
-        // whose account it is stays unknown
         (HUBSPOT, "details", Fault::HtmlPage(502), "held -"),
         (HUBSPOT, "details", Fault::Cut, "held -"),
         (HUBSPOT, "details", refuse("insufficient_scope"), "held -"),
         (HUBSPOT, "details", Fault::NumbersAsTexts, "held -"),
+        (XERO, "connections", Fault::NumbersAsTexts, "held -"),
+        (XERO, "connections", Fault::HtmlPage(502), "failed provider_failed"),
+        (XERO, "connections", Fault::Cut, "failed provider_unreachable"),
+        (XERO, "connections", refuse("token_invalid"), "failed provider_refused"),
+        (XERO, "userinfo", Fault::HtmlPage(502), "held -"),
     ];
     for (id, endpoint, fault, expected) in table {
         let stage = Stage::rotating().await;
@@ -353,5 +361,142 @@ async fn what_follows_the_token_fails_by_itself() {
         browser.open(&back).await;
         let (status, error) = stage.world.told(&browser, &attempt).await;
         assert_eq!(format!("{status} {error}"), expected, "{id} {endpoint} {fault:?}");
+        // an account is one organisation's, so without it nobody knows whom else a revocation would end
+        stage.world.keep().await;
+        assert_eq!((stage.zoo.calls(id, "revoke"), stage.world.connections().await.len()), (0, 0), "{id} {fault:?}");
     }
+}
+
+#[tokio::test]
+async fn temporary_credentials_that_can_not_be_got_are_asked_for_again() {
+    let stage = Stage::new().await;
+    offer(&stage, visit(TRELLO)).await;
+    let begun = stage.world.get(&format!("/connectors/{TRELLO}/oauth/authorize?userId=user-1")).await;
+    let attempt = Attempt::of(&begun.member("authorizationUrl"));
+    let browser = stage.world.browser();
+    let table = [
+        (Fault::HtmlPage(502), (502, "provider_failed")),
+        (Fault::HtmlPage(200), (502, "provider_invalid_response")),
+        (Fault::LostReply, (502, "provider_unreachable")),
+        (without("oauth_token_secret"), (502, "provider_invalid_response")),
+    ];
+    for (fault, (status, code)) in table {
+        stage.fault(TRELLO, "request_token", fault.clone());
+        let started = browser.open(&attempt.start_url).await;
+        assert_eq!(started.refusal(), (status, code.to_owned()), "{fault:?}");
+        assert_eq!(stage.world.told(&browser, &attempt).await, ("pending".to_owned(), "-".to_owned()), "{fault:?}");
+    }
+    // a signature bears a clock that is wrong by some minutes
+    for seconds in [200, -200] {
+        stage.fault(TRELLO, "request_token", Fault::ClockAhead(seconds));
+        assert_eq!(browser.open(&attempt.start_url).await.status, 302, "{seconds}");
+    }
+
+    for (fault, code) in [(Fault::LostReply, "provider_unreachable"), (Fault::HtmlPage(503), "provider_failed")] {
+        let Journey { browser, attempt, back } = leave(&stage, visit(TRELLO)).await.unwrap();
+        stage.fault(TRELLO, "access_token", fault.clone());
+        browser.open(&back).await;
+        assert_eq!(stage.world.told(&browser, &attempt).await, ("failed".to_owned(), code.to_owned()), "{fault:?}");
+    }
+    let key = stage.connected(TRELLO).await;
+    assert_eq!(stage.call(TRELLO, &key).await, "200 -");
+}
+
+/// What somebody typed: a client of their own, a login, a key.
+#[tokio::test]
+async fn typed_credentials_are_told_from_a_provider_that_fails() {
+    let invalid = |answer: &Answer| answer.json()["code"] == "INVALID_CREDENTIALS";
+    for (id, endpoint, wrong) in [
+        ("zoom-server-to-server", "token", "invalid_client"),
+        ("bill-com", "login", "key_unknown"),
+        ("sendgrid", "scopes", "token_invalid"),
+    ] {
+        let stage = Stage::new().await;
+        offer(&stage, visit(id)).await;
+        let table = [
+            (refuse(wrong), None),
+            (Fault::HtmlPage(502), Some((502, "provider_failed"))),
+            (Fault::HtmlPage(200), Some((502, "provider_invalid_response"))),
+            (Fault::Status(429, Some(3)), Some((502, "provider_failed"))),
+            (Fault::LostReply, Some((502, "provider_unreachable"))),
+            (Fault::Cut, Some((502, "provider_unreachable"))),
+        ];
+        for (fault, expected) in table {
+            stage.fault(id, endpoint, fault.clone());
+            let answer = type_them(&stage, visit(id)).await;
+            match expected {
+                None => assert!(invalid(&answer), "{id} {fault:?}: {}", answer.text()),
+                Some((status, code)) => {
+                    assert_eq!(answer.refusal(), (status, code.to_owned()), "{id} {fault:?}");
+                }
+            }
+            assert!(stage.world.connections().await.is_empty(), "{id} {fault:?}");
+        }
+        let key = stage.connected(id).await;
+        assert_eq!(stage.call(id, &key).await, "200 -", "{id}");
+    }
+}
+
+/// A token that is asked for anew, and a session that is logged into anew, are the person's own: only they can mend a refusal.
+#[tokio::test]
+async fn what_is_asked_for_anew_ends_by_a_refusal_alone() {
+    for (id, endpoint, wrong) in
+        [("zoom-server-to-server", "token", "invalid_client"), ("bill-com", "login", "key_unknown")]
+    {
+        let stage = Stage::new().await;
+        let key = stage.connected(id).await;
+        for (fault, expected) in [
+            (Fault::HtmlPage(502), "502 provider_failed"),
+            (Fault::LostReply, "502 provider_unreachable"),
+            (Fault::HtmlPage(200), "502 provider_invalid_response"),
+        ] {
+            stage.turn(DAY);
+            stage.fault(id, endpoint, fault.clone());
+            assert_eq!(stage.call(id, &key).await, expected, "{id} {fault:?}");
+            assert_eq!(stage.state(&key).await, "connected", "{id} {fault:?}");
+            assert_eq!(stage.call(id, &key).await, "200 -", "{id} {fault:?}");
+        }
+        stage.turn(DAY);
+        stage.fault(id, endpoint, refuse(wrong));
+        assert_eq!(stage.call(id, &key).await, "409 needs_reauth", "{id}");
+        assert_eq!(stage.state(&key).await, "needs_reauth", "{id}");
+    }
+}
+
+#[tokio::test]
+async fn a_revocation_that_fails_is_tried_again_later() {
+    for fault in [Fault::HtmlPage(502), Fault::LostReply, Fault::Status(429, Some(9))] {
+        let stage = Stage::rotating().await;
+        let key = stage.connected(HUBSPOT).await;
+        stage.fault(HUBSPOT, "revoke", fault.clone());
+        let deleted = stage.world.api("DELETE", &format!("/v1/vault/connections/{key}")).send().await.json();
+        assert_eq!(deleted["revocation"], "queued", "{fault:?}");
+        assert!(stage.world.connections().await.is_empty(), "{fault:?}");
+        stage.turn(DAY);
+        stage.world.keep().await;
+        assert_eq!(stage.zoo.calls(HUBSPOT, "revoke"), 2, "{fault:?}");
+        stage.turn(DAY);
+        stage.world.keep().await;
+        assert_eq!(stage.zoo.calls(HUBSPOT, "revoke"), 2, "{fault:?}: it is done");
+    }
+}
+
+/// What the API itself does is the caller's to see; a connection is not judged by it.
+#[tokio::test]
+async fn a_failure_of_the_api_is_passed_on() {
+    let stage = Stage::rotating().await;
+    let key = stage.connected(HUBSPOT).await;
+    let table = [
+        (Fault::HtmlPage(404), "404 -"),
+        (Fault::HtmlPage(403), "403 -"),
+        (refuse("insufficient_scope"), "401 -"),
+        (Fault::Status(429, Some(3600)), "429 -"),
+    ];
+    for (fault, expected) in table {
+        stage.zoo.fault(HUBSPOT, "details", 5, fault.clone()).unwrap();
+        assert_eq!(stage.call(HUBSPOT, &key).await, expected, "{fault:?}");
+        assert_eq!(stage.state(&key).await, "connected", "{fault:?}");
+        stage.zoo.clear_faults(HUBSPOT).unwrap();
+    }
+    assert_eq!(stage.call(HUBSPOT, &key).await, "200 -");
 }

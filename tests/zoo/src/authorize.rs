@@ -22,7 +22,8 @@ use crate::{
 pub fn authorize(exchange: &Exchange<'_>, state: &mut State, data: &Authorize) -> Result<Done, Refused> {
     let mut parameters = exchange.request.parameters(&[])?;
     if let Some(request_uri) = get(&parameters, "request_uri") {
-        parameters = pushed(exchange, state, request_uri)?;
+        let client_id = exchange.required(&parameters, "client_id")?;
+        parameters = pushed(exchange, state, request_uri, client_id)?;
     } else if data.pushed_only {
         return Err(Refused::new("parameter", "the request has to be pushed in advance"));
     }
@@ -85,11 +86,18 @@ pub fn said(status: u16, json: Value) -> Answer {
     Answer { status, headers: std::collections::BTreeMap::new(), json: Some(json), form: None, text: None, html: None }
 }
 
-fn pushed(exchange: &Exchange<'_>, state: &State, request_uri: &str) -> Result<Pairs, Refused> {
-    match state.pushed.get(request_uri) {
-        Some((until, parameters)) if *until > exchange.now => Ok(parameters.clone()),
-        _ => Err(Refused::new("parameter", "request_uri is unknown or has expired")),
+/// What was pushed, once and by this client (RFC 9126 §4, RFC 9700 §2.1.1).
+fn pushed(exchange: &Exchange<'_>, state: &mut State, request_uri: &str, client_id: &str) -> Result<Pairs, Refused> {
+    let unknown = || Refused::new("parameter", "request_uri is unknown, has expired or was used");
+    let (until, parameters) = state.pushed.get_mut(request_uri).ok_or_else(unknown)?;
+    if *until <= exchange.now {
+        return Err(unknown());
     }
+    if exchange.parameter(parameters, "client_id") != Some(client_id) {
+        return Err(Refused::new("parameter", "client_id is another than that of the pushed request"));
+    }
+    *until = 0;
+    Ok(parameters.clone())
 }
 
 fn known(exchange: &Exchange<'_>, state: &State, parameters: &Pairs) -> Result<Client, Refused> {

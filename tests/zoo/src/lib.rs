@@ -150,6 +150,13 @@ impl Zoo {
         told(control::fault(&self.engine, id, endpoint, calls, fault))
     }
 
+    /// Nothing goes wrong at a provider any more.
+    pub fn clear_faults(&self, id: &str) -> Result<(), NotKnown> {
+        let (_, mut state) = self.engine.state(id).ok_or_else(|| NotKnown(control::unknown(id)))?;
+        state.planned.clear();
+        Ok(())
+    }
+
     /// The person takes back at the provider all that they ever granted.
     pub fn withdraw(&self, id: &str) -> Result<(), NotKnown> {
         told(control::withdraw(&self.engine, id))

@@ -70,3 +70,5 @@ mod typed_key;
 mod wire;
 mod world;
 mod zoo;
+mod zoo_classes;
+mod zoo_faults;

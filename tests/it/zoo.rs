@@ -13,12 +13,12 @@ use serde_json::json;
 use shared::{aws, clock::Clock, protocol::connector::EvidenceLevel};
 use zoo::Zoo;
 
-use crate::world::{Answer, Attempt, World};
+use crate::world::{Answer, Attempt, Browser, World};
 
 /// A connector, what has to be said to connect it, and a call of its API.
 #[derive(Clone, Copy)]
-struct Visit {
-    id: &'static str,
+pub struct Visit {
+    pub id: &'static str,
     /// What the person types; for a key, what the zoo knows.
     inputs: Pairs,
     /// What the operator chooses.
@@ -28,7 +28,7 @@ struct Visit {
     /// Its body, JSON, where it has one.
     body: Option<&'static str>,
     /// Whether a token ends within a day, and is renewed.
-    renews: bool,
+    pub renews: bool,
 }
 
 type Pairs = &'static [(&'static str, &'static str)];
@@ -61,7 +61,7 @@ impl Visit {
     }
 }
 
-const VISITS: &[Visit] = &[
+pub const VISITS: &[Visit] = &[
     renewed("airtable", "meta/whoami"),
     renewed("amazon-selling-partner", "sellers/v1/marketplaceParticipations")
         .typing(&[("seller_central_host", "sellercentral-europe.amazon.com")])
@@ -134,11 +134,11 @@ const VISITS: &[Visit] = &[
 ];
 
 /// The server that plays the providers, and everything of ours.
-struct Stage {
-    zoo: Zoo,
-    world: World,
+pub struct Stage {
+    pub zoo: Zoo,
+    pub world: World,
     /// The person's browser at the provider.
-    http: Client,
+    pub http: Client,
 }
 
 /// Every name is at the zoo.
@@ -152,8 +152,12 @@ impl Resolve for Everywhere {
 }
 
 impl Stage {
-    async fn new() -> Self {
-        let zoo = Zoo::start().await.unwrap();
+    pub async fn new() -> Self {
+        Self::with(Zoo::start().await.unwrap()).await
+    }
+
+    /// With this zoo.
+    pub async fn with(zoo: Zoo) -> Self {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from(zoo.root_certificate_der())).unwrap();
         let tls = aws::tls_under(roots);
@@ -169,19 +173,19 @@ impl Stage {
     }
 
     /// Time passes, here and there.
-    fn turn(&self, seconds: u32) {
+    pub fn turn(&self, seconds: u32) {
         self.world.turn(Duration::from_secs(u64::from(seconds)));
         self.zoo.advance(i64::from(seconds));
     }
 
     /// What the provider has not accepted, in its words.
-    fn refused(&self) -> Vec<String> {
+    pub fn refused(&self) -> Vec<String> {
         self.zoo.refusals().iter().map(|refusal| format!("{}: {}", refusal.endpoint, refusal.words)).collect()
     }
 }
 
 /// What did not go as documented.
-type Went = Result<(), String>;
+pub type Went = Result<(), String>;
 
 fn require(holds: bool, what: impl FnOnce() -> String) -> Went {
     if holds { Ok(()) } else { Err(what()) }
@@ -201,18 +205,7 @@ async fn pay(visit: &Visit) -> Went {
 async fn stay(stage: &Stage, visit: &Visit) -> Went {
     let Stage { world, .. } = stage;
     let connector = world.server.app.catalog.connector(visit.id).ok_or("is not in the catalogue")?.clone();
-    let settings: BTreeMap<_, _> = visit.settings.iter().copied().collect();
-    let body = json!({ "client_id": "zoo-client", "client_secret": "zoo-secret", "settings": settings });
-    let chosen = format!("/v1/admin/connectors/{}", visit.id);
-    if connector.consent().is_some() {
-        world.root("PUT", &chosen, Some(&body)).await;
-        consent(stage, visit).await?;
-    } else {
-        world.root("PUT", &chosen, Some(&json!({ "settings": settings }))).await;
-        type_in(stage, visit).await?;
-    }
-    let rows = world.connections().await;
-    let key = rows.first().and_then(|row| row["key"].as_str()).ok_or("there is no connection")?.to_owned();
+    let key = connect(stage, visit).await?;
 
     call(stage, visit, &key, "a call").await?;
     let before = stage.zoo.calls(visit.id, "token");
@@ -227,10 +220,42 @@ async fn stay(stage: &Stage, visit: &Visit) -> Went {
     require(receipt == expected, || format!("deleting says {receipt}, not {expected}"))
 }
 
+/// Connects; the new connection's key.
+pub async fn connect(stage: &Stage, visit: &Visit) -> Result<String, String> {
+    let known: Vec<_> = stage.world.connections().await.iter().map(|row| row["key"].clone()).collect();
+    offer(stage, visit).await;
+    if stage.world.server.app.catalog.connector(visit.id).is_some_and(|connector| connector.consent().is_some()) {
+        consent(stage, visit).await?;
+    } else {
+        type_in(stage, visit).await?;
+    }
+    let rows = stage.world.connections().await;
+    let new = rows.iter().map(|row| &row["key"]).find(|key| !known.contains(key));
+    new.and_then(|key| key.as_str()).map(str::to_owned).ok_or_else(|| "there is no connection".to_owned())
+}
+
+/// What the operator says of a connector: a client where it takes one, and what else is chosen.
+pub async fn offer(stage: &Stage, visit: &Visit) {
+    let world = &stage.world;
+    let settings: BTreeMap<_, _> = visit.settings.iter().copied().collect();
+    let mut body = json!({ "settings": settings });
+    if world.server.app.catalog.connector(visit.id).is_some_and(|connector| connector.consent().is_some()) {
+        body["client_id"] = "zoo-client".into();
+        body["client_secret"] = "zoo-secret".into();
+    }
+    world.root("PUT", &format!("/v1/admin/connectors/{}", visit.id), Some(&body)).await;
+}
+
 /// Longer than most access tokens live, and shorter than any refresh token does.
-const DAY: u32 = 86_400;
+pub const DAY: u32 = 86_400;
 
 async fn call(stage: &Stage, visit: &Visit, key: &str, what: &str) -> Went {
+    let answer = ask(stage, visit, key).await;
+    require(answer.status == 200, || format!("{what}: {} {}", answer.status, answer.text()))
+}
+
+/// The call of the provider's API.
+pub async fn ask(stage: &Stage, visit: &Visit, key: &str) -> Answer {
     let path = format!("/v1/passthrough/{}/{}", visit.id, visit.call.1);
     let path = path.trim_end_matches('/');
     let call = stage.world.api(visit.call.0, path).header("x-one-connection-key", key);
@@ -238,19 +263,30 @@ async fn call(stage: &Stage, visit: &Visit, key: &str, what: &str) -> Went {
         Some(body) => call.json(&serde_json::from_str(body).unwrap()),
         None => call,
     };
-    let answer = call.send().await;
-    require(answer.status == 200, || format!("{what}: {} {}", answer.status, answer.text()))
+    call.send().await
 }
 
 async fn type_in(stage: &Stage, visit: &Visit) -> Went {
-    let credentials: BTreeMap<_, _> = visit.inputs.iter().copied().collect();
-    let body = json!({ "credentialType": "apiKey", "credentials": credentials, "userId": "user-1" });
-    let answer = stage.world.post(&format!("/connectors/{}/credentials", visit.id), &body).await;
+    let answer = type_them(stage, visit).await;
     require(answer.status == 200 || answer.status == 201, || format!("typing: {} {}", answer.status, answer.text()))
 }
 
-/// As a person with a browser: to the provider, back, and confirmed.
-async fn consent(stage: &Stage, visit: &Visit) -> Went {
+/// What is answered to what the person typed.
+pub async fn type_them(stage: &Stage, visit: &Visit) -> Answer {
+    let credentials: BTreeMap<_, _> = visit.inputs.iter().copied().collect();
+    let body = json!({ "credentialType": "apiKey", "credentials": credentials, "userId": "user-1" });
+    stage.world.post(&format!("/connectors/{}/credentials", visit.id), &body).await
+}
+
+/// A browser that was at the provider, and the address that it is sent back to.
+pub struct Journey {
+    pub browser: Browser,
+    pub attempt: Attempt,
+    pub back: String,
+}
+
+/// As a person with a browser: to the provider, who sends them back.
+pub async fn leave(stage: &Stage, visit: &Visit) -> Result<Journey, String> {
     let Stage { world, http, .. } = stage;
     let browser = world.browser();
     let inputs: Vec<String> = visit.inputs.iter().map(|(name, value)| format!("&{name}={value}")).collect();
@@ -264,13 +300,19 @@ async fn consent(stage: &Stage, visit: &Visit) -> Went {
     let there = http.get(started.location()).send().await.map_err(|error| format!("at the provider: {error:?}"))?;
     let status = there.status();
     let back = there.headers().get("location").and_then(|location| location.to_str().ok()).map(str::to_owned);
-    let Some(back) = back else {
-        return Err(format!("the provider answers {status} {}", there.text().await.unwrap_or_default()));
-    };
+    match back {
+        Some(back) => Ok(Journey { browser, attempt, back }),
+        None => Err(format!("the provider answers {status} {}", there.text().await.unwrap_or_default())),
+    }
+}
+
+/// To the provider, back, and confirmed.
+async fn consent(stage: &Stage, visit: &Visit) -> Went {
+    let Journey { browser, attempt, back } = leave(stage, visit).await?;
     let landed: Answer = browser.open(&back).await;
     require(landed.status == 302, || format!("coming back: {} {}", landed.status, landed.text()))?;
     require(!landed.text().contains("/connect/outcome/"), || "the flow ended at its callback".to_owned())?;
-    let confirmed = world.confirm(&browser, &attempt).await;
+    let confirmed = stage.world.confirm(&browser, &attempt).await;
     require(confirmed.status == 303, || format!("confirming: {} {}", confirmed.status, confirmed.text()))
 }
 

@@ -2,13 +2,10 @@
 // for login and consent: in a window, in the same one and in a frame. Shop, Mooring and provider are three sites.
 
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 
 import { launch } from '../browser.mjs'
 import { local, served } from '../local.mjs'
+import { atProvider, provider } from './provider.mjs'
 
 const mooring = await local(process.argv[2])
 const { BASE_URL: base } = mooring.env
@@ -40,15 +37,6 @@ const shop = await served(async (request, response) => {
 })
 const address = `${shop.url('shop')}/`
 
-/** oidc-provider, which knows Mooring as its client. */
-async function provider(redirectUri) {
-  const command = [fileURLToPath(new URL('server.mjs', import.meta.url)), '--redirect-uri', redirectUri, '--host', 'oidc.localhost']
-  const child = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'ignore'] })
-  process.once('exit', () => child.kill())
-  const [line] = await once(createInterface(child.stdout), 'line')
-  return { ...JSON.parse(line), close: () => child.kill() }
-}
-
 const definition = (issuer) => ({
   name: 'Certified',
   oauth2: {
@@ -61,17 +49,6 @@ const definition = (issuer) => ({
   api: { base_url: issuer },
   profile: { url: `${issuer}/me`, account_id: 'sub', email: 'email' },
 })
-
-/** Logs in and consents, on pages that are the provider's. */
-async function atProvider(page, issuer, login) {
-  await page.waitForSelector('input[name=login]')
-  assert.equal(new URL(page.url()).origin, issuer)
-  await page.fill('input[name=login]', login)
-  await page.fill('input[name=password]', 'any')
-  await page.click('button[type=submit]')
-  await page.waitForSelector('input[name=prompt][value=consent]', { state: 'attached' })
-  await page.click('button[type=submit]')
-}
 
 /** What the page says in the end, and what the API then answers of that connection. */
 async function connected(page, email) {

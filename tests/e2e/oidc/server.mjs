@@ -5,7 +5,8 @@
 // Prints one line of JSON, `{"issuer", "client_id", "client_secret"}`, and runs until it is stopped. It asks for PKCE, rotates
 // refresh tokens and revokes the whole family when an old one comes again. Anybody logs in with any password. With `--open` it also
 // registers clients (RFC 7591, 7592), takes pushed requests (RFC 9126) and devices (RFC 8628), and gives tokens for one resource
-// (RFC 8707), whatever resource that is. With `--keyed` its client has a key in place of a secret (RFC 7523), and the line has
+// (RFC 8707), whatever resource that is. With `--pushed` it takes pushed requests and devices as well, and no request of a browser's
+// own; each push and each device is a further line. With `--keyed` its client has a key in place of a secret (RFC 7523), and the line has
 // `private_key`.
 
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
@@ -21,6 +22,7 @@ const { values } = parseArgs({
     host: { type: 'string', default: '127.0.0.1' },
     keyed: { type: 'boolean', default: false },
     open: { type: 'boolean', default: false },
+    pushed: { type: 'boolean', default: false },
   },
 })
 if (!values['redirect-uri']) throw new Error('--redirect-uri is missing')
@@ -39,6 +41,8 @@ const keyed = { client_id: 'mooring', token_endpoint_auth_method: 'private_key_j
 const client = values.keyed ? keyed : { token_endpoint_auth_method: 'client_secret_basic', ...secret }
 
 const enabled = { enabled: true }
+const device = 'urn:ietf:params:oauth:grant-type:device_code'
+const pushed = { deviceFlow: enabled, pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: true } }
 const open = {
   deviceFlow: enabled,
   pushedAuthorizationRequests: enabled,
@@ -57,7 +61,7 @@ const provider = new Provider(issuer, {
     {
       ...client,
       redirect_uris: [values['redirect-uri']],
-      grant_types: ['authorization_code', 'refresh_token'],
+      grant_types: ['authorization_code', 'refresh_token', ...(values.pushed ? [device] : [])],
       response_types: ['code'],
     },
   ],
@@ -65,7 +69,7 @@ const provider = new Provider(issuer, {
   claims: { openid: ['sub'], email: ['email'] },
   cookies: { keys: [randomBytes(24).toString('base64url')] },
   conformIdTokenClaims: false,
-  features: { introspection: enabled, revocation: enabled, ...(values.open && open) },
+  features: { introspection: enabled, revocation: enabled, ...(values.open && open), ...(values.pushed && pushed) },
   findAccount: (_context, id) => ({ accountId: id, claims: () => ({ sub: id, email: `${id}@oidc.example` }) }),
   issueRefreshToken: () => true, // without being asked for offline_access, as most providers do
   pkce: { required: () => true },
@@ -75,4 +79,11 @@ const provider = new Provider(issuer, {
 })
 server.on('request', provider.callback())
 const told = values.keyed ? { client_id: 'mooring', private_key: pair.privateKey.export({ format: 'pem', type: 'pkcs8' }) } : secret
-process.stdout.write(`${JSON.stringify({ issuer, ...told })}\n`)
+const tell = (line) => process.stdout.write(`${JSON.stringify(line)}\n`)
+tell({ issuer, ...told })
+provider.on('pushed_authorization_request.success', (context, client) => tell({ pushed: client.clientId, params: Object.keys(context.oidc.body) }))
+provider.on('device_authorization.success', (context, answer) => {
+  // Mooring shows nobody an address without TLS, and what is played here is a server with TLS in front of it
+  for (const name of ['verification_uri', 'verification_uri_complete']) answer[name] = answer[name].replace(/^http:/, 'https:')
+  tell({ device: context.oidc.client.clientId })
+})

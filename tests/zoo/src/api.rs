@@ -5,11 +5,13 @@ use serde_json::{Value, json};
 use crate::{
     client_auth::{self, authenticate},
     data::{Api, Ends, Place, Revoke},
+    dpop,
     engine::{Done, Exchange},
     oauth1,
     refusal::Refused,
     request::{Pairs, get},
     rule::{Claim, check_account},
+    sigv4,
     state::{Granted, State},
     template::{at, capture},
 };
@@ -111,7 +113,7 @@ fn presented(exchange: &Exchange<'_>, parameters: &Pairs, place: &Place) -> Resu
             bound.extend(half("password", password, &secret)?);
             Ok(bound)
         }
-        Place::Oauth1(_) => Ok(Pairs::new()), // whoever asks checks the signature
+        Place::Oauth1(_) | Place::AwsSigv4(_) => Ok(Pairs::new()), // whoever asks checks the signature
     }
 }
 
@@ -133,13 +135,24 @@ fn holder(
             granted = Some(oauth1::holder(exchange, state, methods)?);
             continue;
         }
+        if let Place::AwsSigv4(data) = place {
+            let key = sigv4::holder(exchange, state, data)?;
+            let fields = key.into_iter().map(|(field, value)| Claim { field, value, case: "key_unknown".to_owned() });
+            claims.extend(fields);
+            continue;
+        }
         for (name, value) in presented(exchange, parameters, place)? {
             match name.split_once('.') {
                 Some(("key", field)) => {
                     claims.push(Claim { field: field.to_owned(), value, case: "key_unknown".to_owned() });
                 }
                 _ if name == "client_id" => client_id = Some(value),
-                _ => granted = Some(of_token(exchange, state, &value)?),
+                _ => {
+                    let bound_to = state.access.get(&value).and_then(|access| access.bound_to.clone());
+                    granted = Some(of_token(exchange, state, &value)?);
+                    let key = dpop::proven(exchange, state, Some(&value))?;
+                    dpop::same_key(bound_to.as_ref(), key.as_ref(), "the token")?;
+                }
             }
         }
     }

@@ -7,6 +7,7 @@ use crate::{
     client_auth::authenticate,
     data::{Answer, Authorize, Body, Need, Pkce, Push, Sign, Wish},
     digest::{hex, hmac_sha256},
+    dpop,
     engine::{Done, Exchange},
     fault::Fault,
     random,
@@ -21,7 +22,8 @@ use crate::{
 pub fn authorize(exchange: &Exchange<'_>, state: &mut State, data: &Authorize) -> Result<Done, Refused> {
     let mut parameters = exchange.request.parameters(&[])?;
     if let Some(request_uri) = get(&parameters, "request_uri") {
-        parameters = pushed(exchange, state, request_uri)?;
+        let client_id = exchange.required(&parameters, "client_id")?;
+        parameters = pushed(exchange, state, request_uri, client_id)?;
     } else if data.pushed_only {
         return Err(Refused::new("parameter", "the request has to be pushed in advance"));
     }
@@ -49,6 +51,7 @@ pub fn authorize(exchange: &Exchange<'_>, state: &mut State, data: &Authorize) -
 /// Takes a request in advance (RFC 9126 §2).
 pub fn push(exchange: &Exchange<'_>, state: &mut State, data: &Push) -> Result<Done, Refused> {
     let (parameters, _) = exchange.gate(&[Body::Form])?;
+    let key = dpop::proven(exchange, state, None)?;
     let client = authenticate(exchange, state, &parameters)?;
     if let Some(client) = &client
         && exchange.parameter(&parameters, "client_id").is_some_and(|named| named != client.id)
@@ -66,7 +69,8 @@ pub fn push(exchange: &Exchange<'_>, state: &mut State, data: &Push) -> Result<D
     }
     let request_uri = format!("urn:ietf:params:oauth:request_uri:{}", random::text());
     let mut kept = parameters;
-    kept.retain(|(name, _)| name != "client_secret" && name != "client_assertion");
+    kept.retain(|(name, _)| name != "client_secret" && name != "client_assertion" && name != "dpop_jkt");
+    kept.extend(key.map(|key| ("dpop_jkt".to_owned(), key))); // RFC 9449 §10.1
     if get(&kept, exchange.name("client_id")).is_none() {
         kept.push((exchange.name("client_id").to_owned(), client.id));
     }
@@ -82,11 +86,18 @@ pub fn said(status: u16, json: Value) -> Answer {
     Answer { status, headers: std::collections::BTreeMap::new(), json: Some(json), form: None, text: None, html: None }
 }
 
-fn pushed(exchange: &Exchange<'_>, state: &State, request_uri: &str) -> Result<Pairs, Refused> {
-    match state.pushed.get(request_uri) {
-        Some((until, parameters)) if *until > exchange.now => Ok(parameters.clone()),
-        _ => Err(Refused::new("parameter", "request_uri is unknown or has expired")),
+/// What was pushed, once and by this client (RFC 9126 §4, RFC 9700 §2.1.1).
+fn pushed(exchange: &Exchange<'_>, state: &mut State, request_uri: &str, client_id: &str) -> Result<Pairs, Refused> {
+    let unknown = || Refused::new("parameter", "request_uri is unknown, has expired or was used");
+    let (until, parameters) = state.pushed.get_mut(request_uri).ok_or_else(unknown)?;
+    if *until <= exchange.now {
+        return Err(unknown());
     }
+    if exchange.parameter(parameters, "client_id") != Some(client_id) {
+        return Err(Refused::new("parameter", "client_id is another than that of the pushed request"));
+    }
+    *until = 0;
+    Ok(parameters.clone())
 }
 
 fn known(exchange: &Exchange<'_>, state: &State, parameters: &Pairs) -> Result<Client, Refused> {
@@ -172,7 +183,8 @@ fn unwilling(exchange: &Exchange<'_>, data: &Authorize) -> Option<Pairs> {
         | Fault::ClockAhead(_)
         | Fault::Rotates(_)
         | Fault::Grace(_)
-        | Fault::ReuseEndsGrant => None,
+        | Fault::ReuseEndsGrant
+        | Fault::Issuer(_) => None,
     })
 }
 
@@ -226,6 +238,7 @@ fn consent(
         redirect_uri: exchange.parameter(parameters, "redirect_uri").map(str::to_owned),
         challenge,
         nonce: get(parameters, "nonce").map(str::to_owned),
+        bound_to: get(parameters, "dpop_jkt").map(str::to_owned),
         expires_at: exchange.now + tokens.code_ttl,
         spent: false,
         wants_refresh,
@@ -268,9 +281,11 @@ impl Back<'_> {
     fn complete(&self, mut answer: Pairs) -> Pairs {
         let state = self.exchange.name("state");
         answer.extend(get(self.parameters, state).map(|value| (state.to_owned(), value.to_owned())));
-        if self.data.iss {
-            answer.extend(self.exchange.provider.issuer.clone().map(|issuer| ("iss".to_owned(), issuer)));
-        }
+        let faults = &self.exchange.faults;
+        let another = faults.pick(|fault| if let Fault::Issuer(issuer) = fault { Some(issuer.clone()) } else { None });
+        let own = self.exchange.provider.issuer.clone().filter(|_| self.data.iss);
+        answer.extend(another.or(own).map(|issuer| ("iss".to_owned(), issuer)));
+        answer.retain(|(name, _)| !faults.has(&Fault::Without(name.clone())));
         match &self.data.sign {
             Some(Sign::HmacSha256Hex(name)) => {
                 let mut pairs: Vec<String> = answer.iter().map(|(name, value)| format!("{name}={value}")).collect();

@@ -116,6 +116,9 @@ fn judge(
 }
 
 fn audiences(exchange: &Exchange<'_>) -> Vec<String> {
+    if !exchange.provider.assertion_audience.is_empty() {
+        return exchange.provider.assertion_audience.clone();
+    }
     std::iter::once(exchange.request.url()).chain(exchange.provider.issuer.clone()).collect()
 }
 
@@ -136,12 +139,15 @@ fn by_signature(
     longest: i64,
     is_own_subject: bool,
 ) -> Result<Client, Refused> {
-    let issuer = jwt::claims(token)
-        .and_then(|claims| claims.get("iss").map(crate::template::plain))
-        .ok_or_else(|| wrong(format!("{what} is not a JWT with iss")))?;
-    let client = known(state, &issuer)?;
-    let subject = is_own_subject.then_some(issuer.as_str());
-    let expected = Expected { issuer: &issuer, subject, audiences, now: exchange.now, longest };
+    let claims = jwt::claims(token);
+    let claim = |name: &str| claims.as_ref().and_then(|claims| claims.get(name).map(crate::template::plain));
+    let issuer = claim("iss").ok_or_else(|| wrong(format!("{what} is not a JWT with iss")))?;
+    // where clients have issuers beside their ids, the subject is the client
+    let id = claim("sub").filter(|id| state.clients.get(id).is_some_and(|client| client.issuer.is_some()));
+    let client = known(state, &id.unwrap_or(issuer))?;
+    let issuer = client.issuer.as_ref().unwrap_or(&client.id);
+    let subject = is_own_subject.then_some(client.id.as_str());
+    let expected = Expected { issuer, subject, audiences, now: exchange.now, longest };
     jwt::check(token, &client.public_keys, &expected).map_err(|words| wrong(format!("{what} {words}")))?;
     Ok(client)
 }
@@ -150,6 +156,7 @@ fn by_signature(
 fn by_signed_secret(exchange: &Exchange<'_>, state: &State, id: &str, secret: &str) -> Result<Client, Refused> {
     let client = known(state, id)?;
     let issuer = jwt::claims(secret).and_then(|claims| claims["iss"].as_str().map(str::to_owned)).unwrap_or_default();
+    let issuer = client.issuer.clone().unwrap_or(issuer);
     let audiences: Vec<String> = exchange.provider.issuer.clone().into_iter().collect();
     let expected = Expected {
         issuer: &issuer,

@@ -33,6 +33,12 @@ pub fn rfc3339(seconds: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{}Z", time(seconds))
 }
 
+/// ISO 8601 without separators, as in `20010909T014640Z`.
+#[must_use]
+pub fn basic(seconds: i64) -> String {
+    rfc3339(seconds).replace(['-', ':'], "")
+}
+
 /// RFC 9110 §5.6.7, as in `Sun, 09 Sep 2001 01:46:40 GMT`.
 #[must_use]
 pub fn http_date(seconds: i64) -> String {

@@ -45,6 +45,7 @@ pub fn answer(engine: &Engine, request: &Request) -> Option<Reply> {
                 public_keys: keys_of(&asked.public_key),
                 redirect_uris: asked.redirect_uris,
                 settings: asked.settings,
+                issuer: asked.issuer,
             };
             register_client(engine, &asked.provider, client)
         }),
@@ -52,6 +53,7 @@ pub fn answer(engine: &Engine, request: &Request) -> Option<Reply> {
         ("POST", "account") => {
             read(request).and_then(|asked: AskedAccount| consent_as(engine, &asked.provider, &asked.account))
         }
+        ("POST", "withdrawal") => read(request).and_then(|asked: AskedProvider| withdraw(engine, &asked.provider)),
         ("POST", "clock") => read(request).map(|asked: AskedClock| {
             engine.clock.advance(asked.advance);
             json!({ "now": engine.clock.now() })
@@ -90,6 +92,7 @@ struct AskedClient {
     redirect_uris: Vec<String>,
     #[serde(default)]
     settings: Vec<String>,
+    issuer: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -104,6 +107,12 @@ struct AskedKey {
 struct AskedAccount {
     provider: String,
     account: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AskedProvider {
+    provider: String,
 }
 
 #[derive(Deserialize)]
@@ -175,6 +184,13 @@ pub fn consent_as(engine: &Engine, id: &str, account: &str) -> Result<Value, Str
         return Err(format!("{id} has no account {account}"));
     }
     account.clone_into(&mut state.account);
+    Ok(json!({}))
+}
+
+/// Ends every grant.
+pub fn withdraw(engine: &Engine, id: &str) -> Result<Value, String> {
+    let (_, mut state) = engine.state(id).ok_or_else(|| unknown(id))?;
+    state.grants.values_mut().for_each(|granted| granted.ended = true);
     Ok(json!({}))
 }
 

@@ -37,6 +37,11 @@ pub struct Provider {
     /// Keys (API keys, logins, account numbers) that are known from the start, as fields of any name.
     #[serde(default)]
     pub keys: Vec<BTreeMap<String, String>>,
+    /// Who a client's assertion has to be for. Without it, the endpoint or the issuer.
+    #[serde(default)]
+    pub assertion_audience: Vec<String>,
+    /// Whether its tokens are bound to a key, of which each request has to prove possession (RFC 9449).
+    pub dpop: Option<Dpop>,
     /// What each of its API calls needs.
     #[serde(default)]
     pub api: ApiDefaults,
@@ -45,6 +50,16 @@ pub struct Provider {
     pub refusals: BTreeMap<String, Answer>,
     /// What it serves.
     pub endpoints: Vec<Endpoint>,
+}
+
+/// Proofs of possession: of pushed requests, at the token endpoint, and of API calls with a token.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dpop {
+    /// What a proof may be signed by.
+    pub algorithms: Vec<String>,
+    /// Seconds that a nonce of the server is taken. Without it, none has to be in a proof.
+    pub nonce_ttl: Option<i64>,
 }
 
 /// How tokens look and how long they last. In the formats `${random}` is forty characters, and `${jwt}` a JWT that says
@@ -272,6 +287,18 @@ pub enum Place {
     Basic(String, String),
     /// A signature with one of these methods (RFC 5849 §3.4).
     Oauth1(Vec<String>),
+    /// A signature by a registered key, as AWS has it (version 4).
+    AwsSigv4(Sigv4),
+}
+
+/// What a signature of AWS is for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sigv4 {
+    /// The service's name: `${host.service}`.
+    pub service: String,
+    /// The region: `${host.region}`.
+    pub region: String,
 }
 
 /// The authorization endpoint.

@@ -12,7 +12,7 @@ use crate::{
     api, authorize,
     clock::{Clock, http_date},
     data::{Answer, Body, Endpoint, Provider},
-    device,
+    device, dpop,
     fault::{Fault, Faults},
     jwt::Signer,
     load::LoadError,
@@ -171,6 +171,9 @@ impl Engine {
                 }
             }
         });
+        if let Some(nonce) = provider.dpop.as_ref().and_then(|data| dpop::nonce(data, &mut state, now)) {
+            reply.headers.push(("dpop-nonce".to_owned(), nonce));
+        }
         reply.slow = exchange.faults.slow();
         reply.cut = exchange.faults.has(&Fault::Cut);
         reply.lost = exchange.faults.has(&Fault::LostReply);
@@ -268,13 +271,7 @@ pub fn methods(endpoint: &Endpoint) -> Vec<&str> {
 }
 
 fn fresh(provider: &Provider) -> State {
-    let client = Client {
-        id: "zoo-client".to_owned(),
-        secret: Some("zoo-secret".to_owned()),
-        public_keys: Vec::new(),
-        redirect_uris: Vec::new(),
-        settings: Vec::new(),
-    };
+    let client = Client { id: "zoo-client".to_owned(), secret: Some("zoo-secret".to_owned()), ..Client::default() };
     State {
         clients: BTreeMap::from([(client.id.clone(), client)]),
         keys: provider.keys.clone(),
@@ -316,7 +313,8 @@ fn instead(exchange: &Exchange<'_>) -> Option<Reply> {
         | Fault::Grace(_)
         | Fault::ReuseEndsGrant
         | Fault::Deny
-        | Fault::AuthorizationError(_) => None,
+        | Fault::AuthorizationError(_)
+        | Fault::Issuer(_) => None,
     })
 }
 

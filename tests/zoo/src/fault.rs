@@ -37,6 +37,8 @@ pub enum Fault {
     Deny,
     /// The authorization ends with this `error`.
     AuthorizationError(String),
+    /// The way back names this issuer (RFC 9207), whoever it is. [`Fault::Without`] takes a parameter of it away.
+    Issuer(String),
 }
 
 /// Faults that are planned for an endpoint.
@@ -95,7 +97,8 @@ impl Faults {
             | Fault::Grace(_)
             | Fault::ReuseEndsGrant
             | Fault::Deny
-            | Fault::AuthorizationError(_) => body,
+            | Fault::AuthorizationError(_)
+            | Fault::Issuer(_) => body,
         })
     }
 }

@@ -20,6 +20,9 @@ pub struct Expected<'e> {
     pub longest: i64,
 }
 
+/// Seconds that a client's clock may be ahead.
+const FUTURE: i64 = 60;
+
 /// Checks signature and claims; says in words what is wrong.
 pub fn check(token: &str, keys: &[Value], expected: &Expected<'_>) -> Result<Value, String> {
     let claims = claims(token).ok_or("is not a JWT")?;
@@ -43,6 +46,9 @@ pub fn check(token: &str, keys: &[Value], expected: &Expected<'_>) -> Result<Val
     if expires <= expected.now {
         return Err("has expired".to_owned());
     }
+    if claims["iat"].as_i64().is_some_and(|issued| issued - expected.now > FUTURE) {
+        return Err("was issued in the future".to_owned());
+    }
     if expires - expected.now > expected.longest {
         return Err(format!("may be valid for {} seconds at most", expected.longest));
     }
@@ -58,15 +64,25 @@ pub fn claims(token: &str) -> Option<Value> {
     claims.is_object().then_some(claims)
 }
 
+/// The header, unchecked.
+#[must_use]
+pub fn header(token: &str) -> Option<Value> {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').next()?).ok()?).ok()
+}
+
 /// Whether a public key (RFC 7517) or a shared secret (`oct`) signed it. The algorithm is the key's, never only what
-/// the token says.
-fn verify(token: &str, key: &Value) -> bool {
+/// the token says; a key that has an id has to be named.
+#[must_use]
+pub fn verify(token: &str, key: &Value) -> bool {
     verified(token, key).is_some()
 }
 
 fn verified(token: &str, key: &Value) -> Option<()> {
     let (signed, signature) = token.rsplit_once('.')?;
-    let header: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(signed.split('.').next()?).ok()?).ok()?;
+    let header = header(token)?;
+    if !key["kid"].is_null() && key["kid"] != header["kid"] {
+        return None;
+    }
     let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
     let part = |name: &str| URL_SAFE_NO_PAD.decode(key[name].as_str()?).ok();
     let message = signed.as_bytes();
@@ -147,6 +163,7 @@ mod tests {
             (with("iss", "d".into()), "has to have iss c"),
             (with("sub", "d".into()), "has to have sub c"),
             (with("aud", "https://b.example".into()), "has to have aud https://a.example/token"),
+            (with("iat", 111.into()), "was issued in the future"),
             (with("exp", 50.into()), "has expired"),
             (with("exp", "100".into()), "has no exp that is a number"),
             (with("exp", 5000.into()), "may be valid for 300 seconds at most"),

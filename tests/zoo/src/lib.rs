@@ -4,7 +4,7 @@
 //! answers with the provider's own member names, and its refusals. Whatever was missing is told in words by
 //! [`Zoo::refusals`]. Nothing is shared with the code under test. See `README.md` for how a provider is added.
 //!
-//! It leaves out `DPoP`, request signing by AWS, and everything about APIs beyond who may call them.
+//! It leaves out everything about APIs beyond who may call them.
 
 mod api;
 mod authorize;
@@ -14,6 +14,7 @@ mod control;
 pub mod data;
 mod device;
 mod digest;
+mod dpop;
 mod engine;
 mod fault;
 mod jwt;
@@ -25,6 +26,7 @@ mod refusal;
 mod request;
 mod rule;
 mod server;
+mod sigv4;
 mod state;
 mod template;
 mod tls;
@@ -146,6 +148,18 @@ impl Zoo {
     /// Makes the next calls of an endpoint go wrong. Faults at one endpoint add up.
     pub fn fault(&self, id: &str, endpoint: &str, calls: u32, fault: Fault) -> Result<(), NotKnown> {
         told(control::fault(&self.engine, id, endpoint, calls, fault))
+    }
+
+    /// Nothing goes wrong at a provider any more.
+    pub fn clear_faults(&self, id: &str) -> Result<(), NotKnown> {
+        let (_, mut state) = self.engine.state(id).ok_or_else(|| NotKnown(control::unknown(id)))?;
+        state.planned.clear();
+        Ok(())
+    }
+
+    /// The person takes back at the provider all that they ever granted.
+    pub fn withdraw(&self, id: &str) -> Result<(), NotKnown> {
+        told(control::withdraw(&self.engine, id))
     }
 
     /// Moves the time of all providers.

@@ -126,6 +126,7 @@ fn access_token(exchange: &Exchange<'_>, state: &mut State, data: &Oauth1) -> Re
             expires_at: ttl.map(|seconds| exchange.now + seconds),
             kind: "access".to_owned(),
             secret: Some(secret.clone()),
+            bound_to: None,
             ended: false,
         },
     );

@@ -43,7 +43,7 @@ pub struct Refusal {
 
 /// A case, the more general one that speaks for it where a provider does not tell them apart, the `error` of the
 /// standard, and its status.
-const CASES: [(&str, &str, &str, u16); 27] = [
+const CASES: [(&str, &str, &str, u16); 29] = [
     ("authorization_pending", "", "authorization_pending", 400),
     ("body", "parameter", "invalid_request", 400),
     ("code_expired", "invalid_grant", "invalid_grant", 400),
@@ -54,6 +54,7 @@ const CASES: [(&str, &str, &str, u16); 27] = [
     ("insufficient_scope", "token_invalid", "insufficient_scope", 403),
     ("invalid_assertion", "invalid_grant", "invalid_grant", 400),
     ("invalid_client", "", "invalid_client", 401),
+    ("invalid_dpop_proof", "", "invalid_dpop_proof", 400),
     ("invalid_grant", "", "invalid_grant", 400),
     ("invalid_scope", "parameter", "invalid_scope", 400),
     ("key_unknown", "token_invalid", "invalid_token", 401),
@@ -71,6 +72,7 @@ const CASES: [(&str, &str, &str, u16); 27] = [
     ("token_invalid", "", "invalid_token", 401),
     ("token_missing", "token_invalid", "invalid_token", 401),
     ("unsupported_grant_type", "parameter", "unsupported_grant_type", 400),
+    ("use_dpop_nonce", "", "use_dpop_nonce", 400),
 ];
 
 /// Whether the engine knows the case; others have to be named by a rule.

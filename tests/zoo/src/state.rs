@@ -82,6 +82,8 @@ pub struct Client {
     pub redirect_uris: Vec<String>,
     /// What is switched on for it at the provider.
     pub settings: Vec<String>,
+    /// Who has to be the issuer of its assertions, where that is not its id: a team, a domain.
+    pub issuer: Option<String>,
 }
 
 /// An authorization request that was consented to.
@@ -95,6 +97,8 @@ pub struct Code {
     pub challenge: Option<(String, String)>,
     /// The nonce of OpenID Connect.
     pub nonce: Option<String>,
+    /// The key that it is bound to (RFC 9449 §10).
+    pub bound_to: Option<String>,
     /// Until when it works.
     pub expires_at: i64,
     /// Whether it was redeemed.
@@ -135,6 +139,8 @@ pub struct Access {
     pub kind: String,
     /// Its secret (OAuth 1.0a).
     pub secret: Option<String>,
+    /// The key that it is bound to (RFC 9449).
+    pub bound_to: Option<String>,
     /// Whether it was revoked.
     pub ended: bool,
 }
@@ -148,6 +154,8 @@ pub struct Refresh {
     pub expires_at: Option<i64>,
     /// When it was spent.
     pub spent_at: Option<i64>,
+    /// The key that it is bound to (RFC 9449).
+    pub bound_to: Option<String>,
     /// Whether it was revoked.
     pub ended: bool,
 }
@@ -209,8 +217,12 @@ pub struct State {
     pub devices: Shelf<String, Waiting>,
     /// By token.
     pub temporary: Shelf<String, Temporary>,
-    /// Nonces of OAuth 1.0a and `jti`s of assertions.
+    /// Nonces of OAuth 1.0a and `jti`s of assertions and proofs.
     pub nonces: Shelf<String, ()>,
+    /// The nonces for proofs of possession, and when each was made.
+    pub dpop_nonces: Shelf<String, i64>,
+    /// The last of them.
+    pub dpop_nonce: Option<(String, i64)>,
     /// What is to go wrong.
     pub planned: Vec<Planned>,
     /// Calls by endpoint.

@@ -7,6 +7,7 @@ use crate::{
     client_auth,
     data::{Body, Grant, GrantKind, Need, Wish},
     digest::s256,
+    dpop,
     engine::{Done, Exchange},
     fault::Fault,
     jwt::{self, Expected},
@@ -21,6 +22,7 @@ use crate::{
 /// Issues tokens, or refuses.
 pub fn token(exchange: &Exchange<'_>, state: &mut State) -> Result<Done, Refused> {
     let (parameters, mut claims) = exchange.gate(&[Body::Form])?;
+    let key = dpop::proven(exchange, state, None)?;
     let grant = choose(exchange, &parameters)?;
     let client = match &grant.client_auth {
         Some(ways) => client_auth::by(exchange, state, &parameters, ways)?,
@@ -28,7 +30,7 @@ pub fn token(exchange: &Exchange<'_>, state: &mut State) -> Result<Done, Refused
     };
     claims.extend(exchange.rules(&grant.headers, &grant.parameters, &parameters)?);
 
-    let call = Call { exchange, grant, parameters: &parameters, client: client.as_ref() };
+    let call = Call { exchange, grant, parameters: &parameters, client: client.as_ref(), key };
     let issued = match grant.kind {
         GrantKind::AuthorizationCode => call.code(state)?,
         GrantKind::RefreshToken => call.refresh(state)?,
@@ -84,6 +86,8 @@ struct Call<'c> {
     grant: &'c Grant,
     parameters: &'c Pairs,
     client: Option<&'c Client>,
+    /// The key of which the request proved possession.
+    key: Option<String>,
 }
 
 /// What was issued.
@@ -128,6 +132,7 @@ impl Call<'_> {
         if granted.host != exchange.captures["host"] && !same_places(&granted.host, &exchange.captures["host"]) {
             return Err(Refused::new("invalid_grant", "the code was issued at another host name"));
         }
+        dpop::same_key(code.bound_to.as_ref(), self.key.as_ref(), "the code")?;
         self.same_redirect_uri(code.redirect_uri.as_deref())?;
         self.proves_possession(code.challenge.as_ref())?;
 
@@ -190,7 +195,7 @@ impl Call<'_> {
     fn refresh(&self, state: &mut State) -> Result<Issued, Refused> {
         let exchange = self.exchange;
         let presented = exchange.required(self.parameters, "refresh_token")?.to_owned();
-        let unknown = || Refused::new("invalid_grant", "the refresh token is unknown or was revoked");
+        let unknown = || Refused::new("refresh_expired", "the refresh token is unknown or was revoked");
         let token = state.refresh.get(&presented).cloned().ok_or_else(unknown)?;
         let granted = state.grants.get(&token.grant).cloned().ok_or_else(unknown)?;
         if token.ended || granted.ended {
@@ -209,6 +214,7 @@ impl Call<'_> {
             let ago = exchange.now - spent_at;
             return Err(Refused::new("refresh_spent", format!("the refresh token was used {ago} seconds ago")));
         }
+        dpop::same_key(token.bound_to.as_ref(), self.key.as_ref(), "the refresh token")?;
         let wish = exchange.parameter(self.parameters, "scope").unwrap_or_default();
         if split(wish, exchange.separator()).iter().any(|scope| !granted.scopes.contains(scope)) {
             return Err(Refused::new("invalid_scope", "scope is more than was granted"));
@@ -360,12 +366,14 @@ impl Call<'_> {
                 expires_at: expires_in.map(|seconds| now + seconds),
                 kind: self.grant.issues.clone(),
                 secret: None,
+                bound_to: self.key.clone(),
                 ended: false,
             },
         );
         if let Some(token) = refresh.clone().filter(|token| state.refresh.get(token).is_none()) {
             let expires_at = formats.refresh_ttl.map(|seconds| now + seconds);
-            state.refresh.put(token, Refresh { grant, expires_at, spent_at: None, ended: false });
+            let bound_to = self.key.clone().filter(|_| self.client.is_none_or(|client| client.secret.is_none()));
+            state.refresh.put(token, Refresh { grant, expires_at, spent_at: None, bound_to, ended: false });
         }
         let scopes = state.grants.get(&grant).map(|granted| granted.scopes.clone()).unwrap_or_default();
         Issued { grant, access, refresh, expires_in, scopes, nonce: None }

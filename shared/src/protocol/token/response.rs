@@ -155,8 +155,20 @@ impl Saturating for Duration {
 }
 
 /// Whether a refusal of a refresh means that the grant is over. Other codes tell of our own client or request, which
-/// another try after a mended setting can heal.
+/// another try after a mended setting can heal: `access_denied` too, which is Atlassian's word for a wrong secret.
 #[must_use]
 pub fn ends_the_grant(error: &ProviderError) -> bool {
-    matches!(error, ProviderError::Refused(code) if matches!(code.as_str(), "invalid_grant" | "invalid_token" | "token_expired" | "token_revoked" | "access_denied" | "bad_refresh_token"))
+    matches!(error, ProviderError::Refused(code) if ENDS.contains(&code.as_str()))
 }
+
+/// RFC 6749 §5.2 has `invalid_grant` alone.
+const ENDS: [&str; 8] = [
+    "invalid_grant",
+    "invalid_token",
+    "token_expired",
+    "token_revoked",
+    "bad_refresh_token",     // GitHub
+    "invalid_refresh_token", // Slack
+    "BAD_REFRESH_TOKEN",     // HubSpot
+    "invalid_code",          // Zoho, which calls the refresh token so too
+];

@@ -144,6 +144,19 @@ fn a_token_response_is_read_with_its_known_tolerances() {
         ("an error with 400", 400, r#"{"error":"invalid_grant","error_description":"x"}"#, "refused invalid_grant"),
         ("an error to print", 400, "{\"error\":\"a\\nb<c>\"}", "refused abc"),
         ("401 without JSON", 401, "<html>", "refused status 401"),
+        (
+            "a word in place of a code",
+            400,
+            r#"{"status":"BAD_REFRESH_TOKEN","message":"x"}"#,
+            "refused BAD_REFRESH_TOKEN",
+        ),
+        ("a number in its place", 400, r#"{"status":400,"message":"x"}"#, "refused status 400"),
+        (
+            "a sentence",
+            400,
+            r#"{"status":400,"error":"Bad Request","message":"Invalid refresh token"}"#,
+            "refused invalid_grant",
+        ),
         ("a failure", 503, r#"{"error":"invalid_grant"}"#, "failed 503"),
         ("too many", 429, r#"{"error":"invalid_grant"}"#, "failed 429"),
         ("a page", 200, "<html>", "invalid the answer is not JSON"),
@@ -196,6 +209,17 @@ fn a_refusal_that_comes_with_200_is_one() {
         matches!(read(r#"{"ok":false,"error":"code_already_used"}"#), Err(ProviderError::Refused(code)) if code == "code_already_used")
     );
     assert_eq!(read(r#"{"ok":true,"authed_user":{"access_token":"a"}}"#).unwrap().access_token.expose(), "a");
+}
+
+#[test]
+fn only_a_definite_refusal_ends_the_grant() {
+    let ends = |code: &str| ends_the_grant(&ProviderError::Refused(code.to_owned()));
+    let definite = ["invalid_grant", "bad_refresh_token", "invalid_refresh_token", "BAD_REFRESH_TOKEN", "invalid_code"];
+    assert!(definite.iter().all(|code| ends(code)));
+    let others =
+        ["invalid_client", "invalid_request", "unauthorized_client", "access_denied", "status 400", "status 401"];
+    assert!(others.iter().all(|code| !ends(code)));
+    assert!(!ends_the_grant(&ProviderError::Failed(503)) && !ends_the_grant(&ProviderError::Timeout));
 }
 
 #[test]

@@ -7,4 +7,5 @@ mod classes;
 mod client;
 mod faults;
 mod listeners;
+mod proofs;
 mod usual;

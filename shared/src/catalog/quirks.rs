@@ -147,6 +147,7 @@ impl Said {
             refresh_method,
             refresh_endpoint_auth_method,
             refresh_params,
+            grant_ended,
             refresh_token_expires_in,
             default_expires_in,
             token_response,
@@ -251,6 +252,9 @@ impl Said {
             self.add(format!("When they are, {}.", proof(method)));
         }
         self.parameters("A refresh needs", refresh_params);
+        for (member, text) in grant_ended.iter() {
+            self.add(format!("That a grant is over is said by `{text}` in `{member}`, not by `invalid_grant`."));
+        }
         if let Some(seconds) = refresh_token_expires_in {
             self.add(format!("A refresh token dies after {} without use.", time(*seconds)));
         }

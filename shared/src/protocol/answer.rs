@@ -20,31 +20,17 @@ pub(super) fn json(response: &http::Response<Bytes>) -> Result<Value, ProviderEr
     }
     let json: Option<Value> = serde_json::from_slice(response.body()).ok();
     if status.is_client_error() {
-        let refusal = json.as_ref().and_then(refusal);
-        return Err(ProviderError::Refused(refusal.unwrap_or_else(|| format!("status {}", status.as_u16()))));
+        let error = json
+            .as_ref()
+            .and_then(|json| template::pluck_text(json, "error"))
+            .map_or_else(|| format!("status {}", status.as_u16()), |error| code(&error));
+        return Err(ProviderError::Refused(error));
     }
     if !status.is_success() {
         return Err(ProviderError::InvalidResponse("a redirect where none is documented"));
     }
     json.ok_or(ProviderError::InvalidResponse("the answer is not JSON"))
 }
-
-/// What an error response says: its `error`, or the word that HubSpot has as `status` in its place.
-fn refusal(json: &Value) -> Option<String> {
-    let text = |name: &str| template::pluck_text(json, name);
-    if DEAD_TOKEN.iter().any(|(member, sentence)| text(member).as_deref() == Some(*sentence)) {
-        return Some("invalid_grant".to_owned());
-    }
-    let is_word = |text: &String| text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
-    text("error").or_else(|| text("status").filter(is_word)).map(|error| code(&error))
-}
-
-/// Sentences by which those tell that a token is not honoured any more whose `error` does not: a member of the answer, and what
-/// stands there.
-const DEAD_TOKEN: [(&str, &str); 2] = [
-    ("message", "Invalid refresh token"), // Twitch, whose `error` repeats the status
-    ("error_description", "Value passed for the token was invalid."), // X, whose `error` is `invalid_request`
-];
 
 /// A refusal that comes with status 200, as the connector's data describes it.
 pub(super) fn signalled(signal: Option<&ErrorSignal>, answer: &Value) -> Option<String> {

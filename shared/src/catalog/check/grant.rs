@@ -40,6 +40,7 @@ impl Check<'_> {
         self.params("oauth2.authorization_params", &oauth2.authorization_params, Moment::Authorization)?;
         self.params("oauth2.token_params", &oauth2.token_params, Moment::Token)?;
         self.params("oauth2.refresh_params", &oauth2.refresh_params, Moment::Refresh)?;
+        oauth2.grant_ended.iter().try_for_each(|(member, _)| path("oauth2.grant_ended", member))?;
         self.headers("oauth2.token_headers", &oauth2.token_headers, Moment::Token)?;
         let names = &oauth2.parameter_names;
         Self::renames("oauth2.parameter_names.authorization_request", &names.authorization_request)?;

@@ -124,6 +124,10 @@ pub struct OAuth2 {
     /// authorization.
     #[serde(default)]
     pub refresh_params: Pairs,
+    /// How the token endpoint says that a grant is over, where that is not RFC 6749 §5.2's `invalid_grant`: members of its refusal as
+    /// dotted paths, each with its text. One of them is enough.
+    #[serde(default)]
+    pub grant_ended: Pairs,
     /// Seconds after which an unused refresh token dies, where it does; it is used before that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_token_expires_in: Option<u64>,

@@ -25,6 +25,26 @@ const NO_TOKEN: &str = "a token is longer than 16 KiB or holds other than printa
 
 /// Reads a token response. A refusal is told apart from a failure: the first is the provider's word, the second is not.
 pub fn read(oauth2: &OAuth2, response: &http::Response<Bytes>, now: Timestamp) -> Result<Tokens, ProviderError> {
+    read_tokens(oauth2, response, now).map_err(|error| in_the_standards_word(oauth2, response, error))
+}
+
+/// RFC 6749 §5.2: the grant, be it a code or a refresh token, is not or no longer good.
+const INVALID_GRANT: &str = "invalid_grant";
+
+/// A refusal by which this provider says that the grant is over, as the standard calls it.
+fn in_the_standards_word(oauth2: &OAuth2, response: &http::Response<Bytes>, error: ProviderError) -> ProviderError {
+    let ended = || {
+        let answer: Option<Value> = serde_json::from_slice(response.body()).ok();
+        let says = |(path, text): (&str, &str)| template::pluck_text(answer.as_ref()?, path).map(|found| found == text);
+        oauth2.grant_ended.iter().any(|member| says(member) == Some(true))
+    };
+    match error {
+        ProviderError::Refused(_) if ended() => ProviderError::Refused(INVALID_GRANT.to_owned()),
+        error => error,
+    }
+}
+
+fn read_tokens(oauth2: &OAuth2, response: &http::Response<Bytes>, now: Timestamp) -> Result<Tokens, ProviderError> {
     let answer = rooted(oauth2, response)?;
     let paths = &oauth2.token_response;
     let text = |path: &str| template::pluck_text(&answer, path).filter(|text| !text.is_empty());
@@ -62,7 +82,7 @@ pub fn read_slot(
     response: &http::Response<Bytes>,
     now: Timestamp,
 ) -> Result<Slot, ProviderError> {
-    let answer = rooted(oauth2, response)?;
+    let answer = rooted(oauth2, response).map_err(|error| in_the_standards_word(oauth2, response, error))?;
     if let Some(found) = slots(oauth2, &answer, now).remove(slot) {
         let tokens = [Some(found.access_token.expose()), found.refresh_token.as_ref().map(RefreshToken::expose)];
         let whole = tokens.into_iter().flatten().all(is_token);
@@ -158,17 +178,5 @@ impl Saturating for Duration {
 /// another try after a mended setting can heal: `access_denied` too, which is Atlassian's word for a wrong secret.
 #[must_use]
 pub fn ends_the_grant(error: &ProviderError) -> bool {
-    matches!(error, ProviderError::Refused(code) if ENDS.contains(&code.as_str()))
+    matches!(error, ProviderError::Refused(code) if matches!(code.as_str(), INVALID_GRANT | "invalid_token" | "token_expired" | "token_revoked"))
 }
-
-/// RFC 6749 §5.2 has `invalid_grant` alone.
-const ENDS: [&str; 8] = [
-    "invalid_grant",
-    "invalid_token",
-    "token_expired",
-    "token_revoked",
-    "bad_refresh_token",     // GitHub
-    "invalid_refresh_token", // Slack
-    "BAD_REFRESH_TOKEN",     // HubSpot
-    "invalid_code",          // Zoho, which calls the refresh token so too
-];

@@ -123,6 +123,7 @@ impl Said {
             scope_parameter,
             second_scope_parameter,
             resource,
+            response_type,
             response_mode,
             pkce,
             authorization_params,
@@ -186,6 +187,9 @@ impl Said {
         }
         if let Some(resource) = resource {
             self.add(format!("What the token is for is named: `resource` is `{resource}`."));
+        }
+        if let Some(word) = response_type {
+            self.add(format!("`response_type` is `{word}`."));
         }
         match response_mode {
             None => {}

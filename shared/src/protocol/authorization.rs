@@ -76,7 +76,7 @@ impl AuthorizationRequest<'_> {
         };
         let own = |name: &str| oauth2.parameter_names.authorization_request.value(name).unwrap_or(name).to_owned();
         let mut params = vec![
-            (own("response_type"), "code".to_owned()),
+            (own("response_type"), oauth2.response_type.as_deref().unwrap_or("code").to_owned()),
             (own("client_id"), self.client_id.to_owned()),
             (own("redirect_uri"), redirect_uri),
         ];

@@ -49,6 +49,13 @@ impl Check<'_> {
         if let Some(exchange) = &oauth2.exchange {
             self.values("oauth2.exchange.params", &exchange.params, Moment::Exchange)?;
         }
+        let response_type = oauth2.response_type.as_deref().unwrap_or("code");
+        let is_word = response_type.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'); // RFC 6749 appendix A.3
+        require(
+            is_word && !["", "token", "id_token", "none"].contains(&response_type),
+            "oauth2.response_type",
+            "has to be one word by which a code is asked for: a token in an address is seen by others (RFC 9700 §2.1.2)",
+        )?;
         let fragment = oauth2.authorization_fragment.as_deref().unwrap_or("x");
         let plain = !fragment.is_empty() && fragment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b));
         require(

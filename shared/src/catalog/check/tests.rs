@@ -180,6 +180,10 @@ fn what_is_not_is_named_with_its_field() {
         ),
         ("/oauth2/parameter_names", json!({"token_request": {"token": "t"}}), "oauth2.parameter_names.token_request"),
         ("/oauth2/authorization_fragment", json!("a b"), "oauth2.authorization_fragment"),
+        ("/oauth2/response_type", json!("token"), "oauth2.response_type"),
+        ("/oauth2/response_type", json!("code token"), "oauth2.response_type"),
+        ("/oauth2/grant_ended", json!({ "a..b": "x" }), "oauth2.grant_ended"),
+        ("/oauth2/refresh_params", json!({ "redirect_uri": "https://evil.example" }), "oauth2.refresh_params"),
         ("/oauth2/token_slots", json!([{"name": "User", "access_token": "a"}]), "oauth2.token_slots"),
         (
             "/oauth2/exchange",

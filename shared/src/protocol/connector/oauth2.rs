@@ -51,6 +51,9 @@ pub struct OAuth2 {
     /// What the token is for (RFC 8707): sent with the authorization request and every token request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<Text>,
+    /// What stands for `code` in the authorization request (RFC 6749 §3.1.1), where the provider has a word of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_type: Option<Text>,
     /// How the answer comes back, where the provider's own default is not meant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_mode: Option<ResponseMode>,

@@ -4,215 +4,16 @@
 //! Each definition runs as it ships. Then it lacks something, and the server that plays the provider says in words what that is: so
 //! neither of the two merely lets pass what the other does.
 
-use base64::{
-    Engine,
-    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
-};
-use ring::{
-    rand::SystemRandom,
-    rsa,
-    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
-};
-use serde_json::{Value, json};
-use zoo::{Client, Fault};
+mod class;
 
+use serde_json::{Value, json};
+use zoo::Fault;
+
+use self::class::{APPLE, BANK, BLUESKY, CLOCK, Change, Class, PLAIN, REVOLUT, SHA256};
 use crate::{
-    world::{Answer, Attempt, Browser, USER, query},
+    world::{USER, query},
     zoo::{DAY, Stage},
 };
-
-const RSA: &str = include_str!("../../shared/tests/keys/rsa.pkcs8.pem");
-const P256: &str = include_str!("../../shared/tests/keys/p256.pkcs8.pem");
-
-const TEAM: &str = "ZOOTEAM123";
-const KEY_ID: &str = "ZOOKEY4567";
-
-/// How a provider of a class is connected.
-#[derive(Clone, Copy)]
-struct Class {
-    /// What the zoo calls it.
-    id: &'static str,
-    /// What the operator has in place of a secret.
-    secret: &'static str,
-    settings: &'static [(&'static str, &'static str)],
-    /// A call of its API.
-    call: &'static str,
-}
-
-const BLUESKY: Class = Class { id: "bluesky", secret: "", settings: &[], call: "app.bsky.feed.getTimeline?limit=1" };
-const APPLE: Class =
-    Class { id: "apple", secret: P256, settings: &[("team_id", TEAM), ("key_id", KEY_ID)], call: "auth/keys" };
-const REVOLUT: Class =
-    Class { id: "revolut-business", secret: RSA, settings: &[("issuer_domain", "127.0.0.1")], call: "accounts" };
-const BANK: Class = Class { id: "example-bank", secret: P256, settings: &[], call: "me" };
-const SHA256: Class = Class { id: "example-oauth1", secret: "zoo-secret", settings: &[], call: "me?a=1&b=x%20y" };
-const PLAIN: Class = Class { call: "me?c=PLAINTEXT", ..SHA256 };
-
-fn der(pem: &str) -> Vec<u8> {
-    let lines: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
-    STANDARD.decode(lines).unwrap()
-}
-
-/// The public half of a client's key (RFC 7517).
-fn public(pem: &str) -> Value {
-    let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-    if pem == RSA {
-        let pair = rsa::KeyPair::from_pkcs8(&der(pem)).unwrap();
-        let parts = rsa::PublicKeyComponents::<Vec<u8>>::from(pair.public());
-        return json!({ "kty": "RSA", "n": encode(&parts.n), "e": encode(&parts.e) });
-    }
-    #[expect(clippy::disallowed_methods, reason = "a key of a test is read with it")]
-    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der(pem), &SystemRandom::new()).unwrap();
-    let (x, y) = pair.public_key().as_ref()[1..].split_at(32);
-    json!({ "kty": "EC", "crv": "P-256", "x": encode(x), "y": encode(y) })
-}
-
-/// What the zoo knows of the client.
-fn client(class: Class) -> Client {
-    let known = Client { id: "zoo-client".to_owned(), ..Client::default() };
-    let keyed = |key: Value| Client { public_keys: vec![key], ..known.clone() };
-    match class.id {
-        "bluesky" => known,
-        "apple" => {
-            let mut key = public(P256);
-            key["kid"] = KEY_ID.into();
-            Client { issuer: Some(TEAM.to_owned()), ..keyed(key) }
-        }
-        "revolut-business" => Client { issuer: Some("127.0.0.1".to_owned()), ..keyed(public(RSA)) },
-        "example-bank" => keyed(public(P256)),
-        _ => Client { secret: Some(class.secret.to_owned()), ..known },
-    }
-}
-
-/// The definition as it ships; of a class without a provider, its own.
-fn definition(stage: &Stage, class: Class) -> Value {
-    if let Some(connector) = stage.world.server.app.catalog.connector(class.id) {
-        let mut definition = serde_json::to_value(connector).unwrap();
-        definition.as_object_mut().unwrap().remove("id");
-        return definition;
-    }
-    if class.id == BANK.id {
-        return json!({
-            "name": "Bank",
-            "oauth2": {
-                "authorization_endpoint": "https://bank.example/authorize",
-                "token_endpoint": "https://bank.example/token",
-                "pushed_authorization_request_endpoint": "https://bank.example/par",
-                "issuer": "https://bank.example",
-                "authorization_response_iss_parameter_supported": true,
-                "token_endpoint_auth_method": "private_key_jwt",
-                "client_assertion": {
-                    "algorithm": "ES256", "key": "{client_secret}",
-                    "claims": { "iss": "{client_id}", "sub": "{client_id}", "aud": "https://bank.example" },
-                },
-                "scopes": ["accounts"],
-            },
-            "api": { "base_url": "https://bank.example" },
-            "profile": { "url": "https://bank.example/me", "account_id": "id" },
-            "revoke": {
-                "url": "https://bank.example/revoke", "params": { "token": "{refresh_token}" }, "effect": "token",
-            },
-        });
-    }
-    let (host, method) = if class.call == PLAIN.call { ("plain", "PLAINTEXT") } else { ("sha256", "HMAC-SHA256") };
-    let url = format!("https://{host}.oauth1.example");
-    json!({
-        "name": "Signed",
-        "oauth1": {
-            "temporary_credential_endpoint": format!("{url}/initiate"),
-            "authorization_endpoint": format!("{url}/authorize"),
-            "token_endpoint": format!("{url}/token"),
-            "signature_method": method,
-        },
-        "api": { "base_url": url, "credential": { "in": "oauth1" } },
-        "profile": { "url": format!("{url}/me"), "account_id": "id" },
-    })
-}
-
-/// What became of an attempt to connect.
-struct Went {
-    browser: Browser,
-    attempt: Attempt,
-    /// Where the browser was sent back to, if it was.
-    back: Option<String>,
-    /// What our callback said.
-    landed: Option<Answer>,
-    /// How the attempt stands.
-    told: String,
-}
-
-impl Stage {
-    /// A stage on which the operator has set up this class of provider; what the connector is called there. One that ships is
-    /// used as it is, unless something is changed.
-    async fn of(class: Class, change: Option<Change>) -> (Self, &'static str) {
-        let stage = Self::new().await;
-        stage.zoo.register_client(class.id, client(class)).unwrap();
-        let ships = stage.world.server.app.catalog.connector(class.id).is_some();
-        let name = if ships && change.is_none() { class.id } else { "class" };
-        if name == "class" {
-            let mut definition = definition(&stage, class);
-            change.into_iter().for_each(|change| changed(&mut definition, change));
-            stage.world.custom(name, &definition, false).await;
-        }
-        let settings: serde_json::Map<String, Value> =
-            class.settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
-        let mut body = json!({ "client_id": "zoo-client", "settings": settings });
-        if !class.secret.is_empty() {
-            body["client_secret"] = class.secret.into();
-        }
-        let path = format!("/v1/admin/projects/{}/environments/test/connectors/{name}", stage.world.project());
-        stage.world.root("PUT", &path, Some(&body)).await;
-        (stage, name)
-    }
-
-    /// As a person with a browser, to the provider and back.
-    async fn go(&self, name: &str) -> Went {
-        let (browser, attempt) = (self.world.browser(), self.world.begin_at(name).await);
-        let started = browser.open(&attempt.start_url).await;
-        let leaves = started.status == 302 && !started.text().contains("/connect/outcome/");
-        let (mut back, mut landed) = (None, None);
-        if leaves {
-            let there = self.http.get(started.location()).send().await.unwrap();
-            let location = there.headers().get("location").map(|location| location.to_str().unwrap().to_owned());
-            let page = Answer {
-                status: there.status().as_u16(),
-                url: there.url().clone(),
-                headers: Vec::new(),
-                body: there.bytes().await.unwrap(),
-            };
-            if let Some(location) = location {
-                landed = Some(browser.open(&location).await);
-                back = Some(location);
-            } else if page.text().contains("<form ") {
-                // across sites, so without the cookie: we send the browser on to fetch what it brought
-                let form = page.form("/callback");
-                let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&form.fields).finish();
-                let parked = browser.post(form.action.as_str(), &body).await;
-                assert_eq!(parked.status, 303, "{}", parked.text());
-                landed = Some(browser.open(&parked.location()).await);
-            }
-        }
-        let (status, error) = self.world.told(&browser, &attempt).await;
-        Went { browser, attempt, back, landed, told: format!("{status} {error}") }
-    }
-
-    /// The key of a connection that the person has confirmed.
-    async fn kept(&self, went: &Went) -> String {
-        assert_eq!(went.told, "held -", "{:?}", self.refused());
-        self.world.confirmed(&went.browser, &went.attempt, went.landed.as_ref().unwrap()).await
-    }
-
-    async fn api(&self, class: Class, name: &str, key: &str) -> u16 {
-        self.world.passthrough("GET", &format!("{name}/{}", class.call), key).send().await.status
-    }
-
-    /// What was refused, but for nonces, which are only told so.
-    fn missed(&self) -> Vec<String> {
-        let refusals = self.zoo.refusals();
-        let told = refusals.iter().filter(|refusal| refusal.case != "use_dpop_nonce");
-        told.map(|refusal| format!("{}: {}", refusal.endpoint, refusal.words)).collect()
-    }
-}
 
 #[tokio::test]
 async fn each_class_is_connected_called_renewed_and_revoked() {
@@ -241,18 +42,6 @@ async fn each_class_is_connected_called_renewed_and_revoked() {
         assert_eq!(deleted["revocation"], expected, "{id} {:?}", stage.refused());
         assert_eq!(stage.missed(), Vec::<String>::new(), "{id}");
     }
-}
-
-/// A change of a definition: a value at a place, or none.
-type Change = (&'static str, Option<&'static str>);
-
-fn changed(definition: &mut Value, (place, value): Change) {
-    let (parent, name) = place.rsplit_once('/').unwrap();
-    let parent = definition.pointer_mut(parent).unwrap().as_object_mut().unwrap();
-    match value {
-        Some(value) => parent.insert(name.to_owned(), serde_json::from_str(value).unwrap()),
-        None => parent.remove(name),
-    };
 }
 
 #[tokio::test]
@@ -383,6 +172,79 @@ async fn an_assertion_bears_a_clock_that_is_wrong() {
     }
 }
 
+/// What is asked ahead of the browser may fail and be asked again; a refusal is one, by POST too.
+#[tokio::test]
+async fn a_push_that_fails_does_not_use_up_the_attempt() {
+    for class in [BLUESKY, BANK] {
+        let (stage, name) = Stage::of(class, None).await;
+        let (browser, attempt) = (stage.world.browser(), stage.world.begin_at(name).await);
+        for (fault, code) in [
+            (Fault::HtmlPage(502), "provider_failed"),
+            (Fault::LostReply, "provider_unreachable"),
+            (Fault::Cut, "provider_unreachable"),
+            (Fault::HtmlPage(200), "provider_invalid_response"),
+            (Fault::Without("request_uri".to_owned()), "provider_invalid_response"),
+        ] {
+            stage.zoo.fault(class.id, "push", 1, fault.clone()).unwrap();
+            let started = browser.open(&attempt.start_url).await;
+            assert_eq!(started.refusal(), (502, code.to_owned()), "{} {fault:?}", class.id);
+            assert_eq!(stage.world.told(&browser, &attempt).await.0, "pending", "{} {fault:?}", class.id);
+        }
+        assert_eq!(browser.open(&attempt.start_url).await.status, 302, "{}", class.id);
+        stage.zoo.fault(class.id, "push", 1, Fault::Refuse("invalid_client".to_owned())).unwrap();
+        assert_eq!(stage.go(name).await.told, "failed provider_refused", "{}", class.id);
+    }
+    for (class, told) in [
+        (BLUESKY, "denied access_denied"),
+        (APPLE, "denied user_cancelled_authorize"),
+        (REVOLUT, "denied access_denied"),
+        (BANK, "denied access_denied"),
+        (SHA256, "denied access_denied"),
+    ] {
+        let (stage, name) = Stage::of(class, None).await;
+        stage.zoo.fault(class.id, "authorize", 1, Fault::Deny).unwrap();
+        assert_eq!(stage.go(name).await.told, told, "{}", class.id);
+    }
+}
+
+/// Tokens that are bound, or whose client has a key, are renewed by the same rules as any.
+#[tokio::test]
+async fn a_lost_renewal_ends_where_the_family_does() {
+    for (class, next) in [(BLUESKY, 409), (BANK, 409), (REVOLUT, 200)] {
+        let (stage, name) = Stage::of(class, None).await;
+        let went = stage.go(name).await;
+        let key = stage.kept(&went).await;
+        stage.turn(DAY);
+        // a failure tells the nonce too, so that the next request is the one that counts
+        for fault in [Fault::HtmlPage(502), Fault::LostReply] {
+            stage.zoo.fault(class.id, "token", 1, fault).unwrap();
+            assert_eq!(stage.api(class, name, &key).await, 502, "{}", class.id);
+        }
+        assert_eq!(stage.api(class, name, &key).await, next, "{} {:?}", class.id, stage.missed());
+    }
+}
+
+/// Who tells an end by a clock that is wrong makes a token end too early or too late for us: either way the caller is answered.
+#[tokio::test]
+async fn an_end_that_is_told_by_a_wrong_clock_costs_renewals_and_no_call() {
+    // an hour ahead, an ended token is used and refused, and renewed then; an hour behind, it is renewed before each call
+    for (seconds, renewals) in [(3600, 1), (0, 1), (-3600, 3)] {
+        let (stage, name) = Stage::of(CLOCK, None).await;
+        for endpoint in ["authorize", "token", "me"] {
+            stage.zoo.fault(CLOCK.id, endpoint, 100, Fault::ClockAhead(seconds)).unwrap();
+        }
+        let went = stage.go(name).await;
+        let key = stage.kept(&went).await;
+        let before = stage.zoo.calls(CLOCK.id, "token");
+        assert_eq!(stage.api(CLOCK, name, &key).await, 200, "{seconds}");
+        stage.turn(3601);
+        for _ in 0..2 {
+            assert_eq!(stage.api(CLOCK, name, &key).await, 200, "{seconds}");
+        }
+        assert_eq!(stage.zoo.calls(CLOCK.id, "token") - before, renewals, "{seconds} {:?}", stage.refused());
+    }
+}
+
 /// A pushed request's reference works for a minute or so: the browser that comes again pushes again.
 #[tokio::test]
 async fn a_reference_that_has_expired_is_pushed_again() {
@@ -478,10 +340,10 @@ async fn a_code_that_is_typed_at_github_becomes_a_connection() {
     let begin = async || world.post("/v1/connect/device", &json!({ "connector": "github", "userId": USER })).await;
     let collect =
         async |attempt: &str| world.post(&format!("/v1/connect/device/{attempt}"), &json!({ "userId": USER })).await;
-    let begun = begin().await;
-    assert_eq!((begun.status, begun.member("verification_uri").as_str()), (201, "https://github.com/login/device"));
-    assert_eq!(begun.json()["interval"], 5);
-    let attempt = begun.member("attempt");
+    let started = begin().await;
+    assert_eq!((started.status, started.member("verification_uri").as_str()), (201, "https://github.com/login/device"));
+    assert_eq!(started.json()["interval"], 5);
+    let attempt = started.member("attempt");
     stage.turn(5);
     assert_eq!(collect(&attempt).await.refusal(), (400, "authorization_pending".to_owned()));
     stage.turn(5);

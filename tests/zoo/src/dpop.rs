@@ -50,8 +50,8 @@ fn proof(exchange: &Exchange<'_>, state: &mut State, data: &Dpop, token: Option<
     let jti = claims["jti"].as_str().filter(|jti| !jti.is_empty()).ok_or_else(|| wrong("has no jti"))?;
     if let Some(ttl) = data.nonce_ttl {
         // §8: told apart from a wrong proof, since the client has to try once more
-        let taken = claims["nonce"].as_str().and_then(|nonce| state.dpop_nonces.get(nonce).copied());
-        if taken.is_none_or(|since| exchange.now - since >= ttl) {
+        let made = claims["nonce"].as_str().and_then(|nonce| state.dpop_nonces.get(nonce).copied());
+        if made.is_none_or(|since| exchange.now - since >= ttl) {
             return Err(Refused::new("use_dpop_nonce", "the proof has to have the nonce of this server"));
         }
     }

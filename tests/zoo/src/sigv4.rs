@@ -85,11 +85,11 @@ fn canonical(request: &Request, signed: &[&str], body: &str) -> Option<String> {
     let mut query: Pairs = request.query.iter().map(|(name, value)| (encode(name), encode(value))).collect();
     query.sort();
     let query: Vec<String> = query.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let mut headers = String::new();
-    for name in signed {
+    let line = |name: &&str| {
         let value = request.header(name)?.split_whitespace().collect::<Vec<_>>().join(" ");
-        headers.push_str(&format!("{name}:{value}\n"));
-    }
+        Some(format!("{name}:{value}\n"))
+    };
+    let headers: String = signed.iter().map(line).collect::<Option<_>>()?;
     Some(format!("{}\n{path}\n{}\n{headers}\n{}\n{body}", request.method, query.join("&"), signed.join(";")))
 }
 

@@ -297,10 +297,13 @@ fn signed(
 ) -> Vec<(String, String)> {
     let mut headers = BTreeMap::from([("host", "sts.eu-west-1.amazonaws.com"), ("x-amz-date", AT.0)]);
     change(&mut headers);
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let sha = |text: &str| hex(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
-    let covered: String =
-        cover.split(';').map(|name| format!("{name}:{}\n", headers.get(name).unwrap_or(&""))).collect();
+    let covered = cover
+        .split(';')
+        .map(|name| format!("{name}:{}\n", headers.get(name).unwrap_or(&"")))
+        .collect::<Vec<_>>()
+        .concat();
     let canonical = format!("GET\n/\nAction=x\n{covered}\n{cover}\n{}", sha(""));
     let text = format!("AWS4-HMAC-SHA256\n{}\n{scope}\n{}", AT.0, sha(&canonical));
     let sign =

@@ -47,6 +47,8 @@ pub enum ClientSource {
     Default,
     /// One that this project registered.
     Project,
+    /// One of ours at a server that a person named: the name of its record ([`crate::store::attempts::ServerClient`]).
+    Server(String),
 }
 
 /// Where the credentials of provider clients stand.
@@ -59,12 +61,13 @@ pub enum ClientsSecret {
 }
 
 impl ClientsSecret {
-    /// Where a connection's client stands.
+    /// Where a connection's client stands; none where it stands elsewhere, sealed.
     #[must_use]
-    pub fn of(source: &ClientSource, project: &ProjectId, environment: Environment) -> Self {
+    pub fn of(source: &ClientSource, project: &ProjectId, environment: Environment) -> Option<Self> {
         match source {
-            ClientSource::Default => Self::Default,
-            ClientSource::Project => Self::Project(project.clone(), environment),
+            ClientSource::Default => Some(Self::Default),
+            ClientSource::Project => Some(Self::Project(project.clone(), environment)),
+            ClientSource::Server(_) => None,
         }
     }
 

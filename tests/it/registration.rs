@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
 use serde_json::{Value, json};
 use shared::flow::registration::Looked;
 
 use crate::{
     discover::connected,
-    world::{AuthorizationServer, Fake, Log, World, in_form},
+    world::{Attempt, AuthorizationServer, Fake, Log, Seen, World, in_form, query},
 };
 
 async fn discovered(world: &World, server: &AuthorizationServer) -> Value {
@@ -157,7 +161,7 @@ async fn the_server_has_the_last_word_on_how_its_client_proves_itself() {
 
 #[tokio::test]
 async fn a_server_that_refuses_to_register_is_named_and_nothing_stays() {
-    use axum::{Json, http::StatusCode, response::IntoResponse};
+    use axum::http::StatusCode;
     let (world, server) = (World::new().await, AuthorizationServer::new().await);
     server.instead("/register", || {
         (StatusCode::BAD_REQUEST, Json(json!({ "error": "invalid_redirect_uri" }))).into_response()
@@ -175,8 +179,7 @@ async fn a_server_that_refuses_to_register_is_named_and_nothing_stays() {
 /// As Mastodon does it: a form, names of its own, and a host that the operator chooses.
 #[tokio::test]
 async fn a_server_whose_host_the_operator_chooses_gets_its_own_client() {
-    use axum::{Json, response::IntoResponse};
-    let instance = Fake::start(|_: &crate::world::Seen| {
+    let instance = Fake::start(|_: &Seen| {
         Json(json!({ "id": "1", "name": "x", "client_id": "app-1", "client_secret": "canary-app-secret" }))
             .into_response()
     })
@@ -212,4 +215,116 @@ async fn a_server_whose_host_the_operator_chooses_gets_its_own_client() {
     world.root("PUT", &path, Some(&json!({ "client_id": "own", "client_secret": "canary-own-secret" }))).await;
     assert_eq!(world.root("PUT", &path, Some(&json!({ "order": 3 }))).await.json()["client_id"], "own");
     assert_eq!(instance.seen().len(), 1);
+}
+
+/// A federation: each name before `fedi.localhost` is a server of its own, with clients of its own.
+fn server(seen: &Seen) -> Response {
+    let host = seen.header("host").unwrap().split('.').next().unwrap().to_owned();
+    let path = seen.target.split('?').next().unwrap();
+    match path {
+        "/apps" => Json(json!({ "client_id": format!("client-{host}"), "client_secret": format!("canary-{host}") })),
+        "/token" => Json(
+            json!({ "access_token": format!("at-{host}"), "refresh_token": format!("rt-{host}"), "token_type": "Bearer", "expires_in": 3600 }),
+        ),
+        _ => Json(json!({ "id": format!("ada@{host}"), "name": "Ada" })),
+    }
+    .into_response()
+}
+
+async fn federation() -> (World, Fake, String) {
+    let fake = Fake::start(server).await;
+    let at = format!("http://{{instance}}.fedi.localhost:{}", fake.url.rsplit(':').next().unwrap());
+    let definition = json!({
+        "name": "Federation",
+        "inputs": [{ "name": "instance", "label": "Server", "pattern": "[a-z]+" }],
+        "oauth2": {
+            "authorization_endpoint": format!("{at}/authorize"),
+            "token_endpoint": format!("{at}/token"),
+            "token_endpoint_auth_method": "client_secret_post",
+            "scopes": ["read"],
+            "registration": { "endpoint": format!("{at}/apps") },
+        },
+        "api": { "base_url": at },
+        "profile": { "url": format!("{at}/me"), "account_id": "id", "label": "name" },
+        "revoke": { "url": format!("{at}/revoke"), "params": { "token": "{refresh_token}" }, "effect": "token" },
+    });
+    let world = World::new().await;
+    world.custom("federation", &definition, false).await;
+    let path = format!("/v1/admin/projects/{}/environments/test/connectors/federation", world.project());
+    let put = world.root("PUT", &path, Some(&json!({}))).await.json();
+    assert_eq!((&put["client_id"], &put["ready"]), (&Value::Null, &json!(true)), "there is nothing to register yet");
+    (world, fake, path)
+}
+
+/// A person names a server and consents there.
+async fn named(world: &World, user: &str, instance: &str) -> String {
+    let browser = world.browser();
+    let begun = world.get(&format!("/connectors/federation/oauth/authorize?userId={user}&instance={instance}")).await;
+    let start = begun.member("authorizationUrl");
+    let there = browser.open(&start).await.location();
+    assert!(there.starts_with(&format!("http://{instance}.fedi.localhost:")), "{there}");
+    assert_eq!(query(&there, "client_id"), Some(format!("client-{instance}")), "{there}");
+    let (back, state) = (query(&there, "redirect_uri").unwrap(), query(&there, "state").unwrap());
+    browser.open(&format!("{back}?code=good&state={state}")).await;
+    world.confirm(&browser, &Attempt::of(&start)).await;
+    let rows = world.connections().await;
+    let named = |row: &&Value| row["identity"] == user;
+    rows.iter().find(named).unwrap_or_else(|| panic!("{user} has no connection in {rows:?}"))["key"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+#[tokio::test]
+async fn a_server_that_a_person_names_gets_a_client_of_its_own_and_no_other() {
+    let (world, fake, path) = federation().await;
+    let first = named(&world, "user-1", "one").await;
+    let second = named(&world, "user-2", "one").await;
+    let evil = named(&world, "user-3", "evil").await;
+    let asked = |path: &str| fake.seen().into_iter().filter(|seen| seen.target == path).collect::<Vec<_>>();
+    let registered: Vec<_> =
+        asked("/apps").iter().map(|seen| seen.header("host").unwrap().split('.').next().unwrap().to_owned()).collect();
+    assert_eq!(registered, ["one", "evil"], "once for each server, whoever names it");
+
+    world.turn(Duration::from_hours(2)); // the access tokens have ended
+    for key in [&first, &second, &evil] {
+        let call = world.api("GET", "/v1/passthrough/federation/me").header("x-one-connection-key", key).send().await;
+        assert_eq!(call.status, 200, "{}", call.text());
+        let gone = world.api("DELETE", &format!("/v1/vault/connections/{key}")).send().await;
+        assert_eq!(gone.json()["revocation"], "revoked", "{}", gone.text());
+    }
+    assert_eq!((asked("/token").len(), asked("/revoke").len()), (6, 3));
+    for seen in asked("/token").iter().chain(&asked("/revoke")) {
+        let host = seen.header("host").unwrap().split('.').next().unwrap();
+        assert_eq!(in_form(seen, "client_id"), Some(format!("client-{host}")), "{}", seen.target);
+        assert_eq!(in_form(seen, "client_secret"), Some(format!("canary-{host}")), "{}", seen.target);
+    }
+    for ((table, key), item) in world.dump().await {
+        assert!(!item.contains("canary"), "a secret stands in {table} {key}: {item}");
+    }
+
+    // a client of the operator's would be sent to whatever a person names
+    let own = json!({ "client_id": "own", "client_secret": "canary-own" });
+    let refused = world.call("PUT", &path).bearer(&world.server.root_key).json(&own).send().await;
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    for instance in ["evil.example", "evil.example%2F.vendor.com", "vendor.com%40evil", "a:1", ""] {
+        let path = format!("/connectors/federation/oauth/authorize?userId=user-1&instance={instance}");
+        assert_eq!(world.get(&path).await.status, 400, "{instance}");
+    }
+    assert_eq!(asked("/apps").len(), 2);
+}
+
+#[tokio::test]
+async fn a_client_at_a_named_server_is_made_anew_when_more_is_asked_for() {
+    let (world, fake, path) = federation().await;
+    named(&world, "user-1", "one").await;
+    let registrations = || fake.seen().iter().filter(|seen| seen.target == "/apps").count();
+    world.root("PUT", &path, Some(&json!({ "scopes": ["read", "write"] }))).await;
+    world.turn(Duration::from_mins(1)); // settings are kept that long
+    named(&world, "user-2", "one").await;
+    assert_eq!(registrations(), 2, "it may not ask for what it was not registered for");
+    world.root("PUT", &path, Some(&json!({ "scopes": ["write"] }))).await;
+    world.turn(Duration::from_mins(1));
+    named(&world, "user-3", "one").await;
+    assert_eq!(registrations(), 2);
 }

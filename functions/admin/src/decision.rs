@@ -114,6 +114,12 @@ impl Decision {
         if !connector.takes_client() {
             must_be_without_client(&wanted, connector)?;
         }
+        if connector.registers_where_named() && wanted.client_id.stated().is_some() {
+            return Err(Error::invalid(format!(
+                "client_id: each server of {} gets a client of its own, which is registered when a person names it",
+                connector.name
+            )));
+        }
         let settings = ConnectorSettings {
             client_id: wanted.client_id.stated().cloned(),
             enabled,

@@ -93,6 +93,7 @@ fn word(source: Option<&ClientSource>) -> &'static str {
     match source {
         Some(ClientSource::Project) => "project",
         Some(ClientSource::Default) => "default",
+        Some(ClientSource::Server(_)) => "server",
         None => "none",
     }
 }

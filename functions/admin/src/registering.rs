@@ -65,6 +65,9 @@ pub async fn where_offered(
     // a client that the operator brought is theirs
     let own = decided.is_some_and(|decided| known.as_ref().is_none_or(|known| known.client_id != decided));
     let (Some(owner), true, false) = (read.project(project)?, registers, own) else { return Ok(false) };
+    if connector.data.registers_where_named() {
+        return Ok(true); // with whom is for the person to say
+    }
     if !connector.settings().enabled {
         return Ok(known.is_some()); // nobody connects it, so no server is asked for a client
     }

@@ -284,6 +284,11 @@ impl<'a> Check<'a> {
             "captures.login_response",
             "there is nothing to capture without login",
         )?;
+        require(
+            !self.connector.registers_where_named() || self.connector.secret_settings().next().is_none(),
+            "settings",
+            "with a client at each server that a person names, no secret of the operator's would be safe there",
+        )?;
         let held = settings.iter().find(|setting| setting.secret && setting.default.is_some());
         match held {
             Some(setting) => refuse(format!("settings.{}", setting.name), "is secret and has a default, which is none"),

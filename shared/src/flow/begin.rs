@@ -109,6 +109,8 @@ impl App {
             )));
         }
         connector.must_be_configured()?;
+        let named = self.client_where_named(connector, &asked).await?;
+        let connector = named.as_ref().unwrap_or(connector);
         let Some((_, client_id)) = &connector.client else {
             return Err(Error::ClientNotConfigured(connector.id.clone()));
         };

@@ -112,8 +112,10 @@ impl<'a> ConnectorInUse<'a> {
         own: Option<ConnectorSettings>,
         default: Option<ConnectorSettings>,
     ) -> Self {
-        // a client that the person types is never the operator's, whatever was stored
-        let client = client_in_use(own.as_ref(), default.as_ref()).filter(|_| !data.client_is_typed());
+        // a client that the person types is never the operator's, whatever was stored; nor is one at a server that they name,
+        // which the operator's must not be sent to
+        let operators = !data.client_is_typed() && !data.registers_where_named();
+        let client = client_in_use(own.as_ref(), default.as_ref()).filter(|_| operators);
         Self { id, data, client, home: None, own, default }
     }
 
@@ -121,6 +123,19 @@ impl<'a> ConnectorInUse<'a> {
     fn at_home_in(self, project: &ProjectId) -> Self {
         let home = matches!(self.data, Cow::Owned(_)).then(|| project.clone());
         Self { home, ..self }
+    }
+
+    /// The same with this client.
+    #[must_use]
+    pub fn with_client(&self, client: (ClientSource, String)) -> ConnectorInUse<'_> {
+        ConnectorInUse {
+            id: self.id.clone(),
+            data: Cow::Borrowed(&self.data),
+            client: Some(client),
+            home: self.home.clone(),
+            own: self.own.clone(),
+            default: self.default.clone(),
+        }
     }
 
     /// Whether it is a project's own.
@@ -189,7 +204,7 @@ impl<'a> ConnectorInUse<'a> {
 
     /// Fails if the operator has left something out, and names it.
     pub fn must_be_configured(&self) -> Result<(), Error> {
-        if self.data.takes_client() && self.client.is_none() {
+        if self.data.takes_client() && self.client.is_none() && !self.data.registers_where_named() {
             return Err(Error::ClientNotConfigured(self.id.clone()));
         }
         match self.missing_secrets() {
@@ -227,7 +242,7 @@ impl<'a> ConnectorInUse<'a> {
         let place = match self.operator() {
             Some(ClientSource::Project) => self.own.as_ref(),
             Some(ClientSource::Default) => self.default.as_ref(),
-            None => None,
+            Some(ClientSource::Server(_)) | None => None,
         };
         place.into_iter().flat_map(|settings| settings.secret_settings.iter().map(String::as_str))
     }

@@ -31,7 +31,7 @@ use crate::{
         token::TokenRequest,
     },
     secret::{CodeVerifier, Digest, ProofKey},
-    secrets::{ClientsSecret, ProviderClient},
+    secrets::{ClientSource, ClientsSecret, ProviderClient},
     store::attempts::{Attempt, Departure, Issuer, Kept, State, VERIFIER},
     vault::Sealed,
 };
@@ -209,8 +209,12 @@ impl App {
     /// The provider client that an attempt began with, and none that took its place since.
     pub(super) async fn client_of_attempt(&self, attempt: &Attempt, now: Timestamp) -> Result<ProviderClient, Error> {
         let source = attempt.client.as_ref().ok_or_else(|| Error::ClientNotConfigured(attempt.connector.clone()))?;
-        let secret = ClientsSecret::of(source, &attempt.project, attempt.environment);
         let client_id = attempt.client_id.as_deref().unwrap_or_default();
+        if let ClientSource::Server(name) = source {
+            return self.named_client(name, &attempt.connector, client_id).await;
+        }
+        let secret = ClientsSecret::of(source, &attempt.project, attempt.environment);
+        let secret = secret.ok_or_else(|| Error::ClientNotConfigured(attempt.connector.clone()))?;
         self.secrets.provider_client(&secret, &attempt.connector, client_id, now).await
     }
 

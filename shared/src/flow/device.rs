@@ -54,6 +54,8 @@ impl App {
             let why = format!("{} has no codes to type on another device", connector.data.name);
             Error::refused(Refusal::UnsupportedCredentialType, why)
         })?;
+        let named = self.client_where_named(connector, &asked).await?;
+        let connector = named.as_ref().unwrap_or(connector);
         let (values, _) =
             connector.values(&asked.given, &asked.project.name).map_err(|error| Error::invalid(error.to_string()))?;
         let mut attempt = self.attempt(connector, asked, AttemptId::random(&self.random), &values, now);

@@ -27,7 +27,7 @@ use crate::{
         token::{TokenRequest, Tokens},
     },
     secret::ProofKey,
-    secrets::ProviderClient,
+    secrets::{ClientSource, ProviderClient},
     store::{
         attempts::{Attempt, Claimed},
         connections::{Account, CREDENTIALS, Chosen, Connection, HELD_FOR, Held},
@@ -282,7 +282,9 @@ pub(super) fn making_of<'a>(
     if let Some(oauth2) = &connector.oauth2 {
         values.insert("scope", attempt.scopes.join(&oauth2.scope_separator));
     }
-    let credentials = Credentials { proof_key, ..Credentials::default() };
+    let server = matches!(attempt.client, Some(ClientSource::Server(_)));
+    let client_secret = client.client_secret.clone().filter(|_| server);
+    let credentials = Credentials { proof_key, client_secret, ..Credentials::default() };
     Making::new(connector, &attempt.connector, client, values, credentials)
 }
 

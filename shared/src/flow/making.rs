@@ -66,6 +66,9 @@ impl<'a> Making<'a> {
         // what an earlier renewal learnt stands among the rest, so that this one may learn it anew
         values.extend(std::mem::take(&mut credentials.learnt).into_iter().collect());
         let mut making = Self { connector, id, client: operator, values, credentials, issued: false };
+        if let Some(secret) = &making.credentials.client_secret {
+            making.client.client_secret = Some(secret.clone()); // of the server that the person named
+        }
         if connector.client_is_typed() {
             let all = making.all();
             let typed = |name: &str| all.get(name).filter(|value| !value.is_empty()).map(str::to_owned);
@@ -150,12 +153,16 @@ impl App {
     ) -> Result<ProviderClient, Error> {
         let operator = match source {
             Some(source) => {
-                let secret = ClientsSecret::of(source, project, environment);
                 let client_id = client_id.unwrap_or_default();
-                let found = self.secrets.provider_client(&secret, id, client_id, self.clock.now()).await;
-                match found {
-                    Err(Error::ClientNotConfigured(_)) if client_id.is_empty() => ProviderClient::default(),
-                    found => found?,
+                let named = ProviderClient { client_id: client_id.to_owned(), ..ProviderClient::default() };
+                match ClientsSecret::of(source, project, environment) {
+                    None => named, // its secret is sealed with the connection's credentials
+                    Some(secret) => {
+                        match self.secrets.provider_client(&secret, id, client_id, self.clock.now()).await {
+                            Err(Error::ClientNotConfigured(_)) if client_id.is_empty() => ProviderClient::default(),
+                            found => found?,
+                        }
+                    }
                 }
             }
             None => ProviderClient::default(),

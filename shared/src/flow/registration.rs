@@ -15,13 +15,13 @@ use std::time::Duration;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use url::Url;
 
-use super::{no_origin, unusable};
+use super::{begin::Asked, connector_in_use::ConnectorInUse, no_origin, unusable};
 use crate::{
     app::App,
     caller::connector_keys,
     egress::PROVIDER_LIMIT,
-    error::{Error, ProviderError, chain},
-    id::{ConnectorId, Environment, ProjectId},
+    error::{Error, ProviderError, VaultError, chain},
+    id::{ConnectionKey, ConnectorId, Environment, ProjectId},
     protocol::{
         connector::{Connector, OAuth2},
         origins::Origins,
@@ -30,9 +30,10 @@ use crate::{
         template::{self, Values},
         token::TokenRequest,
     },
-    secret::Bearer,
+    secret::{Bearer, ClientSecret},
     secrets::{ClientSource, ClientsSecret, ProviderClient},
     store::{
+        attempts::ServerClient,
         connections::{Connection, Leasing, Stored},
         journal::Forgotten,
         settings::{Key, Registration, RegistrationLease, Replaced},
@@ -115,6 +116,12 @@ impl Wanted<'_> {
         registration.ok_or_else(|| Error::ClientNotConfigured(self.connector.clone()))
     }
 
+    /// The scopes as they are sent. What a person types may not be known yet: a scope that names it is asked for when it is.
+    fn known_scopes(&self) -> Result<Vec<String>, Error> {
+        let oauth2 = self.oauth2()?;
+        Ok(self.scopes.iter().filter_map(|scope| scope::fill(scope, oauth2, self.values).ok()).collect())
+    }
+
     fn endpoint(&self) -> Result<Url, Error> {
         template::url(&self.registration()?.endpoint, self.values).map_err(unusable(self.connector))
     }
@@ -161,23 +168,109 @@ impl App {
         registered
     }
 
-    /// Secret, setting and record are written in this order: what a setting names is there, and a record that is missing is
-    /// one more registration at worst.
-    async fn register_under(
+    /// A connector with the client of ours at the server that the person named: the one that is registered there, or a new one. None
+    /// where servers are not for persons to name.
+    ///
+    /// Whoever names a server of their own gets a client of that server and nothing else: it is kept under the server's address, and
+    /// sent there alone.
+    pub(super) async fn client_where_named<'a>(
+        &self,
+        connector: &'a ConnectorInUse<'_>,
+        asked: &Asked<'_>,
+    ) -> Result<Option<ConnectorInUse<'a>>, Error> {
+        if !connector.data.registers_where_named() {
+            return Ok(None);
+        }
+        let (values, _) =
+            connector.values(&asked.given, &asked.project.name).map_err(|error| Error::invalid(error.to_string()))?;
+        // what an app may ask for later too: registering once more for that would ask for another consent
+        let optional = connector.settings().optional_scopes.clone().unwrap_or_default();
+        let base_url = self.base_url(self.clock.now()).await?;
+        let wanted = Wanted {
+            project: &asked.project.id,
+            app_name: &asked.project.name,
+            environment: asked.environment,
+            connector: &connector.id,
+            data: &connector.data,
+            values: &values,
+            redirect_uri: &connector.redirect_uri(&base_url),
+            scopes: &[connector.scopes().0, optional].concat(),
+        };
+        let (name, client_id) = self.client_of_server(&wanted).await?;
+        Ok(Some(connector.with_client((ClientSource::Server(name), client_id))))
+    }
+
+    /// The record and the id of the client at a server.
+    async fn client_of_server(&self, wanted: &Wanted<'_>) -> Result<(String, String), Error> {
+        let endpoint = wanted.endpoint()?;
+        let name = ServerClient::name(wanted.project, wanted.environment, wanted.connector, endpoint.as_str());
+        let scopes = wanted.known_scopes()?;
+        let known = self.attempts.server_client(&name).await?.map(|(known, _)| known);
+        let now = self.clock.now();
+        let serves = |known: &&ServerClient| {
+            known.redirect_uri == wanted.redirect_uri
+                && known.secret_expires_at.is_none_or(|end| now < end)
+                && scopes.iter().all(|scope| known.scopes.contains(scope))
+        };
+        if let Some(known) = known.as_ref().filter(serves) {
+            return Ok((name, known.client_id.clone()));
+        }
+        let (registered, method, _) = self.ask_for_a_client(wanted, &scopes).await?;
+        if method != registration::name_of(wanted.oauth2()?.token_endpoint_auth_method) {
+            let unusable = "the client was registered with another way to prove itself than the connector's";
+            return Err(at(&endpoint)(ProviderError::InvalidResponse(unusable)));
+        }
+        let client = ServerClient {
+            project: wanted.project.clone(),
+            environment: wanted.environment,
+            connector: wanted.connector.clone(),
+            endpoint: endpoint.to_string(),
+            redirect_uri: wanted.redirect_uri.to_owned(),
+            scopes,
+            client_id: registered.client_id,
+            secret_expires_at: registered.secret_expires_at,
+            seal: ConnectionKey::random(&self.random),
+            registered_at: now,
+        };
+        let secret = registered.client_secret.as_ref().map(ClientSecret::expose).unwrap_or_default();
+        let sealed = self.seal(&client.belongs(), secret.as_bytes()).await?;
+        let before = known.as_ref().map(|known| known.client_id.as_str());
+        if self.attempts.put_server_client(&name, &client, &sealed, before).await? {
+            tracing::info!(project = %wanted.project, connector = %wanted.connector, client = client.client_id, "registered a client at a server that a person named");
+            return Ok((name, client.client_id));
+        }
+        // somebody else named it in the same moment: theirs is the one that all use
+        let (theirs, _) = self.attempts.server_client(&name).await?.ok_or(MEANWHILE)?;
+        Ok((name, theirs.client_id))
+    }
+
+    /// The client at a server, under this id: not one that has taken its place since.
+    pub(super) async fn named_client(
+        &self,
+        name: &str,
+        connector: &ConnectorId,
+        client_id: &str,
+    ) -> Result<ProviderClient, Error> {
+        let found = self.attempts.server_client(name).await?.filter(|(client, _)| client.client_id == client_id);
+        let (client, sealed) = found.ok_or_else(|| Error::ClientNotConfigured(connector.clone()))?;
+        let secret = self.open(&client.belongs(), &sealed).await?;
+        let secret = String::from_utf8(secret).map_err(|_| Error::Vault(VaultError::DoesNotOpen))?;
+        let client_secret = Some(ClientSecret::from(secret)).filter(|secret| !secret.expose().is_empty());
+        Ok(ProviderClient { client_id: client.client_id, client_secret, ..ProviderClient::default() })
+    }
+
+    /// Asks a server for a client; what it gave, how that proves itself, and to whom it may be sent.
+    async fn ask_for_a_client(
         &self,
         wanted: &Wanted<'_>,
-        known: Option<&Registration>,
-        lease: &RegistrationLease,
-    ) -> Result<Registration, Error> {
+        scopes: &[String],
+    ) -> Result<(registration::Registered, String, Origins), Error> {
         let oauth2 = wanted.oauth2()?;
-        // what a person types is not known yet: a scope that names it is asked for when it is
-        let scopes: Vec<String> =
-            wanted.scopes.iter().filter_map(|scope| scope::fill(scope, oauth2, wanted.values).ok()).collect();
         let client = ClientMetadata {
             client_name: wanted.app_name,
             redirect_uri: wanted.redirect_uri,
             token_endpoint_auth_method: oauth2.token_endpoint_auth_method,
-            scopes: &scopes,
+            scopes,
             grant_types: &GRANT_TYPES,
         };
         let request = registration::request(wanted.registration()?, &client, wanted.values);
@@ -186,7 +279,20 @@ impl App {
         let response = self.egress.send(request, &origins).await.map_err(at(&endpoint))?;
         let registered = registration::read(&response).map_err(at(&endpoint))?;
         let asked = registration::name_of(oauth2.token_endpoint_auth_method).to_owned();
-        let method = registered.token_endpoint_auth_method.unwrap_or(asked);
+        let method = registered.token_endpoint_auth_method.clone().unwrap_or(asked);
+        Ok((registered, method, origins))
+    }
+
+    /// Secret, setting and record are written in this order: what a setting names is there, and a record that is missing is
+    /// one more registration at worst.
+    async fn register_under(
+        &self,
+        wanted: &Wanted<'_>,
+        known: Option<&Registration>,
+        lease: &RegistrationLease,
+    ) -> Result<Registration, Error> {
+        let (oauth2, endpoint) = (wanted.oauth2()?, wanted.endpoint()?);
+        let (registered, method, origins) = self.ask_for_a_client(wanted, &wanted.known_scopes()?).await?;
         if registration::method_of(&method).is_none() {
             let unusable =
                 ProviderError::InvalidResponse("the client was registered with a way to prove itself that it has not");

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    secret::{AccessToken, ProofKey, RefreshToken, SessionToken, TokenSecret},
+    secret::{AccessToken, ClientSecret, ProofKey, RefreshToken, SessionToken, TokenSecret},
 };
 
 /// The secrets of a connection. `Debug` shows none; the only way to bytes is [`Credentials::plaintext`], for the seal.
@@ -47,6 +47,9 @@ pub struct Credentials {
     /// The key that the tokens are bound to (RFC 9449).
     #[serde(default)]
     pub proof_key: Option<ProofKey>,
+    /// The secret of the client that asked, where it is of the server that the person named and of no other.
+    #[serde(default)]
+    pub client_secret: Option<ClientSecret>,
 }
 
 /// What a login gave.
@@ -134,6 +137,7 @@ impl Credentials {
             "learnt": self.learnt,
             "token_secret": self.token_secret.as_ref().map(TokenSecret::expose),
             "proof_key": self.proof_key.as_ref().map(ProofKey::expose),
+            "client_secret": self.client_secret.as_ref().map(ClientSecret::expose),
         })
         .to_string()
         .into_bytes()
@@ -273,6 +277,7 @@ mod tests {
             secrets: BTreeMap::from([("api_key".to_owned(), "k".to_owned())]),
             token_secret: Some(TokenSecret::from("ts".to_owned())),
             proof_key: Some(ProofKey::from("pk".to_owned())),
+            client_secret: Some(ClientSecret::from("cs".to_owned())),
             ..Credentials::default()
         };
         assert_eq!(Credentials::from_plaintext(&credentials.plaintext()), Some(credentials.clone()));

@@ -2,7 +2,7 @@
 
 use super::{
     connector::{Api, Connector, Input, Pairs, Placement},
-    template::{RANDOM, Values},
+    template::{RANDOM, Values, placeholders},
 };
 use crate::secrets::ProviderClient;
 
@@ -11,6 +11,14 @@ impl Connector {
     #[must_use]
     pub fn client_is_typed(&self) -> bool {
         self.oauth2.as_ref().is_some_and(|oauth2| oauth2.grant.needs_nobody())
+    }
+
+    /// Whether each server that a person names has a client of ours of its own: where it is registered is theirs to say.
+    #[must_use]
+    pub fn registers_where_named(&self) -> bool {
+        let registration = self.oauth2.as_ref().and_then(|oauth2| oauth2.registration.as_ref());
+        let typed = |name: &str| self.inputs.iter().any(|input| input.name == name || input.also.of(name).is_some());
+        registration.is_some_and(|registration| placeholders(&registration.endpoint).any(typed))
     }
 
     /// Whether it takes a client of the operator's: to ask a person with, or since its calls carry one.

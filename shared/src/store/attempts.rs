@@ -3,6 +3,7 @@
 mod attempt;
 mod kept;
 mod progress;
+mod servers;
 mod state;
 
 use std::time::Duration;
@@ -23,6 +24,7 @@ use attempt::COMMON;
 pub use attempt::{Attempt, Callback, Completion, Departure, Issuer, LIFETIME, Shape, cookie_name};
 pub use kept::{Kept, VERIFIER};
 pub use progress::{Progress, Status};
+pub use servers::{CLIENT_SECRET, ServerClient};
 pub use state::State;
 
 /// How long the outcome can be asked for afterwards.

@@ -108,7 +108,8 @@ impl<'a> Check<'a> {
 
     /// A host with placeholders: one of a closed list, or labels before a suffix of the provider's own.
     pub(super) fn open_host(&self, field: &str, start: &str) -> Checked {
-        let Some(host) = start.strip_prefix("https://") else {
+        let here = |host: &&str| self.local && host.split(':').next().is_some_and(|name| name.ends_with(".localhost"));
+        let Some(host) = start.strip_prefix("https://").or(start.strip_prefix("http://").filter(here)) else {
             return refuse(field, "has to begin with https://");
         };
         let sample = template::parts(start).unwrap_or_default().into_iter().map(|part| match part {
@@ -158,7 +159,11 @@ impl<'a> Check<'a> {
             return Ok(());
         }
         // the operator's choice, for the client that they registered there; or no client of the operator's at all
-        let registered = oauth2.as_ref().is_some_and(|oauth2| oauth2.registration.is_some());
+        let registration = oauth2.as_ref().and_then(|oauth2| oauth2.registration.as_ref());
+        // the very host that registered it: with another, somebody else's client would be sent there
+        let registered = registration.is_some_and(|registration| {
+            split(&registration.endpoint).is_ok_and(|(start, _)| start == whole_host_of(name))
+        });
         let shared = (oauth2.is_some() && !self.connector.client_is_typed() && !registered) || oauth1.is_some();
         let free = settings.iter().any(|setting| setting.name == name)
             || !shared && inputs.iter().any(|input| input.name == name);
@@ -193,6 +198,10 @@ impl<'a> Check<'a> {
             learnt || known.any(|known| known == wanted) || listed(&api.origins) || listed(&api.base_url_patterns);
         require(inside, field, "its origin is neither the API's nor the token endpoint's: add it to `api.origins`")
     }
+}
+
+fn whole_host_of(name: &str) -> String {
+    format!("https://{{{name}}}")
 }
 
 pub(super) fn admits_labels_only(regex: &Regex) -> bool {

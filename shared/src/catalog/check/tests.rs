@@ -419,3 +419,40 @@ fn the_part_of_a_value_that_stands_in_a_host_is_a_label_by_itself() {
         assert_eq!(passes(pattern), expected, "{pattern}");
     }
 }
+
+#[test]
+fn a_host_that_a_person_names_gets_the_client_that_was_registered_there_and_no_other() {
+    let federated = |member: &str, value: Value| {
+        let mut connector = json!({
+            "id": "federated", "name": "Federated",
+            "inputs": [
+                {"name": "domain", "label": "Server", "pattern": "[a-z0-9-]+([.][a-z0-9-]+)+"},
+                {"name": "other", "label": "Other", "pattern": "[a-z0-9-]+([.][a-z0-9-]+)+"},
+            ],
+            "settings": [{"name": "extra", "label": "Extra"}],
+            "oauth2": {
+                "authorization_endpoint": "https://{domain}/authorize", "token_endpoint": "https://{domain}/token",
+                "registration": {"endpoint": "https://{domain}/apps"},
+            },
+            "api": {"base_url": "https://{domain}/api"},
+            "revoke": {"url": "https://{domain}/revoke"},
+        });
+        let (parent, name) = member.rsplit_once('/').unwrap();
+        connector.pointer_mut(parent).unwrap()[name] = value;
+        let connector: Connector = serde_json::from_value(connector).unwrap();
+        connector.check(false).map_or_else(|error| error.field, |()| "passes".to_owned())
+    };
+    let table = [
+        ("/name", json!("Federated"), "passes"),
+        ("/oauth2/token_endpoint", json!("https://{other}/token"), "oauth2.token_endpoint"),
+        ("/oauth2/registration/endpoint", json!("https://apps.vendor.com/apps"), "oauth2.authorization_endpoint"),
+        ("/oauth2/registration/endpoint", json!("https://{other}/apps"), "oauth2.authorization_endpoint"),
+        ("/oauth2/registration", json!(null), "oauth2.authorization_endpoint"),
+        ("/revoke/url", json!("https://{other}/revoke"), "revoke.url"),
+        ("/api/base_url", json!("https://{other}/api"), "api.base_url"),
+        ("/settings/0/secret", json!(true), "settings"),
+    ];
+    for (member, value, expected) in table {
+        assert_eq!(federated(member, value.clone()), expected, "{member} {value}");
+    }
+}

@@ -23,7 +23,8 @@ pub struct OAuth2 {
     /// Where the authorization request is pushed first (RFC 9126); used whenever it is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pushed_authorization_request_endpoint: Option<Text>,
-    /// How a client is registered, where each server has its own (RFC 7591); absent where the operator registers one by hand.
+    /// How a client is registered, where each server has its own (RFC 7591); absent where the operator registers one by hand. Where
+    /// the person names the server, one is registered there when the first of them does, and is sent nowhere else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registration: Option<Registration>,
     /// Who answers (RFC 8414 §2): an `iss` in the answer has to be this (RFC 9207).

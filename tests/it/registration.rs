@@ -219,7 +219,8 @@ async fn a_server_whose_host_the_operator_chooses_gets_its_own_client() {
 
 /// A federation: each name before `fedi.localhost` is a server of its own, with clients of its own.
 fn server(seen: &Seen) -> Response {
-    let host = seen.header("host").unwrap().split('.').next().unwrap().to_owned();
+    // one of them gives itself out for another
+    let host = seen.header("host").unwrap().split('.').next().unwrap().replace("mimic", "one");
     let path = seen.target.split('?').next().unwrap();
     match path {
         "/apps" => Json(json!({ "client_id": format!("client-{host}"), "client_secret": format!("canary-{host}") })),
@@ -231,7 +232,7 @@ fn server(seen: &Seen) -> Response {
     .into_response()
 }
 
-async fn federation() -> (World, Fake, String) {
+async fn federation(effect: &str) -> (World, Fake, String) {
     let fake = Fake::start(server).await;
     let at = format!("http://{{instance}}.fedi.localhost:{}", fake.url.rsplit(':').next().unwrap());
     let definition = json!({
@@ -246,7 +247,7 @@ async fn federation() -> (World, Fake, String) {
         },
         "api": { "base_url": at },
         "profile": { "url": format!("{at}/me"), "account_id": "id", "label": "name" },
-        "revoke": { "url": format!("{at}/revoke"), "params": { "token": "{refresh_token}" }, "effect": "token" },
+        "revoke": { "url": format!("{at}/revoke"), "params": { "token": "{refresh_token}" }, "effect": effect },
     });
     let world = World::new().await;
     world.custom("federation", &definition, false).await;
@@ -263,7 +264,8 @@ async fn named(world: &World, user: &str, instance: &str) -> String {
     let start = begun.member("authorizationUrl");
     let there = browser.open(&start).await.location();
     assert!(there.starts_with(&format!("http://{instance}.fedi.localhost:")), "{there}");
-    assert_eq!(query(&there, "client_id"), Some(format!("client-{instance}")), "{there}");
+    let client = format!("client-{}", instance.replace("mimic", "one"));
+    assert_eq!(query(&there, "client_id"), Some(client), "{there}");
     let (back, state) = (query(&there, "redirect_uri").unwrap(), query(&there, "state").unwrap());
     browser.open(&format!("{back}?code=good&state={state}")).await;
     world.confirm(&browser, &Attempt::of(&start)).await;
@@ -277,7 +279,7 @@ async fn named(world: &World, user: &str, instance: &str) -> String {
 
 #[tokio::test]
 async fn a_server_that_a_person_names_gets_a_client_of_its_own_and_no_other() {
-    let (world, fake, path) = federation().await;
+    let (world, fake, path) = federation("token").await;
     let first = named(&world, "user-1", "one").await;
     let second = named(&world, "user-2", "one").await;
     let evil = named(&world, "user-3", "evil").await;
@@ -316,7 +318,7 @@ async fn a_server_that_a_person_names_gets_a_client_of_its_own_and_no_other() {
 
 #[tokio::test]
 async fn a_client_at_a_named_server_is_made_anew_when_more_is_asked_for() {
-    let (world, fake, path) = federation().await;
+    let (world, fake, path) = federation("token").await;
     named(&world, "user-1", "one").await;
     let registrations = || fake.seen().iter().filter(|seen| seen.target == "/apps").count();
     world.root("PUT", &path, Some(&json!({ "scopes": ["read", "write"] }))).await;
@@ -327,4 +329,17 @@ async fn a_client_at_a_named_server_is_made_anew_when_more_is_asked_for() {
     world.turn(Duration::from_mins(1));
     named(&world, "user-3", "one").await;
     assert_eq!(registrations(), 2);
+}
+
+#[tokio::test]
+async fn a_server_that_gives_itself_out_for_another_keeps_nobodys_grant_alive() {
+    let (world, fake, _) = federation("grant").await;
+    let real = named(&world, "user-1", "one").await;
+    named(&world, "user-2", "mimic").await; // the same client and account, as it says
+    let gone = world.api("DELETE", &format!("/v1/vault/connections/{real}")).send().await;
+    assert_eq!(gone.json()["revocation"], "revoked", "{}", gone.text());
+    let seen = fake.seen();
+    let revoked: Vec<_> =
+        seen.iter().filter(|seen| seen.target == "/revoke").filter_map(|seen| seen.header("host")).collect();
+    assert!(revoked.len() == 1 && revoked[0].starts_with("one."), "{revoked:?}");
 }

@@ -347,33 +347,14 @@ impl<'a> Check<'a> {
 
     /// A template whose placeholders are all known when it is filled.
     fn filled(&self, field: &str, template: &str, moment: Moment) -> Checked {
-        self.filled_with(field, template, &self.known(moment))
+        filled_with(field, template, &self.known(moment))
     }
 
     /// The same for a header or parameter, which may be new with each request.
     fn filled_anew(&self, field: &str, template: &str, moment: Moment) -> Checked {
         let mut known = self.known(moment);
         known.insert(RANDOM);
-        self.filled_with(field, template, &known)
-    }
-
-    fn filled_with(&self, field: &str, template: &str, known: &BTreeSet<&str>) -> Checked {
-        let Ok(parts) = template::parts(template) else {
-            return refuse(field, "has a brace without its other half, or a placeholder that is not lower snake case");
-        };
-        for part in parts {
-            match part {
-                Part::Placeholder(name) if !known.contains(name) => {
-                    return refuse(
-                        field,
-                        format!("`{{{name}}}` is not known here: declare it in inputs, settings, captures or lookups"),
-                    );
-                }
-                Part::Literal(literal) => require(!literal.contains(char::is_control), field, "has to be one line")?,
-                Part::Placeholder(_) => {}
-            }
-        }
-        Ok(())
+        filled_with(field, template, &known)
     }
 
     fn input(&self, name: &str) -> Option<&'a Input> {
@@ -414,4 +395,24 @@ impl<'a> Check<'a> {
             None => captures.patterns.value(name).or_else(looked_up).map(template::pattern_of_kept),
         }
     }
+}
+
+/// A template whose placeholders are all among these.
+fn filled_with(field: &str, template: &str, known: &BTreeSet<&str>) -> Checked {
+    let Ok(parts) = template::parts(template) else {
+        return refuse(field, "has a brace without its other half, or a placeholder that is not lower snake case");
+    };
+    for part in parts {
+        match part {
+            Part::Placeholder(name) if !known.contains(name) => {
+                return refuse(
+                    field,
+                    format!("`{{{name}}}` is not known here: declare it in inputs, settings, captures or lookups"),
+                );
+            }
+            Part::Literal(literal) => require(!literal.contains(char::is_control), field, "has to be one line")?,
+            Part::Placeholder(_) => {}
+        }
+    }
+    Ok(())
 }

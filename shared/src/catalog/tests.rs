@@ -312,7 +312,7 @@ fn no_allow_list_is_wider_than_the_providers_own_hosts() {
         let derived =
             inputs().flat_map(|input| input.also.iter()).flat_map(|(_, texts)| texts.iter().map(|(_, text)| text));
         let lists = inputs().flat_map(|input| input.values.iter()).map(AsRef::as_ref).chain(derived);
-        let listed = lists.filter(|value| value.contains('.')).map(|value| registered(value));
+        let listed = lists.filter(|value| value.contains('.')).map(registered);
         let own: std::collections::BTreeSet<String> =
             crate::protocol::template::urls(connector).filter_map(owner).chain(listed).collect();
         for pattern in connector.api.base_url_patterns.iter().chain(connector.api.origins.iter()) {

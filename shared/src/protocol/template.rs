@@ -372,6 +372,7 @@ pub fn inputs(
 }
 
 /// What an input's value fills besides its own placeholder. With nothing given that is nothing too, and what names it is left out.
+#[must_use]
 pub fn derived(input: &Input, value: &str) -> Values {
     let text = |texts: &Pairs| texts.value(value).unwrap_or_default().to_owned();
     input.also.iter().map(|(name, texts)| (name.to_owned(), text(texts))).collect()

@@ -139,7 +139,12 @@ impl Connection {
     #[must_use]
     pub fn grant_owner(&self) -> Option<String> {
         let (account, client) = (self.account.id.as_ref()?, self.client_id.as_deref().unwrap_or_default());
-        Some(grant_owner(&self.connector, client, account))
+        // what a server that a person named calls our client and its accounts is its own word, and could be another's
+        let at_server = match &self.client {
+            Some(ClientSource::Server(server)) => Some(format!("{server}/{client}")),
+            Some(ClientSource::Default | ClientSource::Project) | None => None,
+        };
+        Some(grant_owner(&self.connector, at_server.as_deref().unwrap_or(client), account))
     }
 }
 

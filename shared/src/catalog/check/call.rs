@@ -151,17 +151,14 @@ impl<'a> Check<'a> {
             ("profile.label", label),
             ("profile.email", email),
         ];
-        match url {
-            Some(url) => {
-                self.address("profile.url", url, Moment::Call)?;
-                self.inside("profile.url", url)?;
-            }
-            None => {
-                let silent = headers.0.is_empty() && body.is_none() && error_signal.is_none();
-                require(silent && *method == Method::Get, "profile.url", "is missing, and there is more of a call")?;
-                let told = members.iter().any(|(_, expression)| expression.is_some());
-                require(told, "profile.url", "is missing, and nothing else tells whose account it is")?;
-            }
+        if let Some(url) = url {
+            self.address("profile.url", url, Moment::Call)?;
+            self.inside("profile.url", url)?;
+        } else {
+            let silent = headers.0.is_empty() && body.is_none() && error_signal.is_none();
+            require(silent && *method == Method::Get, "profile.url", "is missing, and there is more of a call")?;
+            let told = members.iter().any(|(_, expression)| expression.is_some());
+            require(told, "profile.url", "is missing, and nothing else tells whose account it is")?;
         }
         self.headers("profile.headers", headers, Moment::Call)?;
         json_body("profile.body", body.as_ref())?;

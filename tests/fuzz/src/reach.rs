@@ -110,8 +110,8 @@ fn may_be_all(connector: &Value, name: &str, host: &str) -> bool {
         return values.iter().any(|value| value == host);
     }
     // what another's choice fills, from a list as closed
-    let all = ["inputs", "settings"].into_iter().flat_map(|list| connector[list].as_array().into_iter().flatten());
-    if let Some(texts) = all.filter_map(|input| input["also"][name].as_object()).next() {
+    let mut all = ["inputs", "settings"].into_iter().flat_map(|list| connector[list].as_array().into_iter().flatten());
+    if let Some(texts) = all.find_map(|input| input["also"][name].as_object()) {
         return texts.values().any(|text| text == host);
     }
     let oauth2 = &connector["oauth2"];

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::{
     Json,
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
@@ -224,6 +225,10 @@ fn server(seen: &Seen) -> Response {
     let path = seen.target.split('?').next().unwrap();
     match path {
         "/apps" => Json(json!({ "client_id": format!("client-{host}"), "client_secret": format!("canary-{host}") })),
+        // a server that was set up anew
+        "/token" if host == "reborn" && String::from_utf8_lossy(&seen.body).contains("refresh_token=") => {
+            return (StatusCode::UNAUTHORIZED, Json(json!({ "error": "invalid_client" }))).into_response();
+        }
         "/token" => Json(
             json!({ "access_token": format!("at-{host}"), "refresh_token": format!("rt-{host}"), "token_type": "Bearer", "expires_in": 3600 }),
         ),
@@ -342,4 +347,19 @@ async fn a_server_that_gives_itself_out_for_another_keeps_nobodys_grant_alive() 
     let revoked: Vec<_> =
         seen.iter().filter(|seen| seen.target == "/revoke").filter_map(|seen| seen.header("host")).collect();
     assert!(revoked.len() == 1 && revoked[0].starts_with("one."), "{revoked:?}");
+}
+
+#[tokio::test]
+async fn a_client_that_a_named_server_forgot_is_registered_anew_and_its_connections_say_so() {
+    let (world, fake, _) = federation("token").await;
+    let registrations = || fake.seen().iter().filter(|seen| seen.target == "/apps").count();
+    let first = named(&world, "user-1", "reborn").await;
+    world.turn(Duration::from_hours(2));
+    let call = world.api("GET", "/v1/passthrough/federation/me").header("x-one-connection-key", &first);
+    assert_eq!(call.send().await.refusal().1, "needs_reauth");
+    let told = world.get(&format!("/v1/vault/connections/{first}")).await.json();
+    assert_eq!((&told["state"], &told["stateReason"]), (&json!("needs_reauth"), &json!("client_replaced")), "{told}");
+    assert_eq!((world.keep().await.failed, registrations()), (0, 1));
+    named(&world, "user-2", "reborn").await;
+    assert_eq!(registrations(), 2);
 }

@@ -122,7 +122,7 @@ impl Work<'_> {
             },
             Self::LookInto(noted) => match look_into(app, noted).await {
                 Ok(Looked::Replaced) => Done::Registered,
-                Ok(Looked::Kept) => Done::Left,
+                Ok(Looked::Forgotten | Looked::Kept) => Done::Left,
                 Err(error) => {
                     tracing::error!(
                         connector = %noted.forgotten.connector,

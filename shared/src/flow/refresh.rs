@@ -19,7 +19,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::making::{Making, NotRenewed};
+use super::{
+    making::{Making, NotRenewed},
+    registration::is_client_refused,
+};
 use crate::{
     app::App,
     clock::Timestamp,
@@ -33,7 +36,7 @@ use crate::{
         template::Values,
     },
     secret::Bearer,
-    secrets::ProviderClient,
+    secrets::{ClientSource, ProviderClient},
     store::{
         connections::{Connection, Fenced, Lease, Leasing, Stored},
         journal::Revocation,
@@ -268,18 +271,21 @@ impl App {
             Err(NotRenewed { error, over: true }) => {
                 let cause = crate::error::chain(&error);
                 tracing::info!(connection = %connection.key, cause, "the provider no longer honours the connection");
-                return match self.persist(|| self.connections.needs_reauth(lease)).await? {
-                    Fenced::Written => Err(Error::NeedsReauth),
-                    Fenced::Lost | Fenced::Gone => self.read_again(&connection.key).await,
-                };
+                let written = self.persist(|| self.connections.needs_reauth(lease)).await?;
+                return self.over(&connection.key, written).await;
             }
             Err(NotRenewed { error, .. }) if !making.issued => {
-                if !wanted.in_time {
-                    self.give_back(lease).await;
-                }
                 let client = (connection.client.as_ref(), connection.client_id.as_deref());
                 let place = (&connection.project, connection.environment, &connection.connector);
                 self.note_refused_client(connector, place, client, &error).await;
+                // a client of the operator's can be mended; one at a server that a person named is replaced when it is named again
+                if matches!(connection.client, Some(ClientSource::Server(_))) && is_client_refused(&error) {
+                    let written = self.persist(|| self.connections.client_replaced(lease)).await?;
+                    return self.over(&connection.key, written).await;
+                }
+                if !wanted.in_time {
+                    self.give_back(lease).await;
+                }
                 return Err(error);
             }
             // a token was redeemed before it failed, and that exists nowhere else
@@ -294,6 +300,14 @@ impl App {
                 None => Ok(Open { stored: open.stored.with(sealed, ends_at), credentials }),
             },
             Fenced::Lost | Fenced::Gone => self.outrun(&open.stored, &sealed).await,
+        }
+    }
+
+    /// What a caller is told of a connection that was written down as over, or was changed by another in between.
+    async fn over(&self, key: &ConnectionKey, written: Fenced) -> Result<Open, Error> {
+        match written {
+            Fenced::Written => Err(Error::NeedsReauth),
+            Fenced::Lost | Fenced::Gone => self.read_again(key).await,
         }
     }
 

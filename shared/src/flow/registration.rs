@@ -68,6 +68,8 @@ pub struct Wanted<'a> {
 pub enum Looked {
     /// Another one is in its place.
     Replaced,
+    /// Another one takes its place when somebody names its server again.
+    Forgotten,
     /// Its server knows it, or it is not in use any more.
     Kept,
 }
@@ -408,14 +410,18 @@ impl App {
         error: &Error,
     ) {
         let registers = connector.oauth2.as_ref().is_some_and(|oauth2| oauth2.registration.is_some());
-        let refused = matches!(error, Error::Provider { cause, .. } if registration::is_unknown_client(cause));
-        let (Some(ClientSource::Project), Some(client_id)) = client else { return };
-        if !registers || !refused {
+        let (Some(source), Some(client_id)) = client else { return };
+        if !registers || !is_client_refused(error) {
             return;
         }
-        let forgotten =
-            Forgotten { project: project.clone(), environment, connector: id.clone(), client_id: client_id.to_owned() };
-        tracing::warn!(%project, connector = %id, client = client_id, "the server does not know the registered client");
+        let server = match source {
+            ClientSource::Default => return,
+            ClientSource::Project => None,
+            ClientSource::Server(name) => Some(name.clone()),
+        };
+        let (project, connector) = (project.clone(), id.clone());
+        tracing::warn!(%project, %connector, client = client_id, "the server does not know the registered client");
+        let forgotten = Forgotten { project, environment, connector, client_id: client_id.to_owned(), server };
         if let Err(error) = self.journal.note_forgotten(&forgotten, self.clock.now()).await {
             tracing::warn!(cause = chain(&error), "a forgotten client could not be noted; the next refusal notes it");
         }
@@ -423,7 +429,11 @@ impl App {
 
     /// Looks into a client that its server refused, and registers another one if it is really forgotten.
     pub async fn look_into(&self, forgotten: &Forgotten) -> Result<Looked, Error> {
-        let Forgotten { project, environment, connector: id, client_id } = forgotten;
+        let Forgotten { project, environment, connector: id, client_id, server } = forgotten;
+        if let Some(server) = server {
+            self.attempts.forget_server_client(server, client_id).await?;
+            return Ok(Looked::Forgotten);
+        }
         let place = Key::Registration(project.clone(), *environment, id.clone());
         let mut keys = vec![place.clone(), Key::Project(project.clone()), Key::Deployment];
         keys.extend(connector_keys(project, *environment, id));
@@ -514,4 +524,9 @@ pub fn at(url: &Url) -> impl Fn(ProviderError) -> Error {
     let mut url = url.clone();
     url.set_query(None);
     move |cause| Error::Server { address: url.to_string(), cause }
+}
+
+/// Whether the server does not know our client, or not by this secret.
+pub(super) fn is_client_refused(error: &Error) -> bool {
+    matches!(error, Error::Provider { cause, .. } if registration::is_unknown_client(cause))
 }

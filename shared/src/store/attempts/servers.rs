@@ -4,7 +4,7 @@
 //! They stand with the attempts, since it is an attempt that makes one, and each is sealed by itself: however many servers are named,
 //! none takes the room of another, or of a client of the operator's.
 
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::{delete_item::DeleteItemError, put_item::PutItemError};
 use serde::{Deserialize, Serialize};
 
 use super::Attempts;
@@ -73,6 +73,22 @@ impl Attempts {
         let Some(item) = output.item.map(Item) else { return Ok(None) };
         let Some(sealed) = item.get_sealed(CLIENT_SECRET) else { return Ok(None) };
         Ok(Some((item.get_doc(&self.table)?, sealed)))
+    }
+
+    /// Forgets a client that its server does not know any more. One that took its place stays.
+    pub async fn forget_server_client(&self, name: &str, client_id: &str) -> Result<(), StoreError> {
+        let delete = self.table.client.delete_item().table_name(&self.table.name).key("pk", string(key(name)));
+        let delete =
+            delete.condition_expression("client_id = :known").expression_attribute_values(":known", string(client_id));
+        match self.table.write(delete).await {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error.as_service_error().is_some_and(DeleteItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(self.table.failed("DeleteItem")(error)),
+        }
     }
 
     /// Remembers a client at a server, in the place of the known one or where there is none. False if another came before.

@@ -27,6 +27,9 @@ pub struct Forgotten {
     pub connector: ConnectorId,
     /// The client's public half.
     pub client_id: String,
+    /// The record of the server, where a person named it.
+    #[serde(default)]
+    pub server: Option<String>,
 }
 
 /// A note of one.
@@ -43,7 +46,9 @@ pub struct Noted {
 const PK: &str = "forgotten";
 
 fn sort_key(forgotten: &Forgotten) -> String {
-    format!("{}#{}#{}", forgotten.project, forgotten.environment, forgotten.connector)
+    let Forgotten { project, environment, connector, client_id: _, server } = forgotten;
+    let server = server.as_ref().map(|server| format!("#{server}")).unwrap_or_default();
+    format!("{project}#{environment}#{connector}{server}")
 }
 
 impl Journal {

@@ -138,6 +138,34 @@ def an_input_leads_elsewhere(project):
         server.stop()
 
 
+@attack("CWE-522 and RFC 7591: a client that one server registered is sent to another that a person names")
+def a_registered_client_is_led_away(project):
+    provider = Provider()
+    server = {"name": "server", "label": "Server", "pattern": "[a-z0-9-]+([.][a-z0-9-]+)+"}
+    path = f"/v1/admin/projects/{project.id}/connectors/federated"
+    for registers in ("https://apps.harbour.example/register", f"{provider.url}/register"):
+        named = {"token_endpoint": "https://{server}/token", "registration": {"endpoint": registers}}
+        definition = provider.definition(named, inputs=[server])
+        refused(project.mooring.call("PUT", path, project.mooring.root_key, definition), (400, "invalid_connector"))
+    provider.stop()
+
+
+@attack("SSRF (CWE-918): of what a provider tells, a part that is no label stands in a host")
+def a_part_of_a_value_leads_elsewhere(project):
+    provider = Provider()
+    path = f"/v1/admin/projects/{project.id}/connectors/parts"
+    for pattern in ("s:(?<value>.*)", "s:(?<value>[^x]+)", "(?<value>[a-z.]+)/", "(?<value>[a-z]+(@[a-z]+)?):"):
+        captures = {"token_response": {"shard": "shard"}, "patterns": {"shard": pattern}}
+        api = {"base_url": "https://{shard}.harbour.example"}
+        definition = provider.definition(captures=captures, api=api, profile=None, revoke=None)
+        definition = {name: value for name, value in definition.items() if value}
+        answer = project.mooring.call("PUT", path, project.mooring.root_key, definition)
+        refused(answer, (400, "invalid_connector"))
+    captures["patterns"]["shard"] = "s:(?<value>[a-z0-9-]+)"
+    project.custom("parts", definition)
+    provider.stop()
+
+
 @attack("SSRF (CWE-918) and RFC 9700 §4.9: a credential is sent to another host by the path")
 def a_passthrough_path_leads_elsewhere(project):
     thief = Provider("Thief", greedy=True)

@@ -108,3 +108,15 @@ export function storedIn(frame) {
     }
   })
 }
+
+/** A picture. Chromium can't always take one at once ("Unable to capture screenshot"): it is tried again before that counts. */
+export async function picture(page, options) {
+  for (const wait of [200, 1000]) {
+    try {
+      return await page.screenshot(options)
+    } catch {
+      await page.waitForTimeout(wait)
+    }
+  }
+  return page.screenshot(options)
+}

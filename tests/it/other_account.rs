@@ -1,12 +1,16 @@
 //! Renewing a connection with another account than its own: what the project decides about it.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
+use axum::{Json, http::StatusCode, response::IntoResponse};
 use serde_json::{Value, json};
 
 use crate::{
     held::connect,
-    world::{Answer, Attempt, Browser, USER, World},
+    world::{Answer, Attempt, Browser, Fake, Seen, USER, World, query},
 };
 
 async fn decide(world: &World, other: &str) {
@@ -122,4 +126,72 @@ async fn a_project_is_refused_another_word() {
     let call = world.call("PATCH", &path).bearer(&world.server.root_key);
     let answer = call.json(&json!({ "reconnect_other_account": "perhaps" })).send().await;
     assert_eq!(answer.refusal(), (400, "invalid_request".to_owned()));
+}
+
+/// A provider that tells once whose account it is, and no more; the API of an account lives on a shard, which the code names.
+async fn forgetful() -> Fake {
+    let asked = AtomicUsize::new(0);
+    Fake::start(move |seen: &Seen| match seen.target.as_str() {
+        "/token" => {
+            let form = format!("http://x/?{}", String::from_utf8_lossy(&seen.body));
+            let shard = query(&form, "code").filter(|code| code != "none");
+            Json(json!({ "access_token": "at", "shard": shard })).into_response()
+        }
+        "/me" if asked.fetch_add(1, Ordering::Relaxed) == 0 => Json(json!({ "id": "u1" })).into_response(),
+        "/me" => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        _ => Json(json!({})).into_response(),
+    })
+    .await
+}
+
+fn sharded(url: &str) -> Value {
+    json!({
+        "name": "Shards",
+        "oauth2": { "authorization_endpoint": format!("{url}/authorize"), "token_endpoint": format!("{url}/token") },
+        "captures": { "token_response": { "shard": "shard" }, "patterns": { "shard": "[a-z]+" } },
+        "api": { "base_url": format!("{url}/{{shard}}") },
+        "profile": { "url": format!("{url}/me"), "account_id": "id" },
+    })
+}
+
+async fn back(world: &World, browser: &Browser, attempt: &Attempt, code: &str) -> Answer {
+    let state = query(&browser.open(&attempt.start_url).await.location(), "state").unwrap();
+    browser.open(&format!("{}?code={code}&state={state}", world.callback_of("shards"))).await
+}
+
+/// Who can see to it that the provider does not tell could have another account taken for the one that was.
+#[tokio::test]
+async fn an_account_that_is_not_told_any_more_may_be_another() {
+    for (decided, expected) in [("deny", "u1"), ("ask", "asks"), ("allow", "taken")] {
+        let (world, provider) = (World::new().await, forgetful().await);
+        world.custom_with_client("shards", &sharded(&provider.url), "id", "canary").await;
+        let (browser, attempt) = (world.browser(), world.begin_at("shards").await);
+        let landed = back(&world, &browser, &attempt, "one").await;
+        let key = world.confirmed(&browser, &attempt, &landed).await;
+        decide(&world, decided).await;
+        world.turn(Duration::from_mins(1));
+        let link = world.post(&format!("/v1/vault/connections/{key}/upgrade"), &json!({})).await.member("url");
+        let page = browser.enter(&link).await;
+        let attempt = Attempt::of(&browser.submit(page.form("/connect/shards")).await.location());
+        let page = browser.open(&back(&world, &browser, &attempt, "one").await.location()).await;
+        let now = async || world.connections().await[0]["account"]["id"].clone();
+        if decided == "deny" {
+            assert!(page.location().contains("/connect/outcome/"), "{}", page.text());
+            assert_eq!(now().await, "u1");
+            continue;
+        }
+        assert_eq!(page.text().contains("Change to another account?"), expected == "asks", "{}", page.text());
+        browser.submit(page.form("/connect/confirm/").with("decision", "confirm")).await;
+        assert_eq!(now().await, Value::Null, "{decided}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_what_the_apis_address_is_made_of_connects_nothing() {
+    let (world, provider) = (World::new().await, forgetful().await);
+    world.custom_with_client("shards", &sharded(&provider.url), "id", "canary").await;
+    let (browser, attempt) = (world.browser(), world.begin_at("shards").await);
+    back(&world, &browser, &attempt, "none").await;
+    assert_eq!(world.told(&browser, &attempt).await, ("failed".to_owned(), "provider_invalid_response".to_owned()));
+    assert_eq!(world.connections().await, [] as [Value; 0]);
 }

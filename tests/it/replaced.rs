@@ -65,6 +65,8 @@ async fn the_grant_that_was_replaced_is_revoked_where_that_ends_nothing_else() {
         world.turn(Duration::from_secs(1)); // the newest stands first
         if unknown == "after" {
             hide_the_account(&world);
+            let path = format!("/v1/admin/projects/{}", world.project());
+            world.root("PATCH", &path, Some(&json!({ "reconnect_other_account": "allow" }))).await; // it may be another
         }
         reconnect(&world, connector, second).await;
         let revoked = usize::from(expected[1].ends_with("revoked"));

@@ -121,7 +121,7 @@ impl World {
             allowed_origins: vec!["https://orbit.example".to_owned()],
             redirect_uris: vec!["https://orbit.example/connected".to_owned()],
             vouches_for_users: true,
-            reconnect_other_account: shared::store::settings::OtherAccount::default(),
+            reconnect_other_account: shared::store::settings::OtherAccount::Allow,
             brand: shared::brand::Brand::default(),
             created_at: now,
         };

@@ -10,7 +10,7 @@ use shared::{
     flow::begin::redirect_uri,
     http::{Request, Response},
     id::{ConnectorId, Environment},
-    protocol::connector::{Connector, Evidence, OAuth2},
+    protocol::connector::{Connector, Evidence},
     routes,
     store::{attempts::Callback, settings::Key},
 };
@@ -141,18 +141,38 @@ async fn must_not_lead_elsewhere(app: &App, authority: &Authority, new: &Connect
     Ok(())
 }
 
-/// Every address that credentials are sent to, and how they are put there.
+/// Every address that credentials are sent to, how they are put there, and what is taken for one.
 fn destinations(connector: &Connector) -> Value {
     let Connector { oauth2, oauth1, captures, lookups, api, profile, revoke, login, .. } = connector;
-    let endpoints = oauth2.as_ref().map(|oauth2| {
-        let OAuth2 { token_endpoint, refresh_endpoint, exchange, assertion, client_assertion, .. } = oauth2;
-        (token_endpoint, refresh_endpoint, exchange, assertion, client_assertion)
-    });
+    let mut oauth2 = json!(oauth2);
+    if let Value::Object(members) = &mut oauth2 {
+        members.retain(|name, _| !HARMLESS.contains(&name.as_str()));
+    }
     let profile = profile.as_ref().map(|profile| &profile.url);
-    let revoke = revoke.as_ref().map(|revoke| (&revoke.url, &revoke.params, &revoke.headers));
-    let lookups: Vec<_> = lookups.iter().map(|lookup| &lookup.url).collect();
-    json!({ "oauth2": endpoints, "oauth1": oauth1, "captures": captures.patterns, "lookups": lookups, "api": api, "profile": profile, "revoke": revoke, "login": login })
+    json!({ "oauth2": oauth2, "oauth1": oauth1, "captures": captures, "lookups": lookups, "api": api, "profile": profile, "revoke": revoke, "login": login })
 }
+
+/// What of `oauth2` may change while there are connections: what the browser carries, and how answers are understood but for
+/// where their tokens stand.
+const HARMLESS: [&str; 17] = [
+    "authorization_endpoint",
+    "authorization_fragment",
+    "authorization_params",
+    "default_expires_in",
+    "error_signal",
+    "grant_ended",
+    "pkce",
+    "refresh_token_expires_in",
+    "refresh_token_rotates",
+    "response_mode",
+    "response_scope_separator",
+    "response_type",
+    "scope_parameter",
+    "scope_separator",
+    "scopes",
+    "second_scope_parameter",
+    "token_endpoint_auth_method",
+];
 
 /// Whether there are connections. The list is eventually consistent: one of the last second may be overlooked.
 pub async fn is_connected(

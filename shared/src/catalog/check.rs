@@ -239,7 +239,14 @@ impl<'a> Check<'a> {
             ("captures.login_response", &captures.login_response),
         ];
         for (field, pairs) in answers {
-            pairs.iter().try_for_each(|(_, member)| path(field, member))?;
+            for (_, member) in pairs.iter() {
+                path(field, member)?;
+                require(
+                    !self.secret_members(field).any(|secret| secret == member),
+                    field,
+                    &format!("`{member}` is a credential, which is sealed: what is captured is shown"),
+                )?;
+            }
         }
         let is_known = |name: &str| {
             let answers = answers.iter().map(|(_, pairs)| *pairs);
@@ -255,6 +262,19 @@ impl<'a> Check<'a> {
             believed.map(drop).or_else(|error| refuse(format!("captures.defaults.{name}"), error.expected))?;
         }
         Ok(())
+    }
+
+    /// Where credentials stand in the answers that values are captured from.
+    fn secret_members(&self, field: &str) -> impl Iterator<Item = &'a str> {
+        let Connector { oauth2, login, .. } = self.connector;
+        let of_tokens = oauth2.iter().filter(move |_| field == "captures.token_response").flat_map(|oauth2| {
+            let usual = [&oauth2.token_response.access_token, &oauth2.token_response.refresh_token];
+            let further = oauth2.token_slots.iter();
+            let further = further.flat_map(|slot| std::iter::once(&slot.access_token).chain(&slot.refresh_token));
+            usual.into_iter().chain(further).map(AsRef::as_ref).chain(["id_token"])
+        });
+        let of_login = login.iter().filter(move |_| field == "captures.login_response");
+        of_tokens.chain(of_login.map(|login| login.token.as_ref()))
     }
 
     /// One way in which a connection comes to be, and nothing captured from an answer that there is not.

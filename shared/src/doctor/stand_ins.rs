@@ -118,7 +118,7 @@ impl StandIns {
         made.values.insert("redirect_uri", &made.redirect_uri);
         made.learnt(connector);
         made.given(connector, &connector.inputs, case.given, Whose::Person);
-        made.given(connector, &connector.settings, &case.connector.settings().settings, Whose::Operator);
+        made.given(connector, &connector.settings, &case.connector.decided_settings(), Whose::Operator);
         if let Some(oauth2) = &connector.oauth2 {
             let scopes = case.connector.scopes().0;
             let scopes = scope::filled(&scopes, oauth2, &made.values).unwrap_or(scopes);

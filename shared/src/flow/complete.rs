@@ -56,10 +56,14 @@ impl App {
     }
 
     /// Fails if the connection that would be renewed is to another account, unless the project leaves that be or to the person:
-    /// who has access through it would be exchanged without the app's noticing. Where either account is unknown there is nothing
-    /// to compare.
+    /// who has access through it would be exchanged without the app's noticing. Where it was to nobody known, or the connector tells
+    /// nobody any more, there is nothing to compare.
     async fn account_may_change(&self, old: &Connection, held: &Held, agreed: Option<&str>) -> Result<(), Error> {
         let Some(exchange) = exchange(&old.account, &held.connection.account) else { return Ok(()) };
+        let is_told = held.connection.account.id.is_some();
+        if !is_told && !self.connector_data(&old.project, &old.connector).await?.tells_account() {
+            return Ok(());
+        }
         let key = Key::Project(old.project.clone());
         let read = self.settings.read(std::slice::from_ref(&key), self.clock.now()).await?;
         let project = read.project(&old.project)?.ok_or(Error::NotFound(Missing::Project))?;
@@ -70,9 +74,13 @@ impl App {
                 Refusal::AccountNotConfirmed,
                 "the connection is to another account than the one consented with: the person has to say so on our page",
             )),
-            OtherAccount::Deny => Err(Error::refused(
+            OtherAccount::Deny if is_told => Err(Error::refused(
                 Refusal::WrongAccount,
                 "the connection is to another account than the one consented with, and stays as it was",
+            )),
+            OtherAccount::Deny => Err(Error::refused(
+                Refusal::WrongAccount,
+                "the provider does not tell whose account was consented with, so the connection stays as it was",
             )),
         }
     }
@@ -172,9 +180,11 @@ impl App {
 }
 
 /// The two accounts of an exchange, in a word that a form carries: what the person agreed to is what they were shown. None where
-/// they are the same, or one is unknown.
+/// they are the same, or nothing was known before. An account that is not told any more may be any: a person can see to it that the
+/// provider does not tell.
 #[must_use]
 pub fn exchange(old: &Account, new: &Account) -> Option<String> {
-    let (old, new) = (old.id.as_ref()?, new.id.as_ref()?);
-    (old != new).then(|| digest(&format!("{}:{old}{new}", old.len())).as_str().to_owned())
+    let (old, new) = (old.id.as_ref()?, new.id.as_deref());
+    (Some(old.as_str()) != new)
+        .then(|| digest(&format!("{}:{old}{}", old.len(), new.unwrap_or_default())).as_str().to_owned())
 }

@@ -143,7 +143,11 @@ impl App {
         let finish = async {
             self.exchange(making).await?;
             self.log_in(making).await?;
-            self.learn_each(making, 0, wanted).await
+            let learnt = self.learn_each(making, 0, wanted).await?;
+            if learnt.open.is_none() {
+                making.must_have_an_address()?;
+            }
+            Ok(learnt)
         };
         timeout(LOOKUPS_LIMIT, finish).await.map_err(|_| ProviderError::Timeout.of(id)).flatten()
     }

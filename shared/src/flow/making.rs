@@ -97,6 +97,12 @@ impl<'a> Making<'a> {
         Ok(())
     }
 
+    /// Fails where the answers lack what the API's address is made of: calls could go nowhere.
+    pub fn must_have_an_address(&self) -> Result<(), Error> {
+        let lacks = |_| ProviderError::InvalidResponse("it lacks what the API's address is made of").of(self.id);
+        template::url(&self.connector.api.base_url, &self.all()).map(drop).map_err(lacks)
+    }
+
     /// Keeps a value that the provider gave, or the part of it that is meant, if it is one that may be believed.
     pub fn keep(&mut self, name: &str, value: &str) -> Result<(), Error> {
         let kept = template::believe(self.connector, name, value).map_err(not_believed(self.id))?;

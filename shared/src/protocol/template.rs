@@ -537,14 +537,14 @@ pub(crate) fn urls(connector: &Connector) -> impl Iterator<Item = &str> {
     endpoints(connector).map(|(_, endpoint)| endpoint).chain(all.map(AsRef::as_ref))
 }
 
-/// The settings that stand for a whole host and are none of a closed list.
+/// The settings that say to which host requests go, and are none of a closed list.
 pub(crate) fn free_hosts(connector: &Connector) -> impl Iterator<Item = &str> {
-    let stands_for_a_host = |name: &str| {
-        let host = format!("https://{{{name}}}");
-        urls(connector).any(|address| split(address).is_ok_and(|(start, _)| start == host))
+    let stands_in_a_host = |name: &str| {
+        let is_named = |start: &str| placeholders(start).any(|placeholder| placeholder == name);
+        urls(connector).any(|address| split(address).is_ok_and(|(start, _)| is_named(start)))
     };
     let open = connector.settings.iter().filter(|setting| setting.values.is_empty());
-    open.map(|setting| setting.name.as_ref()).filter(move |name| stands_for_a_host(name))
+    open.map(|setting| setting.name.as_ref()).filter(move |name| stands_in_a_host(name))
 }
 
 /// The addresses by which a connection comes to be and lives on, each with its field: all but the API's.

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-import { launch, plain } from '../browser.mjs'
+import { launch, picture, plain } from '../browser.mjs'
 import { local } from '../local.mjs'
 import { later } from './later.mjs'
 import { HEADINGS, Person, STEPS } from './person.mjs'
@@ -123,7 +123,7 @@ const cases = {
     await later(mooring)
     await ada.page.goto(link)
     await ada.sees(EXPIRED)
-    await ada.page.screenshot({ path: `${SHOTS}expired.png` })
+    await picture(ada.page, { path: `${SHOTS}expired.png` })
   },
 
   async 'an address that was used shows where it led, and to others nothing'() {
@@ -151,13 +151,13 @@ const cases = {
   async 'without a script all of it works'() {
     const ada = await (await person({ javaScriptEnabled: false })).goTo('outcome')
     assert.equal((await ada.rows()).length, 1)
-    await ada.page.screenshot({ path: `${SHOTS}no-script.png` })
+    await picture(ada.page, { path: `${SHOTS}no-script.png` })
   },
 
   async 'on a phone, with a finger'() {
     const ada = await person({ viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true })
     await ada.goTo('confirmation')
-    await ada.page.screenshot({ path: `${SHOTS}phone.png` })
+    await picture(ada.page, { path: `${SHOTS}phone.png` })
     await ada.goTo('outcome', 'confirmation')
     assert.equal((await ada.rows()).length, 1)
   },

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-import { launch, modules } from '../browser.mjs'
+import { launch, modules, picture } from '../browser.mjs'
 import { keyedConnector, world } from './world.mjs'
 
 const [binary, shots, ...only] = process.argv.slice(2)
@@ -33,7 +33,7 @@ async function look(page, name, inside = page.mainFrame()) {
     await page.setViewportSize(viewport)
     await page.emulateMedia({ colorScheme })
     await inside.evaluate((dir) => { document.documentElement.dir = dir }, direction ?? 'ltr')
-    await page.screenshot({ path: join(shots, `${name}.${look}.png`), fullPage: true })
+    await picture(page, { path: join(shots, `${name}.${look}.png`), fullPage: true })
     const overflow = await inside.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth)
     if (overflow) faults.push(`${name} ${look}: wider than the window`)
     // axe is put in by the debugger's own way, since the page's policy lets no script in but ours

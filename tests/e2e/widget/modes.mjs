@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-import { launch, launchUnpartitioned, partitions, plain } from '../browser.mjs'
+import { launch, launchUnpartitioned, partitions, picture, plain } from '../browser.mjs'
 import { local } from '../local.mjs'
 
 const PASSWORD = 'demo'
@@ -150,10 +150,10 @@ async function played(name, context) {
   try {
     await cases[name](page, context)
   } catch (error) {
-    await page.screenshot({ path: `${SHOTS}failed.png` })
+    await picture(page, { path: `${SHOTS}failed.png` })
     throw new Error(name, { cause: error })
   }
-  await page.screenshot({ path: `${SHOTS}${name.replace(/\W+/g, '-')}.png` })
+  await picture(page, { path: `${SHOTS}${name.replace(/\W+/g, '-')}.png` })
   console.log(`ok: ${name}`)
 }
 

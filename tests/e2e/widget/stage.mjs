@@ -3,7 +3,7 @@
 import { mkdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-import { launch } from '../browser.mjs'
+import { launch, picture } from '../browser.mjs'
 import { keyedConnector, world } from '../pages/world.mjs'
 
 const SHOTS = fileURLToPath(new URL('../.work/shots/widget/', import.meta.url))
@@ -37,10 +37,10 @@ async function one(browser, here, name, check) {
     await check(page, context, here)
     if (thrown.length > 0) throw new Error(thrown.join('\n'))
   } catch (error) {
-    await page.screenshot({ path: `${SHOTS}failed.png` })
+    await picture(page, { path: `${SHOTS}failed.png` })
     throw new Error(name, { cause: error })
   }
-  await page.screenshot({ path: `${SHOTS}${name.replace(/\W+/g, '-')}.png` })
+  await picture(page, { path: `${SHOTS}${name.replace(/\W+/g, '-')}.png` })
   await context.close()
   console.log(`ok: ${name}`)
 }

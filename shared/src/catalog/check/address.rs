@@ -154,7 +154,7 @@ impl<'a> Check<'a> {
 
     /// A host that is all one placeholder: of a closed list, or free where no secret of the operator's can be led there.
     pub(super) fn whole_host(&self, field: &str, name: &str) -> Checked {
-        let Connector { inputs, settings, oauth2, oauth1, .. } = self.connector;
+        let Connector { inputs, settings, oauth2, .. } = self.connector;
         if self.listed(name).is_some_and(|list| list.into_iter().all(is_host)) {
             return Ok(());
         }
@@ -164,15 +164,15 @@ impl<'a> Check<'a> {
         let registered = registration.is_some_and(|registration| {
             split(&registration.endpoint).is_ok_and(|(start, _)| start == whole_host_of(name))
         });
-        let shared = (oauth2.is_some() && !self.connector.client_is_typed() && !registered) || oauth1.is_some();
+        let shared = self.connector.takes_client() && !registered || self.connector.secret_settings().next().is_some();
         let free = settings.iter().any(|setting| setting.name == name)
             || !shared && inputs.iter().any(|input| input.name == name);
         require(
             free,
             field,
             &format!(
-                "`{{{name}}}` would be a free host, to which the client's secret would be sent: list its `values`, make it one \
-                 of the settings, or register a client for each host"
+                "`{{{name}}}` would be a free host, to which the operator's secrets would be sent: list its `values`, make it \
+                 one of the settings, or register a client for each host"
             ),
         )?;
         require(

@@ -69,7 +69,9 @@ impl Check<'_> {
         path("oauth2.token_response.refresh_token", &members.refresh_token)?;
         path("oauth2.token_response.expires_in", &members.expires_in)?;
         path("oauth2.token_response.scope", &members.scope)?;
-        for slot in oauth2.token_slots.iter() {
+        for (at, slot) in oauth2.token_slots.iter().enumerate() {
+            let twice = oauth2.token_slots.iter().take(at).any(|other| other.name == slot.name);
+            require(!twice, "oauth2.token_slots", &format!("`{}` stands there twice", slot.name))?;
             require(is_name(&slot.name), "oauth2.token_slots", &format!("`{}` has to be lower snake case", slot.name))?;
             let paths = [&slot.refresh_token, &slot.expires_in, &slot.scope].into_iter().flatten();
             std::iter::once(&slot.access_token)

@@ -181,6 +181,13 @@ fn what_is_not_is_named_with_its_field() {
         ("/oauth2/parameter_names", json!({"token_request": {"token": "t"}}), "oauth2.parameter_names.token_request"),
         ("/oauth2/authorization_fragment", json!("a b"), "oauth2.authorization_fragment"),
         ("/oauth2/response_type", json!("token"), "oauth2.response_type"),
+        ("/captures", json!({ "token_response": { "tok": "access_token" } }), "captures.token_response"),
+        ("/captures", json!({ "token_response": { "tok": "id_token" } }), "captures.token_response"),
+        (
+            "/oauth2/token_slots",
+            json!([{ "name": "a", "access_token": "a" }, { "name": "a", "access_token": "b" }]),
+            "oauth2.token_slots",
+        ),
         ("/oauth2/response_type", json!("code token"), "oauth2.response_type"),
         ("/oauth2/grant_ended", json!({ "a..b": "x" }), "oauth2.grant_ended"),
         ("/oauth2/refresh_params", json!({ "redirect_uri": "https://evil.example" }), "oauth2.refresh_params"),
@@ -302,11 +309,33 @@ fn what_is_not_is_named_with_its_field() {
     }
 }
 
+/// A key alone may go to any host that the person names: their own. What the operator keeps secret goes to none of those.
+#[test]
+fn a_host_that_a_person_names_gets_nothing_of_the_operators() {
+    let keyed = |settings: Value, headers: Value| {
+        let connector: Connector = serde_json::from_value(json!({
+            "id": "keyed", "name": "Keyed", "settings": settings,
+            "inputs": [
+                {"name": "host", "label": "Host", "pattern": "[a-z0-9-]+([.][a-z0-9-]+)+"},
+                {"name": "api_key", "label": "Key", "secret": true},
+            ],
+            "api": {"base_url": "https://{host}/v1", "headers": headers, "credential": {"in": "header", "value": "{api_key}"}},
+        }))
+        .unwrap();
+        connector.check(false).map_or_else(|error| error.field, |()| "passes".to_owned())
+    };
+    let secret = json!([{"name": "app_secret", "label": "Secret", "secret": true}]);
+    assert_eq!(keyed(json!([]), json!({})), "passes");
+    assert_eq!(keyed(json!([]), json!({"X-App": "{client_secret}"})), "api.base_url");
+    assert_eq!(keyed(secret.clone(), json!({"X-App": "{app_secret}"})), "api.base_url");
+    assert_eq!(keyed(secret, json!({})), "api.base_url");
+}
+
 #[test]
 fn a_free_host_is_refused_in_words() {
     assert_eq!(
         outcome("/oauth2/token_endpoint", json!("https://{shop}/token"), false),
-        "oauth2.token_endpoint: `{shop}` would be a free host, to which the client's secret would be sent: list its `values`, \
+        "oauth2.token_endpoint: `{shop}` would be a free host, to which the operator's secrets would be sent: list its `values`, \
          make it one of the settings, or register a client for each host"
     );
 }

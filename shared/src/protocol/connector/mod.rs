@@ -203,6 +203,12 @@ pub enum Consent {
 }
 
 impl Connector {
+    /// Whether the provider tells whose account is connected, by an id that stays.
+    #[must_use]
+    pub fn tells_account(&self) -> bool {
+        self.profile.as_ref().is_some_and(|profile| profile.account_id.is_some())
+    }
+
     /// How a person consents; `None` where they type what the provider gave them, be it a key, a client or a private key.
     #[must_use]
     pub fn consent(&self) -> Option<Consent> {

@@ -137,8 +137,12 @@ fn scopes(oauth2: &OAuth2, path: &str, answer: &Value) -> Option<Vec<String>> {
     };
     let scopes: Vec<String> =
         parts.into_iter().map(str::trim).filter(|scope| !scope.is_empty()).map(str::to_owned).collect();
-    (!scopes.is_empty()).then_some(scopes)
+    let told = !scopes.is_empty() && scopes.iter().map(String::len).sum::<usize>() <= LONGEST_SCOPES;
+    told.then_some(scopes)
 }
+
+/// Longer lists of scopes are not believed: they are kept with the connection, whose room in the table is bounded.
+const LONGEST_SCOPES: usize = 16 * 1024;
 
 /// Printable ASCII (RFC 6749 Appendix A.12 and A.17), and not more than can be kept and sent in a header.
 pub(in crate::protocol) fn is_token(text: &str) -> bool {

@@ -150,6 +150,25 @@ def a_registered_client_is_led_away(project):
     provider.stop()
 
 
+@attack("CWE-522: what the operator keeps secret is sent to a host that a person names")
+def a_person_names_the_host_of_an_operators_secret(project):
+    provider = Provider()
+    path = f"/v1/admin/projects/{project.id}/connectors/keyed"
+    host = {"name": "host", "label": "Host", "pattern": "[a-z0-9-]+([.][a-z0-9-]+)+"}
+    key = {"name": "api_key", "label": "Key", "secret": True}
+    setting = {"name": "app_secret", "label": "Secret", "secret": True}
+    definition = {
+        "name": "Keyed",
+        "inputs": [host, key],
+        "settings": [setting],
+        "api": {"base_url": "https://{host}/v1", "headers": {"X-App": "{app_secret}"}, "credential": {"in": "header", "value": "{api_key}"}},
+    }
+    refused(project.mooring.call("PUT", path, project.mooring.root_key, definition), (400, "invalid_connector"))
+    own = {**definition, "settings": [], "api": {**definition["api"], "headers": {}}}
+    project.custom("keyed", own)  # their own key goes where they say
+    provider.stop()
+
+
 @attack("SSRF (CWE-918): of what a provider tells, a part that is no label stands in a host")
 def a_part_of_a_value_leads_elsewhere(project):
     provider = Provider()

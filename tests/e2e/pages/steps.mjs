@@ -104,16 +104,26 @@ export async function confirmations({ demo, context, look, session, atAcme, asse
   const page = await home.newPage()
   await page.goto(await session(demo, { connectors: ['acme'] }))
   await page.click('form .actions button')
+  // looked at as soon as the page's script has run: it wakes within a second
+  await page.addInitScript(() => {
+    addEventListener('DOMContentLoaded', () => {
+      const button = document.querySelector('[data-sleeps]')
+      if (button) window.atFirst = String(button.getAttribute('aria-disabled'))
+    })
+  })
   await atAcme(page, 'alice', 'allow')
-  const button = page.locator('[data-sleeps]')
-  // asleep: a click at once changes nothing
-  assert.equal(await button.getAttribute('aria-disabled'), 'true')
-  await button.click({ force: true })
-  assert.match(page.url(), /\/connect\/confirm\//)
+  const atFirst = await page.waitForFunction(() => window.atFirst)
+  assert.equal(await atFirst.jsonValue(), 'true', 'asleep')
   await page.waitForSelector('[data-sleeps]:not([aria-disabled])')
-  // behind another window it falls asleep again
-  await page.evaluate(() => dispatchEvent(new Event('blur')))
-  assert.equal(await button.getAttribute('aria-disabled'), 'true')
+  // behind another window it falls asleep again, and a click then changes nothing
+  const asleep = await page.evaluate(() => {
+    dispatchEvent(new Event('blur'))
+    const button = document.querySelector('[data-sleeps]')
+    button.click()
+    return button.getAttribute('aria-disabled')
+  })
+  assert.equal(asleep, 'true')
+  assert.match(page.url(), /\/connect\/confirm\//)
   await page.waitForSelector('[data-sleeps]:not([aria-disabled])')
   await look(page, 'confirm')
 

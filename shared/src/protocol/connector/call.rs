@@ -144,7 +144,7 @@ pub enum Placement {
     },
     /// In the path of the base URL, which names it.
     Path,
-    /// By a signature of OAuth 1.0a (RFC 5849 §3), under the connector's [`OAuth1`].
+    /// By a signature of OAuth 1.0a (RFC 5849 §3), under the connector's [`OAuth1`](super::OAuth1).
     Oauth1,
     /// By AWS Signature Version 4.
     AwsSigv4 {

@@ -126,11 +126,15 @@ impl<'a> Check<'a> {
         require(valid, "id", "1 to 64 lower-case letters, digits and hyphens, the first no hyphen")?;
         caption("name", &self.connector.name)?;
         match &self.connector.docs_url {
-            Some(docs) => require(
-                docs.starts_with("https://") && Url::parse(docs).is_ok(),
-                "docs_url",
-                "has to be an https address",
-            ),
+            Some(docs) => {
+                let plain = |url: Url| url.scheme() == "https" && Some(url.authority()) == url.host_str();
+                let shown = docs.bytes().all(|byte| byte.is_ascii_graphic());
+                require(
+                    shown && Url::parse(docs).is_ok_and(plain),
+                    "docs_url",
+                    "has to be an https address, of a host alone and without spaces",
+                )
+            }
             None => Ok(()),
         }
     }

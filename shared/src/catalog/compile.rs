@@ -28,31 +28,55 @@ use super::connector::Connector;
 /// More generations than that are a family that extends itself.
 const MOST_GENERATIONS: usize = 8;
 
-/// Every connector in a folder, sorted by id. An error names the file, and the line and field in it.
-pub fn folder(folder: &Path) -> io::Result<Vec<Connector>> {
+/// Every entry of a folder, sorted by id. An error names the file, and the line and field in it.
+pub fn folder(folder: &Path) -> io::Result<Vec<Entry>> {
     let mut files = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
     files.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
-    let mut connectors = files
+    let mut entries = files
         .iter()
-        .map(|file| connector(file, &fs::read_to_string(file)?, |family| fs::read_to_string(family)))
+        .map(|file| Entry::read(file, &fs::read_to_string(file)?, |family| fs::read_to_string(family)))
         .collect::<io::Result<Vec<_>>>()?;
-    connectors.sort_by(|a, b| a.id.cmp(&b.id));
-    Ok(connectors)
+    entries.sort_by(|a, b| a.connector.id.cmp(&b.connector.id));
+    Ok(entries)
 }
 
-/// One connector; its id is the file's name. Its families are read by `read`.
-pub fn connector(file: &Path, toml: &str, read: impl Fn(&Path) -> io::Result<String>) -> io::Result<Connector> {
-    let mut files = vec![file.to_owned()];
-    let mut connector = merged(&mut files, toml, read)
-        .and_then(|node| Connector::deserialize(Place { node: &node, path: Vec::new() }))
-        .map_err(|fault| fault.told(&files))?;
-    if !connector.id.is_empty() {
-        return Err(invalid(format!("{}: leave `id` out: the file's name is the id", file.display())));
+/// A connector, and where each of its fields was written.
+pub struct Entry {
+    pub connector: Connector,
+    node: Node,
+    /// The entry's own, its family's, and so on.
+    files: Vec<PathBuf>,
+}
+
+impl Entry {
+    /// One entry; its id is the file's name. Its families are read by `read`.
+    pub fn read(file: &Path, toml: &str, read: impl Fn(&Path) -> io::Result<String>) -> io::Result<Self> {
+        let mut files = vec![file.to_owned()];
+        let read = merged(&mut files, toml, read).and_then(|node| {
+            let connector = Connector::deserialize(Place { node: &node, path: Vec::new() })?;
+            Ok((connector, node))
+        });
+        let (mut connector, node) = read.map_err(|fault| fault.told(&files))?;
+        if !connector.id.is_empty() {
+            return Err(invalid(format!("{}: leave `id` out: the file's name is the id", file.display())));
+        }
+        let id = file.file_stem().and_then(|stem| stem.to_str());
+        connector.id =
+            id.ok_or_else(|| invalid(format!("{}: the file's name is no id", file.display())))?.to_owned().into();
+        Ok(Self { connector, node, files })
     }
-    let id = file.file_stem().and_then(|stem| stem.to_str());
-    connector.id =
-        id.ok_or_else(|| invalid(format!("{}: the file's name is no id", file.display())))?.to_owned().into();
-    Ok(connector)
+
+    /// What is wrong with a field, told with the file and line where it stands; where it is left out, with those of the table
+    /// that it is missing from.
+    pub fn told(&self, field: &str, message: &str) -> io::Error {
+        let steps = field.split('.').scan(&self.node, |node, step| {
+            *node = node.member(step)?;
+            Some(*node)
+        });
+        let node = steps.last().unwrap_or(&self.node);
+        Fault { at: Some((node.file, node.line)), path: field.to_owned(), message: message.to_owned() }
+            .told(&self.files)
+    }
 }
 
 fn invalid(message: String) -> io::Error {
@@ -110,6 +134,18 @@ impl Node {
 
     fn of(value: &Spanned<DeValue<'_>>, toml: &str, file: usize, line: usize) -> Self {
         Self { file, line, value: Value::of(value.get_ref(), toml, file) }
+    }
+
+    /// What stands under a name in a table; of a list, the item with that place or that `name`.
+    fn member(&self, step: &str) -> Option<&Self> {
+        match &self.value {
+            Value::Table(members) => members.iter().find(|(name, _)| name == step).map(|(_, node)| node),
+            Value::List(items) => {
+                let named = |item: &&Self| matches!(item.member("name"), Some(Self { value: Value::Text(name), .. }) if name == step);
+                items.iter().find(named).or_else(|| items.get(step.parse::<usize>().ok()?))
+            }
+            Value::Text(_) | Value::Whole(_) | Value::Truth(_) | Value::Other(_) => None,
+        }
     }
 
     /// Takes the name of its family out of a document, with the line.

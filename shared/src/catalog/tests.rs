@@ -19,7 +19,7 @@ fn demo(id: &'static str) -> Connector {
 
 #[test]
 fn the_table_is_what_the_files_say() {
-    let files = compile::folder(folder()).unwrap();
+    let files: Vec<Connector> = compile::folder(folder()).unwrap().into_iter().map(|entry| entry.connector).collect();
     let shipped: Vec<Connector> = Catalog::builtin().iter().cloned().collect();
     assert_eq!(files, shipped);
     assert!(shipped.is_sorted_by(|a, b| a.id < b.id));
@@ -27,8 +27,9 @@ fn the_table_is_what_the_files_say() {
 
 #[test]
 fn every_connector_can_be_acted_upon() {
-    let refused: Vec<String> = (Catalog::builtin().iter())
-        .filter_map(|connector| connector.check(false).err().map(|error| format!("{}: {error}", connector.id)))
+    let refused: Vec<String> = (compile::folder(folder()).unwrap().iter())
+        .filter_map(|entry| Some((entry, entry.connector.check(false).err()?)))
+        .map(|(entry, error)| entry.told(&error.field, &error.message).to_string())
         .collect();
     assert!(refused.is_empty(), "{}", refused.join("\n"));
 }
@@ -68,14 +69,18 @@ fn an_added_connector_takes_its_place() {
     assert!(catalog.iter().is_sorted_by(|a, b| a.id < b.id));
 }
 
-/// What the compile step says of an entry, `catalog/acme.toml`, whose families are these.
+/// What the compile step and the check say of an entry, `catalog/acme.toml`, whose families are these.
 fn compiled(toml: &str, families: &[(&str, &str)]) -> Result<Connector, String> {
     let read = |path: &Path| {
         let name = path.strip_prefix("catalog/families").unwrap().with_extension("");
         let family = families.iter().find(|(family, _)| Path::new(family) == name);
         family.map(|(_, toml)| (*toml).to_owned()).ok_or_else(|| std::io::ErrorKind::NotFound.into())
     };
-    compile::connector(Path::new("catalog/acme.toml"), toml, read).map_err(|error| error.to_string())
+    let entry = compile::Entry::read(Path::new("catalog/acme.toml"), toml, read).map_err(|error| error.to_string())?;
+    match entry.connector.check(false) {
+        Ok(()) => Ok(entry.connector),
+        Err(error) => Err(entry.told(&error.field, &error.message).to_string()),
+    }
 }
 
 const ACME: &str = "\
@@ -125,6 +130,13 @@ fn what_is_wrong_is_told_with_its_file_its_line_and_its_field() {
             "catalog/acme.toml:6: api.credential: unknown field, expected ",
         ),
         ("name = \"Acme\"", "id = \"acme\"\nname = \"Acme\"", "catalog/acme.toml: leave `id` out"),
+        ("https://acme.example/token", "http://acme.example/token", "catalog/acme.toml:4: oauth2.token_endpoint: "),
+        ("[api]", "grant = \"jwt_bearer\"\n[api]", "catalog/acme.toml:2: oauth2.assertion: "),
+        (
+            "[api]",
+            "[[inputs]]\nname = \"a\"\nlabel = \"A\"\n\n[[inputs]]\nname = \"b\"\nlabel = \"\"\n\n[api]",
+            "catalog/acme.toml:11: inputs.b.label: ",
+        ),
         ("name = ", "extends = \"none\"\nname = ", "catalog/acme.toml:1: extends: catalog/families/none.toml: "),
         ("name = ", "extends = \"../x\"\nname = ", "catalog/acme.toml:1: extends: `../x` is no family"),
         ("name = ", "extends = 1\nname = ", "catalog/acme.toml:1: extends: has to be the name of a family"),
@@ -151,6 +163,11 @@ fn what_is_wrong_with_a_family_is_told_with_the_file_of_the_two_where_it_stands(
             entry,
             "extends = \"family\"\n",
             "catalog/families/family.toml:1: extends: `family` is no family, or one that extends itself",
+        ),
+        (
+            entry,
+            "[oauth2]\ntoken_endpoint = \"https://a.example\"\nauthorization_endpoint = \"http://a.example\"\n",
+            "catalog/families/family.toml:3: oauth2.authorization_endpoint: ",
         ),
         (entry, "extends = \"other\"\n", "catalog/families/family.toml:1: extends: catalog/families/other.toml: "),
         (entry, "[api\n", "catalog/families/family.toml:1: "),

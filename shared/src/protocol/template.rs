@@ -594,11 +594,16 @@ pub(crate) fn steps(path: &str) -> impl Iterator<Item = Cow<'_, str>> {
     })
 }
 
-/// The member at a dotted path as text, if it is a text, a number or a truth value.
+/// A number from here on may have been rounded to one that stands for others too.
+const FIRST_ROUNDED: f64 = 9_007_199_254_740_992.0; // 2⁵³
+
+/// The member at a dotted path as text, if it is a text, a number or a truth value. A number beyond 64 bits is none: as it was
+/// read, it may be that of another account.
 #[must_use]
 pub fn pluck_text(answer: &Value, path: &str) -> Option<String> {
     match pluck(answer, path)? {
         Value::String(text) => Some(text.clone()),
+        Value::Number(number) if number.is_f64() && number.as_f64().is_none_or(|n| n.abs() >= FIRST_ROUNDED) => None,
         Value::Number(number) => Some(number.to_string()),
         Value::Bool(truth) => Some(truth.to_string()),
         Value::Null | Value::Array(_) | Value::Object(_) => None,

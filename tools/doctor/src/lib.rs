@@ -55,9 +55,10 @@ async fn attempt(arguments: &[String], coloured: bool) -> Result<Outcome, String
         Wanted::File(file) => {
             let file = Path::new(file);
             let toml = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-            let data = compile::connector(file, &toml, family).map_err(|error| error.to_string())?;
-            data.check(arguments.loopback).map_err(|error| format!("{}: {error}", file.display()))?;
-            report(&arguments, data, coloured).await
+            let entry = compile::Entry::read(file, &toml, family).map_err(|error| error.to_string())?;
+            let checked = entry.connector.check(arguments.loopback);
+            checked.map_err(|error| entry.told(&error.field, &error.message).to_string())?;
+            report(&arguments, entry.connector, coloured).await
         }
     }
 }

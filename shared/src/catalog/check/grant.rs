@@ -1,5 +1,7 @@
 //! How a connection comes to be: the token endpoints, OAuth 1.0a, the login.
 
+use url::Url;
+
 use super::{
     Check, Checked, Moment, SECRET,
     parameters::{header_name, unique},
@@ -11,7 +13,7 @@ use crate::protocol::{
         Assertion, BodyFormat, ClientAuthentication, Grant, Login, Method, OAuth1, OAuth2, Pairs, RefreshKind,
     },
     scope::is_scope,
-    template::{self, is_name, leading, placeholders, whole},
+    template::{self, is_name, leading, placeholders, split, whole},
 };
 
 impl Check<'_> {
@@ -29,9 +31,13 @@ impl Check<'_> {
         self.client(oauth2)?;
         if let Some(issuer) = &oauth2.issuer {
             self.filled("oauth2.issuer", issuer, Moment::Token)?;
+            let plain = split(issuer).is_ok() && !issuer.contains(['?', '#']);
+            require(plain, "oauth2.issuer", "has to be an address without a query (RFC 8414 §2)")?;
         }
         if let Some(resource) = &oauth2.resource {
             self.filled("oauth2.resource", resource, Moment::Authorization)?;
+            let absolute = Url::parse(&resource.replace(['{', '}'], "")).is_ok() && !resource.contains('#');
+            require(absolute, "oauth2.resource", "has to be an absolute address without a fragment (RFC 8707 §2)")?;
         }
         if let Some(redirect_uri) = &oauth2.redirect_uri {
             self.filled("oauth2.redirect_uri", redirect_uri, Moment::Authorization)?;

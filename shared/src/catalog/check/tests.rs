@@ -228,6 +228,13 @@ fn what_is_not_is_named_with_its_field() {
         ("/oauth2/scopes", json!(["a:{app_name}"]), "oauth2.scopes"),
         ("/oauth2/scopes", json!(["a:{app_key}"]), "oauth2.scopes"), // no pattern
         ("/oauth2/scopes", json!(["a:{shop"]), "oauth2.scopes"),
+        ("/oauth2/issuer", json!("vendor.com"), "oauth2.issuer"),
+        ("/oauth2/issuer", json!("https://vendor.com/?x=y"), "oauth2.issuer"),
+        ("/oauth2/resource", json!("api"), "oauth2.resource"),
+        ("/oauth2/resource", json!("https://api.vendor.com/#a"), "oauth2.resource"),
+        ("/docs_url", json!("http://vendor.com/docs"), "docs_url"),
+        ("/docs_url", json!("https://vendor.com@evil.example/docs"), "docs_url"),
+        ("/docs_url", json!("https://vendor.com/do cs"), "docs_url"),
         ("/oauth2/scope_parameter", json!(""), "oauth2.scopes"),
         ("/oauth2/scope_separator", json!(""), "oauth2.scope_separator"),
         ("/oauth2/error_signal", json!({"path": "", "code": "error"}), "oauth2.error_signal"),

@@ -266,12 +266,17 @@ fn debug_shows_names_only() {
 fn members_are_found_by_path() {
     let answer = json!({
         "a": {"b": [{"c": "x"}, {"c": 7}]}, "ok": false, "0": "zero", "none": null,
+        "whole": u64::MAX, "half": 1.5, "beyond": 18_446_744_073_709_551_616.0, "below": -1e300,
         "https://a.example/ctx": "dots", "x.y": {"z.": 1}, "x": {"y": "apart"}, "b\\": {"c": 2},
     });
     let table = [
         ("a.b.0.c", Some("x")),
         ("a.b.1.c", Some("7")),
         ("ok", Some("false")),
+        ("whole", Some("18446744073709551615")),
+        ("half", Some("1.5")),
+        ("beyond", None), // 18446744073709551617 would read the same
+        ("below", None),
         ("0", Some("zero")),
         ("a.b.2.c", None),
         ("a.b.x", None),

@@ -151,7 +151,10 @@ pub(in crate::protocol) fn is_token(text: &str) -> bool {
 
 /// When what an answer tells of ends. Nothing is an end that never comes, and zero is one that has.
 pub(in crate::protocol) fn ends(answer: &Value, path: &str, expiry: Expiry, now: Timestamp) -> Option<Timestamp> {
-    let said = template::pluck_text(answer, path)?;
+    let said = match template::pluck(answer, path)? {
+        Value::Number(number) => number.to_string(), // however large
+        _ => template::pluck_text(answer, path)?,
+    };
     let number = || said.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
     let since_the_epoch = |length: Duration| Timestamp::default().after(length);
     let ends = match expiry {

@@ -19,7 +19,9 @@ fn main() -> Result<(), Failure> {
     let connectors: Vec<_> = entries.into_iter().map(|entry| entry.connector).collect();
     #[expect(clippy::disallowed_methods, reason = "cargo tells a build script by variables where to write")]
     let out = std::env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?;
-    fs::write(Path::new(&out).join("connectors.bin"), packed::pack(&connectors))?;
+    let (rows, notes) = packed::pack(&connectors);
+    fs::write(Path::new(&out).join("connectors.bin"), rows)?;
+    fs::write(Path::new(&out).join("notes.bin"), notes)?;
     fs::write(Path::new(&out).join("count.rs"), format!("{}", connectors.len()))?;
     Ok(())
 }

@@ -12,12 +12,16 @@ use std::sync::{LazyLock, OnceLock};
 
 pub use check::CheckError;
 
-use crate::protocol::connector::{self, Connector};
+use crate::protocol::connector::{self, Connector, EvidenceLevel, List, Text};
 
 /// The shipped connectors, as the build script wrote them.
 static TABLE: LazyLock<packed::Table> = LazyLock::new(|| {
     packed::Table::of(include_bytes!(concat!(env!("OUT_DIR"), "/connectors.bin"))).unwrap_or_default()
 });
+
+/// Their notes, of those that have any.
+static NOTES: LazyLock<packed::Table> =
+    LazyLock::new(|| packed::Table::of(include_bytes!(concat!(env!("OUT_DIR"), "/notes.bin"))).unwrap_or_default());
 
 /// Those that were looked up in this process. Empty, it takes no room in the program and nothing at its start.
 static READ: [OnceLock<Option<Box<Connector>>>; include!(concat!(env!("OUT_DIR"), "/count.rs"))] =
@@ -47,13 +51,24 @@ impl Catalog {
         self
     }
 
-    /// The connector under an id.
+    /// The connector under an id; one that ships without its [notes](Catalog::notes).
     #[must_use]
     pub fn connector(&self, id: &str) -> Option<&Connector> {
         self.added(id).or_else(|| TABLE.place(id).and_then(shipped))
     }
 
-    /// All connectors, sorted by id.
+    /// What surprises a developer at a connector's provider, in sentences for documentation. Those of what ships are kept apart:
+    /// the functions that connect and call have no use for them, and start the faster the smaller they are.
+    #[must_use]
+    pub fn notes(&self, connector: &Connector) -> List<Text> {
+        let shipped = || NOTES.place(&connector.id).and_then(|place| NOTES.row(place));
+        match connector.evidence.level {
+            EvidenceLevel::Custom => connector.notes.clone(),
+            _ => shipped().unwrap_or_else(|| connector.notes.clone()),
+        }
+    }
+
+    /// All connectors, sorted by id; those that ship without their [notes](Catalog::notes).
     pub fn iter(&self) -> impl Iterator<Item = &Connector> {
         let kept = (0..TABLE.count()).filter_map(shipped).map(|connector| connector as &Connector);
         let kept = kept.filter(|connector| self.added(&connector.id).is_none());
@@ -76,7 +91,7 @@ impl Catalog {
 
 /// The shipped connector at a place of the table.
 fn shipped(place: usize) -> Option<&'static Connector> {
-    READ.get(place)?.get_or_init(|| TABLE.connector(place).map(Box::new)).as_deref()
+    READ.get(place)?.get_or_init(|| TABLE.row(place).map(Box::new)).as_deref()
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use serde::Serialize;
 use crate::{
     clock::{Random, Timestamp},
     flow::connector_in_use::ConnectorInUse,
-    protocol::connector::EvidenceLevel,
+    protocol::connector::{EvidenceLevel, Text},
 };
 
 /// What is looked at.
@@ -25,6 +25,8 @@ use crate::{
 pub struct Case<'a> {
     /// The connector, with what the operator decided.
     pub connector: &'a ConnectorInUse<'a>,
+    /// Its [notes](crate::catalog::Catalog::notes).
+    pub notes: &'a [Text],
     /// The deployment's address, where there is one.
     pub base_url: Option<&'a str>,
     /// How the app calls itself.

@@ -36,8 +36,10 @@ async fn report(app: &App, request: &Request, place: &Place) -> Result<Response,
     let base_url = app.base_url(now).await?;
     let connector = connector_at(app, place, &named(request)?).await?;
     let given = BTreeMap::new();
+    let notes = app.catalog.notes(&connector.data);
     let case = Case {
         connector: &connector,
+        notes: &notes,
         base_url: Some(&base_url),
         app_name: "Mooring",
         given: &given,

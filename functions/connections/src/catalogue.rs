@@ -24,10 +24,10 @@ pub async fn list(app: &App, request: &Request) -> Result<Response, Error> {
     let base_url = app.base_url(app.clock.now()).await?;
     let mut connectors = app.connectors_in_use(&caller.project.id, caller.environment).await?;
     connectors.retain(|connector| connector.settings().enabled && connector.settings().visible);
-    Ok(Response::json(&paging.answer(&connectors, |connector| row(connector, &base_url), request)))
+    Ok(Response::json(&paging.answer(&connectors, |connector| row(app, connector, &base_url), request)))
 }
 
-fn row(connector: &ConnectorInUse<'_>, base_url: &str) -> Value {
+fn row(app: &App, connector: &ConnectorInUse<'_>, base_url: &str) -> Value {
     let ConnectorInUse { id, data, .. } = connector;
     json!({
         "id": definition_id(id),
@@ -43,7 +43,7 @@ fn row(connector: &ConnectorInUse<'_>, base_url: &str) -> Value {
         "grants": data.grants(),
         "docs_url": data.docs_url,
         "evidence": evidence(&data.evidence),
-        "quirks": data.quirks(),
+        "quirks": data.quirks(&app.catalog.notes(data)),
     })
 }
 

@@ -62,18 +62,26 @@ impl Packer {
     }
 }
 
-/// The bytes of connectors that are sorted by id.
-pub fn pack(connectors: &[Connector]) -> Vec<u8> {
+/// The bytes of connectors that are sorted by id, and those of their notes: a table of its own, since documentation alone reads
+/// it, and what a program does not read is left out of it.
+pub fn pack(connectors: &[Connector]) -> (Vec<u8>, Vec<u8>) {
+    let silent = |connector: &Connector| Connector { notes: List::default(), ..connector.clone() };
+    let rows = table(connectors.iter().map(|connector| (connector.id.as_ref(), silent(connector))));
+    let noted = connectors.iter().filter(|connector| !connector.notes.is_empty());
+    (rows, table(noted.map(|connector| (connector.id.as_ref(), connector.notes.clone()))))
+}
+
+/// The bytes of rows that are sorted by id.
+fn table<'a, T: Packed>(rows: impl Iterator<Item = (&'a str, T)>) -> Vec<u8> {
     let mut packer = Packer::default();
-    let index: Vec<[usize; 3]> = connectors
-        .iter()
-        .map(|connector| {
-            let entry = [packer.place(&connector.id), connector.id.len(), packer.rows.len()];
-            connector.pack(&mut packer);
+    let index: Vec<[usize; 3]> = rows
+        .map(|(id, row)| {
+            let entry = [packer.place(id), id.len(), packer.rows.len()];
+            row.pack(&mut packer);
             entry
         })
         .collect();
-    let numbers = [connectors.len(), packer.texts.len()].into_iter().chain(index.into_iter().flatten());
+    let numbers = [index.len(), packer.texts.len()].into_iter().chain(index.into_iter().flatten());
     // a catalogue of four gigabytes fails the test that reads it back
     let mut bytes: Vec<u8> =
         numbers.flat_map(|number| u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes()).collect();
@@ -82,7 +90,7 @@ pub fn pack(connectors: &[Connector]) -> Vec<u8> {
     bytes
 }
 
-/// The catalogue's bytes, and where what stands in them.
+/// A table's bytes, and where what stands in them.
 #[derive(Clone, Copy, Default)]
 pub struct Table {
     count: usize,
@@ -101,12 +109,12 @@ impl Table {
         Some(Self { count, index, texts, rows })
     }
 
-    /// How many connectors there are.
+    /// How many rows there are.
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// The place of a connector among all, which are sorted by id.
+    /// The place of the row under an id.
     pub fn place(&self, id: &str) -> Option<usize> {
         let (mut low, mut high) = (0, self.count);
         while low < high {
@@ -120,16 +128,16 @@ impl Table {
         None
     }
 
-    /// The id of the connector at a place.
+    /// The id of the row at a place.
     pub fn id(&self, place: usize) -> Option<&'static str> {
         let (at, length) = (fixed(self.index, place * 3)?, fixed(self.index, place * 3 + 1)?);
         std::str::from_utf8(self.texts.get(at..at.checked_add(length)?)?).ok()
     }
 
-    /// The connector at a place.
-    pub fn connector(&self, place: usize) -> Option<Connector> {
+    /// What stands at a place, if the table is one of such rows.
+    pub fn row<T: Packed>(&self, place: usize) -> Option<T> {
         let rest = self.rows.get(fixed(self.index, place * 3 + 2)?..)?;
-        Connector::unpack(&mut Reader { texts: self.texts, rest })
+        T::unpack(&mut Reader { texts: self.texts, rest })
     }
 }
 

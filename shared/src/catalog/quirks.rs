@@ -6,7 +6,7 @@
 use crate::protocol::connector::{
     Api, BodyFormat, Captures, ClientAuthentication, Connector, Consent, ErrorSignal, Exchange, Expiry, Grant, Login,
     Lookup, Method, OAuth1, OAuth2, Pairs, ParameterNames, ParameterSignature, Pkce, Placement, Profile, RefreshKind,
-    Registration, ResponseFormat, ResponseMode, Revoke, RevokeAuthentication, RevokeEffect, SignatureMethod,
+    Registration, ResponseFormat, ResponseMode, Revoke, RevokeAuthentication, RevokeEffect, SignatureMethod, Text,
     TokenResponsePaths,
 };
 
@@ -30,16 +30,16 @@ impl Connector {
         if ways.is_empty() { vec![typed(&self.api.credential)] } else { ways }
     }
 
-    /// Its quirks, in sentences, and then its own notes.
+    /// Its quirks, in sentences, and then its [notes](super::Catalog::notes).
     #[must_use]
-    pub fn quirks(&self) -> Vec<String> {
+    pub fn quirks(&self, notes: &[Text]) -> Vec<String> {
         let Self {
             id: _,
             name: _,
             categories: _,
             docs_url: _,
             evidence: _,
-            notes,
+            notes: _,
             inputs: _,   // asked for, and said so elsewhere
             settings: _, // the same
             oauth2,

@@ -20,7 +20,9 @@ fn demo(id: &'static str) -> Connector {
 #[test]
 fn the_table_is_what_the_files_say() {
     let files: Vec<Connector> = compile::folder(folder()).unwrap().into_iter().map(|entry| entry.connector).collect();
-    let shipped: Vec<Connector> = Catalog::builtin().iter().cloned().collect();
+    let catalog = Catalog::builtin();
+    let noted = |connector: &Connector| Connector { notes: catalog.notes(connector), ..connector.clone() };
+    let shipped: Vec<Connector> = catalog.iter().map(noted).collect();
     assert_eq!(files, shipped);
     assert!(shipped.is_sorted_by(|a, b| a.id < b.id));
 }
@@ -278,15 +280,18 @@ fn no_code_asks_for_a_connectors_name() {
 #[test]
 fn any_text_is_kept_as_it_is() {
     let odd = Connector { name: "\"quoted\" {\\} \n é".into(), ..demo("odd") };
-    let bytes = Box::leak(packed::pack(std::slice::from_ref(&odd)).into_boxed_slice());
-    assert_eq!(packed::Table::of(bytes).unwrap().connector(0), Some(odd));
+    let noted = Connector { notes: vec!["\"\\\n".into()].into(), ..odd.clone() };
+    let (rows, texts) = packed::pack(std::slice::from_ref(&noted));
+    let table = |bytes: Vec<u8>| packed::Table::of(Box::leak(bytes.into_boxed_slice())).unwrap();
+    assert_eq!(table(rows).row(0), Some(odd));
+    assert_eq!(table(texts).row(0), Some(noted.notes));
 }
 
 #[test]
 fn bytes_that_are_cut_are_no_table_or_no_connector() {
-    let bytes: &'static [u8] = Box::leak(packed::pack(&[demo("demo")]).into_boxed_slice());
+    let bytes: &'static [u8] = Box::leak(packed::pack(&[demo("demo")]).0.into_boxed_slice());
     for end in 0..bytes.len() {
-        let read = packed::Table::of(&bytes[..end]).and_then(|table| table.connector(0));
+        let read: Option<Connector> = packed::Table::of(&bytes[..end]).and_then(|table| table.row(0));
         assert_eq!(read, None, "{end}");
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     flow::begin::redirect_uri,
     protocol::{
         authorization::RESERVED_PARAMS,
-        connector::{Connector, Consent, EvidenceLevel, Grant, OAuth2, Pkce, RefreshKind},
+        connector::{Connector, Consent, EvidenceLevel, Grant, OAuth2, Pkce, RefreshKind, Text},
     },
     store::attempts::Callback,
 };
@@ -42,7 +42,7 @@ pub fn all(case: &Case<'_>, stand_ins: &StandIns) -> Vec<Finding> {
         found.extend(scopes(case, oauth2));
         found.extend(parameters(case, oauth2));
         found.extend(offline(case, oauth2));
-        found.extend(pkce(connector, oauth2));
+        found.extend(pkce(case.notes, oauth2));
     }
     found.extend(evidence(connector));
     found
@@ -329,11 +329,11 @@ fn offline(case: &Case<'_>, oauth2: &OAuth2) -> Vec<Finding> {
     scope.into_iter().chain(param).collect()
 }
 
-fn pkce(connector: &Connector, oauth2: &OAuth2) -> Option<Finding> {
+fn pkce(notes: &[Text], oauth2: &OAuth2) -> Option<Finding> {
     if oauth2.grant != Grant::AuthorizationCode {
         return None;
     }
-    let why = connector.notes.iter().find(|note| note.to_ascii_lowercase().contains("pkce"));
+    let why = notes.iter().find(|note| note.to_ascii_lowercase().contains("pkce"));
     let why = why.map_or_else(
         || "The connector's data says that the provider refuses it, or takes it from public clients alone.".to_owned(),
         ToString::to_string,

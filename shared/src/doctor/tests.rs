@@ -57,6 +57,7 @@ fn report(data: &Connector, settings: &Value, base_url: Option<&str>, seen: &[Se
     let (given, random) = (BTreeMap::new(), Random::system());
     let case = Case {
         connector: &connector,
+        notes: &data.notes,
         base_url,
         app_name: "Orbit",
         given: &given,

@@ -50,7 +50,8 @@ async fn attempt(arguments: &[String], coloured: bool) -> Result<Outcome, String
         Wanted::Connector(id) => {
             let catalog = Catalog::builtin();
             let data = catalog.connector(id).ok_or_else(|| unknown(&catalog, id))?;
-            report(&arguments, data.clone(), coloured).await
+            let noted = Connector { notes: catalog.notes(data), ..data.clone() };
+            report(&arguments, noted, coloured).await
         }
         Wanted::File(file) => {
             let file = Path::new(file);
@@ -97,6 +98,7 @@ async fn report(arguments: &Arguments, data: Connector, coloured: bool) -> Resul
     let (clock, random) = (Clock::system(), Random::system());
     let case = Case {
         connector: &connector,
+        notes: &connector.data.notes,
         base_url: arguments.base_url.as_deref(),
         app_name: "Mooring",
         given: &given,
@@ -133,7 +135,6 @@ pub fn docs() -> &'static Path {
 
 fn write_docs() -> Result<Outcome, String> {
     let catalog = Catalog::builtin();
-    let connectors: Vec<&Connector> = catalog.iter().collect();
-    std::fs::write(docs(), page::of(&connectors)).map_err(|error| format!("{}: {error}", docs().display()))?;
-    Ok(Outcome { text: format!("docs/connectors.md: {} connectors\n", connectors.len()), code: 0 })
+    std::fs::write(docs(), page::of(&catalog)).map_err(|error| format!("{}: {error}", docs().display()))?;
+    Ok(Outcome { text: format!("docs/connectors.md: {} connectors\n", catalog.iter().count()), code: 0 })
 }

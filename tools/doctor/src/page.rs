@@ -2,19 +2,22 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use shared::protocol::connector::{Connector, EvidenceLevel, Input};
+use shared::{
+    catalog::Catalog,
+    protocol::connector::{Connector, EvidenceLevel, Input, Text},
+};
 
-/// The page, of connectors sorted by id. GitHub shows a page of up to 512 KiB, so it says each thing once.
+/// The page of all connectors. GitHub shows a page of up to 512 KiB, so it says each thing once.
 #[must_use]
-pub fn of(connectors: &[&Connector]) -> String {
-    let mut by_name = connectors.to_vec();
+pub fn of(catalog: &Catalog) -> String {
+    let mut by_name: Vec<&Connector> = catalog.iter().collect();
     by_name.sort_by_key(|connector| (connector.name.to_lowercase(), connector.id.clone()));
     let mut page = head(&by_name);
     page += &table(&by_name);
     page += &categories(&by_name);
     page += "\n## Each of them\n";
     for connector in by_name {
-        details(&mut page, connector);
+        details(&mut page, connector, &catalog.notes(connector));
     }
     page
 }
@@ -73,7 +76,7 @@ fn categories(connectors: &[&Connector]) -> String {
 }
 
 /// A heading is the id: its anchor on GitHub is then the id too, and never changes.
-fn details(page: &mut String, connector: &Connector) {
+fn details(page: &mut String, connector: &Connector, notes: &[Text]) {
     let Connector { id, name, docs_url, evidence, inputs, settings, .. } = connector;
     let _ = write!(page, "\n### {id}\n\n**{}**", plain(name));
     if let Some(docs) = docs_url {
@@ -91,7 +94,7 @@ fn details(page: &mut String, connector: &Connector) {
     if let Some(scopes) = scopes {
         let _ = writeln!(page, "- Scopes unless the operator chooses: `{scopes}`");
     }
-    for sentence in connector.quirks() {
+    for sentence in connector.quirks(notes) {
         let _ = writeln!(page, "- {}", plain(&sentence));
     }
     let _ = writeln!(page, "- Evidence: {}, {}.", word(evidence.level), plain(&evidence.sources.join(", ")));

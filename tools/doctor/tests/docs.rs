@@ -6,7 +6,7 @@ use shared::catalog::Catalog;
 
 fn page() -> String {
     let catalog = Catalog::builtin();
-    doctor::page::of(&catalog.iter().collect::<Vec<_>>())
+    doctor::page::of(&catalog)
 }
 
 #[test]

@@ -19,6 +19,7 @@ fn report(connector: &Connector) -> Report {
     let in_use = ConnectorInUse::new(ConnectorId::of(connector), Cow::Borrowed(connector), None, None);
     examine(&Case {
         connector: &in_use,
+        notes: &[],
         base_url: Some("https://connect.example.com"),
         app_name: "Orbit",
         given: &BTreeMap::new(),

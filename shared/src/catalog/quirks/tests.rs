@@ -24,8 +24,11 @@ fn oauth2(further: &Value) -> Connector {
 
 #[test]
 fn what_every_provider_shares_is_no_quirk() {
-    assert_eq!(oauth2(&json!({})).quirks(), Vec::<String>::new());
-    assert_eq!(oauth2(&json!({ "token_endpoint_auth_method": "client_secret_post" })).quirks(), Vec::<String>::new());
+    assert_eq!(oauth2(&json!({})).quirks(&[]), Vec::<String>::new());
+    assert_eq!(
+        oauth2(&json!({ "token_endpoint_auth_method": "client_secret_post" })).quirks(&[]),
+        Vec::<String>::new()
+    );
 }
 
 #[test]
@@ -59,7 +62,7 @@ fn what_departs_from_the_standard_is_a_sentence() {
         (json!({ "pkce": "none" }), "PKCE is off: the provider refuses it, or takes it from public clients alone."),
     ];
     for (data, expected) in table {
-        assert_eq!(oauth2(&data).quirks().join(" "), expected, "{data}");
+        assert_eq!(oauth2(&data).quirks(&[]).join(" "), expected, "{data}");
     }
 }
 
@@ -78,7 +81,13 @@ fn a_choice_a_login_and_the_providers_own_notes_are_told() {
         "The credential travels in a header, `X-Session: {session_token}`.",
         "It is slow.",
     ];
-    assert_eq!(connector(&data).quirks(), expected);
+    assert_eq!(
+        {
+            let connector = connector(&data);
+            connector.quirks(&connector.notes)
+        },
+        expected
+    );
 }
 
 #[test]
@@ -118,8 +127,9 @@ fn the_ways_to_connect_are_named() {
 
 #[test]
 fn every_sentence_is_one() {
-    for connector in Catalog::builtin().iter() {
-        for sentence in connector.quirks() {
+    let catalog = Catalog::builtin();
+    for connector in catalog.iter() {
+        for sentence in connector.quirks(&catalog.notes(connector)) {
             assert!(sentence.ends_with(['.', '!', ')']) && !sentence.contains('\n'), "{}: {sentence}", connector.id);
         }
     }

@@ -68,7 +68,8 @@ pub struct Connector {
     /// How the facts below are known.
     #[serde(default)]
     pub evidence: Evidence,
-    /// What surprises a developer there, in sentences for the documentation.
+    /// What surprises a developer there, in sentences for the documentation. A connector that is looked up among those that ship
+    /// comes without them.
     #[serde(default)]
     pub notes: List<Text>,
     /// What the person who connects is asked for besides a consent: a subdomain, a region, a key.

@@ -16,6 +16,9 @@ use crate::error::Error;
 /// The members of an object, in the order they came.
 pub type Members = Vec<(String, Json)>;
 
+/// So many names are compared one by one, which costs less than a set of them.
+const FEW: usize = 32;
+
 /// A value of which no object has a name twice.
 pub enum Json {
     /// `null`.
@@ -97,7 +100,15 @@ impl<'de> Visitor<'de> for Reader {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
         let (mut members, mut names) = (Members::new(), HashSet::new());
         while let Some(name) = map.next_key::<String>()? {
-            if !names.insert(name.clone()) {
+            let stood = if members.len() < FEW {
+                members.iter().any(|(other, _)| *other == name)
+            } else {
+                if names.is_empty() {
+                    names.extend(members.iter().map(|(name, _)| name.clone()));
+                }
+                !names.insert(name.clone())
+            };
+            if stood {
                 return Err(A::Error::custom(format_args!("the member `{name}` stands twice in an object")));
             }
             members.push((name, map.next_value()?));
@@ -120,6 +131,11 @@ mod tests {
     #[test]
     fn a_name_stands_once_in_an_object() {
         let deep = format!("{}1{}", r#"{"a":"#.repeat(200), "}".repeat(200));
+        let many = |again: Option<usize>| {
+            let members: Vec<_> = (0..40).chain(again).map(|at| format!("\"n{at}\":1")).collect();
+            format!("{{{}}}", members.join(","))
+        };
+        let (all, first, last) = (many(None), many(Some(0)), many(Some(39)));
         let twice = "the JSON body: the member `a` stands twice in an object at line 1 column";
         let table = [
             ("{}", String::new()),
@@ -127,6 +143,15 @@ mod tests {
             (r#"{"a": 1, "b": 1, "a": 1}"#, format!("{twice} 20")),
             (r#"{"a": 1, "\u0061": 2}"#, format!("{twice} 17")),
             (r#"{"b": [[{"c": {"a": 1, "a": 2}}]]}"#, format!("{twice} 26")),
+            (all.as_str(), (0..40).map(|at| format!("n{at} ")).collect::<String>().trim().to_owned()),
+            (
+                first.as_str(),
+                "the JSON body: the member `n0` stands twice in an object at line 1 column 315".to_owned(),
+            ),
+            (
+                last.as_str(),
+                "the JSON body: the member `n39` stands twice in an object at line 1 column 316".to_owned(),
+            ),
             ("[]", "the body is not a JSON object".to_owned()),
             ("\"a\"", "the body is not a JSON object".to_owned()),
             ("{", "the body is not valid JSON".to_owned()),

@@ -1,10 +1,16 @@
-//! A JSON body as one of our shapes, read more narrowly than serde's own reader does.
+//! JSON as one of our shapes, read more narrowly than serde's own reader does: the bodies of requests, and what the tables keep.
 //!
 //! serde reads a list for the fields of a shape, in the order in which our code happens to declare them, and so does a shape
 //! that is chosen by one of its members. Here a list is a list and nothing else. What does not fit is told by its field, and
 //! never by its value: a secret could stand in the wrong place.
+//!
+//! Since no shape is read from a list, the code that would do so is not compiled, and since both kinds are read by the one
+//! reader, nothing is compiled twice: that is a fifteenth of a function's size (ARCHITECTURE.md, "Cold start").
 
-use std::fmt::{self, Display};
+use std::{
+    fmt::{self, Display},
+    marker::PhantomData,
+};
 
 use serde::{
     Deserializer,
@@ -21,6 +27,15 @@ use super::json::{Json, Members};
 /// The members as this shape.
 pub fn fit<T: DeserializeOwned>(members: Members) -> Result<T, Misfit> {
     T::deserialize(Json::Object(members))
+}
+
+/// An object that we wrote ourselves, as this shape.
+pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, Misfit> {
+    match serde_json::from_str(text) {
+        Ok(Json::Object(members)) => fit(members),
+        Ok(_) => Err(Misfit::custom("it is no object")),
+        Err(error) => Err(Misfit::custom(error)), // says what was expected and where, and quotes nothing
+    }
 }
 
 /// Where a body does not fit, and why.
@@ -107,15 +122,35 @@ impl<'de> Deserializer<'de> for Json {
             Self::Number(number) => visit_number(&number, visitor),
             Self::Text(text) => visitor.visit_string(text),
             Self::List(_) => Err(Misfit::invalid_type(self.unexpected(), &visitor)),
-            Self::Object(members) => visitor.visit_map(Entries { members: members.into_iter(), value: None }),
+            Self::Object(members) => visitor.visit_map(Entries::<Kept>::of(members)),
         }
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        match self {
+            Self::Object(members) => visitor.visit_map(Entries::<Self>::of(members)),
+            other => other.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Misfit> {
+        self.deserialize_map(visitor)
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         match self {
-            Self::List(items) => visitor.visit_seq(Items(items.into_iter().enumerate())),
+            Self::List(items) => visitor.visit_seq(Items::<Self>::of(items)),
             other => other.deserialize_any(visitor),
         }
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Misfit> {
+        self.deserialize_seq(visitor)
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
@@ -147,7 +182,32 @@ impl<'de> Deserializer<'de> for Json {
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
-        tuple tuple_struct map struct identifier
+        tuple_struct identifier
+    }
+}
+
+/// What serde keeps of a shape until it knows which one it is: whatever a member holds, lists too.
+struct Kept(Json);
+
+impl From<Json> for Kept {
+    fn from(json: Json) -> Self {
+        Self(json)
+    }
+}
+
+impl<'de> Deserializer<'de> for Kept {
+    type Error = Misfit;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        match self.0 {
+            Json::List(items) => visitor.visit_seq(Items::<Self>::of(items)),
+            other => other.deserialize_any(visitor),
+        }
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
     }
 }
 
@@ -161,13 +221,20 @@ fn visit_number<'de, V: Visitor<'de>>(number: &Number, visitor: V) -> Result<V::
     }
 }
 
-/// An object's members, one after the other.
-struct Entries {
+/// An object's members, one after the other, each read as `T` says.
+struct Entries<T> {
     members: std::vec::IntoIter<(String, Json)>,
     value: Option<(String, Json)>,
+    read: PhantomData<T>,
 }
 
-impl<'de> MapAccess<'de> for Entries {
+impl<T> Entries<T> {
+    fn of(members: Members) -> Self {
+        Self { members: members.into_iter(), value: None, read: PhantomData }
+    }
+}
+
+impl<'de, T: From<Json> + Deserializer<'de, Error = Misfit>> MapAccess<'de> for Entries<T> {
     type Error = Misfit;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Misfit> {
@@ -178,20 +245,28 @@ impl<'de> MapAccess<'de> for Entries {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Misfit> {
         let (name, value) = self.value.take().ok_or_else(|| Misfit::custom("a value without a name"))?;
-        seed.deserialize(value).map_err(|misfit| misfit.within(&name))
+        seed.deserialize(T::from(value)).map_err(|misfit| misfit.within(&name))
     }
 }
 
-/// A list's items, one after the other.
-struct Items(std::iter::Enumerate<std::vec::IntoIter<Json>>);
+/// A list's items, one after the other, each read as `T` says.
+struct Items<T> {
+    items: std::iter::Enumerate<std::vec::IntoIter<Json>>,
+    read: PhantomData<T>,
+}
 
-impl<'de> SeqAccess<'de> for Items {
+impl<T> Items<T> {
+    fn of(items: Vec<Json>) -> Self {
+        Self { items: items.into_iter().enumerate(), read: PhantomData }
+    }
+}
+
+impl<'de, T: From<Json> + Deserializer<'de, Error = Misfit>> SeqAccess<'de> for Items<T> {
     type Error = Misfit;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Misfit> {
-        let item =
-            self.0.next().map(|(at, item)| seed.deserialize(item).map_err(|misfit| misfit.within(&at.to_string())));
-        item.transpose()
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Misfit> {
+        let Some((at, item)) = self.items.next() else { return Ok(None) };
+        seed.deserialize(T::from(item)).map(Some).map_err(|misfit| misfit.within(&at.to_string()))
     }
 }
 
@@ -227,7 +302,7 @@ mod tests {
     #[derive(Debug, PartialEq, Deserialize)]
     #[serde(tag = "in", rename_all = "snake_case")]
     enum Chosen {
-        Header { name: String },
+        Header { name: String, list: Vec<(String, u32)> },
     }
 
     fn read(body: &str) -> Result<Shape, String> {
@@ -243,9 +318,9 @@ mod tests {
             kind: Kind::Two,
             list: vec![Shape::default()],
             names: [("b", "1"), ("a", "2")].map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
-            chosen: Some(Chosen::Header { name: "n".to_owned() }),
+            chosen: Some(Chosen::Header { name: "n".to_owned(), list: vec![("a".to_owned(), 1)] }),
         };
-        let body = r#"{"text": "a", "count": 7, "share": 1, "kind": "two", "list": [{}], "names": {"b": "1", "a": "2"}, "chosen": {"name": "n", "in": "header"}}"#;
+        let body = r#"{"text": "a", "count": 7, "share": 1, "kind": "two", "list": [{}], "names": {"b": "1", "a": "2"}, "chosen": {"name": "n", "list": [["a", 1]], "in": "header"}}"#;
         assert_eq!(read(body), Ok(whole));
         for usual in ["{}", r#"{"text": null}"#] {
             assert_eq!(read(usual), Ok(Shape::default()));

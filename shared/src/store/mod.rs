@@ -63,6 +63,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     clock::Random,
     error::{StoreError, chain},
+    http::shape,
     vault::Sealed,
 };
 
@@ -189,8 +190,7 @@ impl Item {
     /// The rest of the item.
     fn get_doc<T: DeserializeOwned>(&self, table: &Table) -> Result<T, StoreError> {
         let text = self.get_text("doc").ok_or_else(|| table.malformed("no doc"))?;
-        serde_json::from_str(text)
-            .map_err(|error| table.malformed(format!("doc: line {} column {}", error.line(), error.column())))
+        shape::read(text).map_err(|misfit| table.malformed(format!("doc: {misfit}")))
     }
 }
 

@@ -15,8 +15,8 @@ use std::{
 use serde::{
     Deserializer,
     de::{
-        DeserializeOwned, DeserializeSeed, Error as _, Expected, IntoDeserializer, MapAccess, SeqAccess, Unexpected,
-        Visitor, value::StringDeserializer,
+        DeserializeOwned, DeserializeSeed, EnumAccess, Error as _, Expected, IntoDeserializer, MapAccess, SeqAccess,
+        Unexpected, VariantAccess, Visitor, value::StringDeserializer,
     },
     forward_to_deserialize_any,
 };
@@ -92,7 +92,12 @@ fn plainly(expected: &dyn Expected) -> String {
         "a boolean" => "true or false",
         "u32" => "a whole number, zero or more",
         "any value" => "no list",
-        _ if said.starts_with("struct ") || said.starts_with("internally tagged enum ") => "an object",
+        _ if said.starts_with("struct ")
+            || said.starts_with("struct variant ")
+            || said.starts_with("internally tagged enum ") =>
+        {
+            "an object"
+        }
         _ => return said,
     }
     .to_owned()
@@ -172,6 +177,7 @@ impl<'de> Deserializer<'de> for Json {
     ) -> Result<V::Value, Misfit> {
         match self {
             Self::Text(text) => visitor.visit_enum(StringDeserializer::new(text)),
+            Self::Object(mut members) if members.len() == 1 => visitor.visit_enum(Variant(members.remove(0))),
             other => Err(Misfit::invalid_type(other.unexpected(), &"a text")),
         }
     }
@@ -183,6 +189,39 @@ impl<'de> Deserializer<'de> for Json {
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
         tuple_struct identifier
+    }
+}
+
+/// One of several shapes, under its name.
+struct Variant((String, Json));
+
+impl<'de> EnumAccess<'de> for Variant {
+    type Error = Misfit;
+    type Variant = Json;
+
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Json), Misfit> {
+        let (name, value) = self.0;
+        Ok((seed.deserialize(name.into_deserializer())?, value))
+    }
+}
+
+impl<'de> VariantAccess<'de> for Json {
+    type Error = Misfit;
+
+    fn unit_variant(self) -> Result<(), Misfit> {
+        Err(Misfit::invalid_type(Unexpected::Map, &"a text"))
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Misfit> {
+        seed.deserialize(self)
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Misfit> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value, Misfit> {
+        self.deserialize_map(visitor)
     }
 }
 
@@ -297,6 +336,10 @@ mod tests {
         #[default]
         One,
         Two,
+        Named(String),
+        Both {
+            names: Vec<String>,
+        },
     }
 
     #[derive(Debug, PartialEq, Deserialize)]
@@ -305,7 +348,7 @@ mod tests {
         Header { name: String, list: Vec<(String, u32)> },
     }
 
-    fn read(body: &str) -> Result<Shape, String> {
+    fn read_body(body: &str) -> Result<Shape, String> {
         fit(json::object(body.as_bytes()).unwrap()).map_err(|misfit| misfit.to_string())
     }
 
@@ -321,10 +364,13 @@ mod tests {
             chosen: Some(Chosen::Header { name: "n".to_owned(), list: vec![("a".to_owned(), 1)] }),
         };
         let body = r#"{"text": "a", "count": 7, "share": 1, "kind": "two", "list": [{}], "names": {"b": "1", "a": "2"}, "chosen": {"name": "n", "list": [["a", 1]], "in": "header"}}"#;
-        assert_eq!(read(body), Ok(whole));
+        assert_eq!(read_body(body), Ok(whole));
         for usual in ["{}", r#"{"text": null}"#] {
-            assert_eq!(read(usual), Ok(Shape::default()));
+            assert_eq!(read_body(usual), Ok(Shape::default()));
         }
+        let kind = |body: &str| read_body(body).map(|shape| shape.kind);
+        assert_eq!(kind(r#"{"kind": {"named": "a"}}"#), Ok(Kind::Named("a".to_owned())));
+        assert_eq!(kind(r#"{"kind": {"both": {"names": []}}}"#), Ok(Kind::Both { names: Vec::new() }));
     }
 
     #[test]
@@ -334,8 +380,11 @@ mod tests {
             (r#"{"text": 7}"#, "text: another type is expected: a text"),
             (r#"{"count": "hunter2"}"#, "count: another type is expected: a whole number, zero or more"),
             (r#"{"count": -1}"#, "count: another value is expected: a whole number, zero or more"),
-            (r#"{"kind": "hunter2"}"#, "kind: another value is expected: one of one, two"),
+            (r#"{"kind": "hunter2"}"#, "kind: another value is expected: one of one, two, named, both"),
             (r#"{"kind": {"two": null}}"#, "kind: another type is expected: a text"),
+            (r#"{"kind": {"named": "hunter2", "two": null}}"#, "kind: another type is expected: a text"),
+            (r#"{"kind": {"named": 1}}"#, "kind: another type is expected: a text"),
+            (r#"{"kind": {"both": [["hunter2"]]}}"#, "kind: another type is expected: an object"),
             (r#"{"list": {}}"#, "list: another type is expected: a list"),
             (r#"{"list": [{}, {"list": [["hunter2"]]}]}"#, "list.1.list.0: another type is expected: an object"),
             (r#"{"names": [["a", "b"]]}"#, "names: another type is expected: an object"),
@@ -348,7 +397,7 @@ mod tests {
             ),
         ];
         for (body, expected) in table {
-            assert_eq!(read(body), Err(expected.to_owned()), "{body}");
+            assert_eq!(read_body(body), Err(expected.to_owned()), "{body}");
         }
     }
 }

@@ -114,6 +114,26 @@ impl Json {
             Self::Object(_) => Unexpected::Map,
         }
     }
+
+    /// Neither a list nor an object.
+    fn plain<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        match self {
+            Self::Null => visitor.visit_unit(),
+            Self::Bool(value) => visitor.visit_bool(value),
+            Self::Number(number) => visit_number(&number, visitor),
+            Self::Text(text) => visitor.visit_string(text),
+            Self::List(_) | Self::Object(_) => Err(Misfit::invalid_type(self.unexpected(), &visitor)),
+        }
+    }
+}
+
+/// Methods that read what is neither a list nor an object. A visitor's code for those is not compiled then.
+macro_rules! plain {
+    ($($method:ident)+) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+            self.plain(visitor)
+        }
+    )+};
 }
 
 impl<'de> Deserializer<'de> for Json {
@@ -122,19 +142,15 @@ impl<'de> Deserializer<'de> for Json {
     /// Anything but a list. Who asks for anything is a shape that is chosen by one of its members, and has to be an object.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         match self {
-            Self::Null => visitor.visit_unit(),
-            Self::Bool(value) => visitor.visit_bool(value),
-            Self::Number(number) => visit_number(&number, visitor),
-            Self::Text(text) => visitor.visit_string(text),
-            Self::List(_) => Err(Misfit::invalid_type(self.unexpected(), &visitor)),
             Self::Object(members) => visitor.visit_map(Entries::<Kept>::of(members)),
+            other => other.plain(visitor),
         }
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         match self {
             Self::Object(members) => visitor.visit_map(Entries::<Self>::of(members)),
-            other => other.deserialize_any(visitor),
+            other => other.plain(visitor),
         }
     }
 
@@ -150,7 +166,7 @@ impl<'de> Deserializer<'de> for Json {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         match self {
             Self::List(items) => visitor.visit_seq(Items::<Self>::of(items)),
-            other => other.deserialize_any(visitor),
+            other => other.plain(visitor),
         }
     }
 
@@ -186,9 +202,23 @@ impl<'de> Deserializer<'de> for Json {
         visitor.visit_unit()
     }
 
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
-        tuple_struct identifier
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, Misfit> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Misfit> {
+        self.plain(visitor)
+    }
+
+    plain! {
+        deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128 deserialize_u8
+        deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128 deserialize_f32 deserialize_f64 deserialize_char
+        deserialize_str deserialize_string deserialize_bytes deserialize_byte_buf deserialize_unit deserialize_identifier
     }
 }
 
@@ -240,7 +270,8 @@ impl<'de> Deserializer<'de> for Kept {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         match self.0 {
             Json::List(items) => visitor.visit_seq(Items::<Self>::of(items)),
-            other => other.deserialize_any(visitor),
+            Json::Object(members) => visitor.visit_map(Entries::<Self>::of(members)),
+            other => other.plain(visitor),
         }
     }
 

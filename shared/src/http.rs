@@ -6,12 +6,10 @@
 
 pub mod event;
 pub mod form;
-pub mod json;
 pub mod params;
 
 mod api_version;
 mod failure;
-pub(crate) mod shape;
 
 use std::{
     fmt,
@@ -35,6 +33,7 @@ use crate::{
     app::App,
     clock::Timestamp,
     error::{Error, Missing},
+    json::{self, shape},
     page,
     routes::{self, Function, Operation, Route, Voice},
 };

@@ -6,6 +6,7 @@
 //! | [`store`] | the four tables, one module per aggregate |
 //! | [`flow`] | the steps between the two that several functions share |
 //! | [`http`], [`routes`] | requests, answers, errors; what answers where, for whom |
+//! | [`json`] | texts of JSON as our shapes |
 //! | [`record`] | a connection as answers show it |
 //! | [`vault`], [`secrets`], [`secret`] | sealing; Secrets Manager; secrets as types |
 //! | [`egress`], [`aws`] | calls to providers; calls to AWS |
@@ -24,6 +25,7 @@ pub mod error;
 pub mod flow;
 pub mod http;
 pub mod id;
+pub mod json;
 pub mod label;
 pub mod lambda;
 pub mod page;

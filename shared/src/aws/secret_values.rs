@@ -20,7 +20,7 @@ use serde_json::json;
 use tokio::time::{sleep, timeout};
 
 use super::{CALL_LIMIT, MOST_ATTEMPTS, REQUEST_LIMIT};
-use crate::{clock::Clock, config::Aws};
+use crate::{clock::Clock, config::Aws, json::shape};
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 const TARGET: &str = "secretsmanager.GetSecretValue";
@@ -122,11 +122,9 @@ impl SecretValues {
             .map_err(|_| ReadError::TooSlow)?
             .map_err(|error| unreachable(&error))?;
         if status.is_success() {
-            // serde's words would quote what it stumbled over
-            return serde_json::from_slice(&answer)
-                .map_err(|_| ReadError::Unreachable("its answer is no secret".to_owned()));
+            return shape::read(&answer).map_err(|_| ReadError::Unreachable("its answer is no secret".to_owned()));
         }
-        let kind = serde_json::from_slice::<Refusal>(&answer).map(|refusal| refusal.kind).unwrap_or_default();
+        let kind = shape::read::<Refusal>(&answer).map(|refusal| refusal.kind).unwrap_or_default();
         // some services write `namespace#Type`
         match kind.rsplit('#').next() {
             Some("ResourceNotFoundException") => Err(ReadError::NotFound),

@@ -2,8 +2,8 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::json::{self, Json};
 use crate::error::Error;
+use crate::json::{self, Json};
 
 /// The most parameters one request may have.
 const COUNT_LIMIT: usize = 100;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::{connector::ErrorSignal, template};
-use crate::{error::ProviderError, http::json::object};
+use crate::{error::ProviderError, json::object};
 
 /// The longest answer that is read.
 const LIMIT: usize = 64 * 1024;

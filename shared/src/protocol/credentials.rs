@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
+    json::shape,
     secret::{AccessToken, ClientSecret, ProofKey, RefreshToken, SessionToken, TokenSecret},
 };
 
@@ -146,7 +147,7 @@ impl Credentials {
     /// What was sealed.
     #[must_use]
     pub fn from_plaintext(plaintext: &[u8]) -> Option<Self> {
-        serde_json::from_slice(plaintext).ok()
+        shape::read(plaintext).ok()
     }
 
     /// Whether one of the tokens, or what was typed, is the same: revoking one of the two would end the other.

@@ -13,6 +13,7 @@ use crate::{
     clock::Timestamp,
     error::VaultError,
     id::{ClientId, Role},
+    json::shape,
     vault::derive,
 };
 
@@ -105,7 +106,7 @@ pub fn is_jwt(text: &str) -> bool {
 #[must_use]
 pub fn named_client(token: &str) -> Option<ClientId> {
     let claims = token.split('.').nth(1)?;
-    let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
+    let claims: Claims = shape::read(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
     Some(claims.client_id)
 }
 
@@ -114,16 +115,16 @@ pub fn named_client(token: &str) -> Option<ClientId> {
 pub fn verify(token: &str, jwks: &str, audience: &str, now: Timestamp) -> Option<Claims> {
     let (signed, signature) = token.rsplit_once('.')?;
     let (header, claims) = signed.split_once('.')?;
-    let header: Header = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
+    let header: Header = shape::read(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
     if header.alg != "EdDSA" || header.typ != "at+jwt" {
         return None;
     }
-    let keys: Jwks = serde_json::from_str(jwks).ok()?;
+    let keys: Jwks = shape::read(jwks.as_bytes()).ok()?;
     let key = keys.keys.iter().find(|key| key.kid == header.kid && key.kty == "OKP" && key.crv == "Ed25519")?;
     let public = URL_SAFE_NO_PAD.decode(&key.x).ok()?;
     let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
     UnparsedPublicKey::new(&ED25519, public).verify(signed.as_bytes(), &signature).ok()?;
-    let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
+    let claims: Claims = shape::read(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
     (claims.aud == audience && claims.sub == claims.client_id && now.secs() < claims.exp).then_some(claims)
 }
 

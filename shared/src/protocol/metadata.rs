@@ -9,7 +9,7 @@ use serde::Deserialize;
 use url::{Host, Url};
 
 use super::template::is_host;
-use crate::http::{json, shape};
+use crate::json::{self, shape};
 
 /// The longest document that is read.
 pub const LIMIT: usize = 128 * 1024;

@@ -63,7 +63,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     clock::Random,
     error::{StoreError, chain},
-    http::shape,
+    json::shape,
     vault::Sealed,
 };
 
@@ -190,7 +190,7 @@ impl Item {
     /// The rest of the item.
     fn get_doc<T: DeserializeOwned>(&self, table: &Table) -> Result<T, StoreError> {
         let text = self.get_text("doc").ok_or_else(|| table.malformed("no doc"))?;
-        shape::read(text).map_err(|misfit| table.malformed(format!("doc: {misfit}")))
+        shape::read(text.as_bytes()).map_err(|misfit| table.malformed(format!("doc: {misfit}")))
     }
 }
 

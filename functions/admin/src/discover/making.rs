@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use shared::{
     error::{Error, Refusal},
+    json::shape,
     protocol::{
         connector::{ClientAuthentication, Connector},
         metadata::{MetadataError, ServerMetadata, shown},
@@ -97,7 +98,7 @@ impl Draft {
         }
         say(found, method, registers, &mut words);
         let connector = document(found, &oauth2, &scopes, method);
-        let connector: Connector = serde_json::from_value(connector).map_err(|error| {
+        let connector: Connector = shape::read(connector.to_string().as_bytes()).map_err(|error| {
             Error::refused(Refusal::InvalidMetadata, format!("{place} makes no connector: {error}"))
         })?;
         Ok(Self { connector, registers, words })

@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 
-use crate::secret::{AccessToken, CodeVerifier, DeviceCode, ProofKey, TokenSecret};
+use crate::{
+    json::shape,
+    secret::{AccessToken, CodeVerifier, DeviceCode, ProofKey, TokenSecret},
+};
 
 /// The content name of what an attempt keeps sealed.
 pub const VERIFIER: &str = "code_verifier";
@@ -52,7 +55,7 @@ impl Kept {
     #[must_use]
     pub fn from_plaintext(plaintext: Vec<u8>) -> Option<Self> {
         if plaintext.starts_with(b"{") {
-            return serde_json::from_slice(&plaintext).ok();
+            return shape::read(&plaintext).ok();
         }
         String::from_utf8(plaintext).ok().map(|text| Self::verifier(CodeVerifier::from(text)))
     }

@@ -9,6 +9,7 @@ use super::{Connection, Connections, Held, Stored, held::held_key};
 use crate::{
     clock::Timestamp,
     error::{Error, StoreError},
+    json::shape,
     protocol::account::Found,
     store::{Item, number, string},
 };
@@ -105,7 +106,7 @@ impl Connections {
     }
 
     pub(super) fn read_choices(&self, item: &Item) -> Result<Option<Choices>, StoreError> {
-        let read = |text| serde_json::from_str(text).map_err(|_| self.table.malformed("choices"));
+        let read = |text: &str| shape::read(text.as_bytes()).map_err(|_| self.table.malformed("choices"));
         item.get_text("choices").map(read).transpose()
     }
 }

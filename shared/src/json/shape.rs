@@ -22,16 +22,16 @@ use serde::{
 };
 use serde_json::Number;
 
-use super::json::{Json, Members};
+use super::{Json, Members};
 
 /// The members as this shape.
 pub fn fit<T: DeserializeOwned>(members: Members) -> Result<T, Misfit> {
     T::deserialize(Json::Object(members))
 }
 
-/// An object that we wrote ourselves, as this shape.
-pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, Misfit> {
-    match serde_json::from_str(text) {
+/// An object as this shape.
+pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Misfit> {
+    match serde_json::from_slice(bytes) {
         Ok(Json::Object(members)) => fit(members),
         Ok(_) => Err(Misfit::custom("it is no object")),
         Err(error) => Err(Misfit::custom(error)), // says what was expected and where, and quotes nothing
@@ -347,7 +347,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use crate::http::json;
+    use crate::json;
 
     #[derive(Debug, Default, PartialEq, Deserialize)]
     #[serde(deny_unknown_fields, default)]

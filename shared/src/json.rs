@@ -1,7 +1,9 @@
-//! JSON bodies: the one place where they are read.
+//! JSON bodies: the one place where they are read; [`shape`] makes our types of them.
 //!
 //! RFC 8259 §4 leaves open what a name means that an object has twice, and readers differ: what one checks, another may not
 //! use. So it is refused, at any depth. How deep a body may be is serde's limit, how long the route's.
+
+pub mod shape;
 
 use std::{collections::HashSet, fmt};
 
@@ -143,7 +145,7 @@ mod tests {
             (r#"{"a": 1, "b": 1, "a": 1}"#, format!("{twice} 20")),
             (r#"{"a": 1, "\u0061": 2}"#, format!("{twice} 17")),
             (r#"{"b": [[{"c": {"a": 1, "a": 2}}]]}"#, format!("{twice} 26")),
-            (all.as_str(), (0..40).map(|at| format!("n{at} ")).collect::<String>().trim().to_owned()),
+            (all.as_str(), (0..40).map(|at| format!("n{at}")).collect::<Vec<_>>().join(" ")),
             (
                 first.as_str(),
                 "the JSON body: the member `n0` stands twice in an object at line 1 column 315".to_owned(),

@@ -47,7 +47,7 @@ pub fn verify(query: &str, parameter: &str, encoding: Encoding, secret: &ClientS
         return Err(Refusal::Wrong);
     }
     let mut params: Vec<(Vec<u8>, Vec<u8>)> = query.split('&').filter(|pair| !pair.is_empty()).map(pair).collect();
-    params.sort();
+    params.sort_unstable();
     if params.windows(2).any(|two| two[0].0 == two[1].0) {
         return Err(Refusal::Repeated);
     }

@@ -208,7 +208,7 @@ fn base_string(method: &Method, url: &Url, form: Option<&[u8]>, protocol: &[(Str
         .map(|(name, value)| (encoded(&name), encoded(&value)))
         .chain(protocol.iter().cloned())
         .collect();
-    pairs.sort(); // §3.4.1.3.2: by the encoded name, then by the encoded value, byte by byte
+    pairs.sort_unstable(); // §3.4.1.3.2: by the encoded name, then by the encoded value, byte by byte
     let pairs: Vec<String> = pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
     format!(
         "{}&{}&{}",

@@ -102,7 +102,7 @@ impl Recipe<'_> {
             .iter()
             .filter(|(name, _)| name != self.parameter && !self.left_out.contains(&name.as_str()))
             .collect();
-        params.sort();
+        params.sort_unstable();
         let mut text = if self.path { path.to_owned() } else { String::new() };
         for (name, value) in params {
             text.push_str(name);

@@ -220,7 +220,9 @@ impl<'a> AccountRecord<'a> {
 pub fn choices<'a>(lists: impl Iterator<Item = &'a Choices>) -> Value {
     let one = |found: &Found| json!({ "value": found.value(), "label": found.label });
     let list = |choices: &Choices| (choices.name.clone(), choices.found.iter().map(one).collect());
-    Value::Object(lists.map(list).collect::<Map<_, _>>())
+    let mut all = Map::new();
+    all.extend(lists.map(list));
+    Value::Object(all)
 }
 
 /// What to call a connection.

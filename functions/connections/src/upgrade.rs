@@ -74,7 +74,7 @@ fn must_take(connector: &ConnectorInUse<'_>, scopes: &[String], values: &Chosen)
         let why = format!("{} is connected without a consent to scopes", connector.data.name);
         return Err(Error::refused(Refusal::UnsupportedCredentialType, why));
     }
-    let values = values.clone().into_iter().collect();
+    let values = values.clone().into();
     match scopes.iter().find(|scope| !connector.may_be_asked(scope, &values)) {
         None => Ok(()),
         Some(_) => Err(Error::refused(

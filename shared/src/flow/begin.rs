@@ -173,7 +173,7 @@ impl App {
             lifetime: None,
             scopes: Vec::new(),
             session: asked.session,
-            values: values.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            values: values.clone().into(),
             created_at: now,
         }
     }

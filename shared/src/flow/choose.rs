@@ -115,7 +115,7 @@ impl App {
             let client_id = connection.client_id.clone().unwrap_or_default();
             ProviderClient { client_id, client_secret: None, secrets: BTreeMap::new() }
         };
-        let values = connection.values.clone().into_iter().collect();
+        let values = Values::from(connection.values.clone());
         Ok(Making::new(connector, &connection.connector, operator, values, credentials))
     }
 
@@ -335,5 +335,5 @@ fn waits_for(connector: &Connector, profile: &Profile, open: &str) -> bool {
 }
 
 fn plain(values: &Values) -> Chosen {
-    values.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    values.clone().into()
 }

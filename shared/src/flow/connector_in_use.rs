@@ -309,14 +309,19 @@ impl<'a> ConnectorInUse<'a> {
         let mut values = self.chosen()?;
         let typed = template::inputs(&self.data, &self.data.inputs, given)?;
         let secret = |name: &str| self.data.inputs.iter().any(|input| input.secret && input.name == name);
-        let (secrets, plain): (Vec<_>, Vec<_>) =
-            typed.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).partition(|(name, _)| secret(name));
-        values.extend(plain.into_iter().collect());
+        let mut secrets = BTreeMap::new();
+        for (name, value) in BTreeMap::from(typed) {
+            if secret(&name) {
+                secrets.insert(name, value);
+            } else {
+                values.insert(name, value);
+            }
+        }
         if let Some((_, client_id)) = &self.client {
             values.insert("client_id", client_id.clone());
         }
         values.insert("app_name", in_header(app_name));
-        Ok((values, secrets.into_iter().collect()))
+        Ok((values, secrets))
     }
 }
 

@@ -203,7 +203,7 @@ impl App {
             Box::pin(self.connector_data(&attempt.project, &attempt.connector)),
             Box::pin(self.client_of_attempt(attempt, now)),
         )?;
-        Ok((connector.into_owned(), client, attempt.values.clone().into_iter().collect()))
+        Ok((connector.into_owned(), client, attempt.values.clone().into()))
     }
 
     /// The provider client that an attempt began with, and none that took its place since.

@@ -208,7 +208,7 @@ impl App {
         let belongs = (&attempt.project, attempt.environment);
         let operator =
             self.operator_of(data, id, attempt.client.as_ref(), attempt.client_id.as_deref(), belongs).await?;
-        let mut values: Values = attempt.values.clone().into_iter().collect();
+        let mut values = Values::from(attempt.values.clone());
         let mut scopes = Vec::new();
         if let Some(oauth2) = &data.oauth2 {
             scopes = scope::filled(&connector.scopes().0, oauth2, &values).map_err(unusable(id))?;
@@ -255,7 +255,7 @@ impl App {
             scopes,
             requested: attempt.scopes.clone(),
             slots: credentials.slots.keys().cloned().collect(),
-            values: values.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            values: values.clone().into(),
             tags: Vec::new(),
             active: true,
             created_at: now,
@@ -282,7 +282,7 @@ pub(super) fn making_of<'a>(
     client: ProviderClient,
     proof_key: Option<ProofKey>,
 ) -> Making<'a> {
-    let mut values: Values = attempt.values.clone().into_iter().collect();
+    let mut values = Values::from(attempt.values.clone());
     if let Some(oauth2) = &connector.oauth2 {
         values.insert("scope", attempt.scopes.join(&oauth2.scope_separator));
     }

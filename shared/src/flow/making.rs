@@ -64,7 +64,7 @@ impl<'a> Making<'a> {
     ) -> Self {
         let (mut values, mut credentials) = (values, credentials);
         // what an earlier renewal learnt stands among the rest, so that this one may learn it anew
-        values.extend(std::mem::take(&mut credentials.learnt).into_iter().collect());
+        values.extend(std::mem::take(&mut credentials.learnt).into());
         let mut making = Self { connector, id, client: operator, values, credentials, issued: false };
         if let Some(secret) = &making.credentials.client_secret {
             making.client.client_secret = Some(secret.clone()); // of the server that the person named
@@ -127,8 +127,8 @@ impl<'a> Making<'a> {
     pub fn with_what_it_learnt(self, at_first: &BTreeMap<String, String>) -> Credentials {
         let differs = |(name, value): &(&str, &str)| at_first.get(*name).is_none_or(|old| old != value);
         let differing = self.values.iter().filter(differs);
-        let learnt = differing.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Credentials { learnt, ..self.credentials }
+        let learnt: Values = differing.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Credentials { learnt: learnt.into(), ..self.credentials }
     }
 
     /// A refusal of a key that the person typed says what is wrong with it; anything else is a value that does not fit.
@@ -405,7 +405,7 @@ mod tests {
         let learnt = BTreeMap::from([("pod".to_owned(), "two".to_owned())]);
         for (now, expected) in [(None, learnt.clone()), (Some("one"), BTreeMap::new())] {
             let credentials = Credentials { learnt: learnt.clone(), ..Credentials::default() };
-            let values: Values = at_first.clone().into_iter().collect();
+            let values = Values::from(at_first.clone());
             let mut making = Making::new(&connector, &id, ProviderClient::default(), values, credentials);
             assert_eq!(making.all().get("pod"), Some("two"));
             if let Some(now) = now {

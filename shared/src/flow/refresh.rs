@@ -259,7 +259,7 @@ impl App {
         lease: &Lease,
     ) -> Result<Open, Error> {
         let connection = &open.stored.connection;
-        let values: Values = connection.values.clone().into_iter().collect();
+        let values = Values::from(connection.values.clone());
         let mut making = Making::new(connector, &connection.connector, client, values, open.credentials.clone());
         let dying = wanted.refused || renewal::has_ended(open.credentials.ends_at(), self.clock.now());
         // a token and the login after it share the time of one call: the lease lasts no longer
@@ -373,7 +373,7 @@ impl App {
     /// the connector's calls carry any. `slot` names a further token.
     pub async fn values_of(&self, open: &Open, connector: &Connector, slot: Option<&str>) -> Result<Values, Error> {
         let connection = &open.stored.connection;
-        let mut values: Values = connection.values.clone().into_iter().collect();
+        let mut values = Values::from(connection.values.clone());
         if connector.calls_carry_operator_secrets() {
             let operator = self.client_of(connector, connection).await?;
             values.extend(connector.operator_values(&operator));

@@ -210,7 +210,7 @@ impl App {
             return Ok(Revocation::KeptSharedGrant);
         }
         let credentials = self.open_credentials(&job.belongs(), &queued.sealed).await?;
-        let values: Values = job.values.clone().into_iter().collect();
+        let values = Values::from(job.values.clone());
         let client_id = job.values.get("client_id").map(String::as_str).filter(|_| connector.takes_client());
         let belongs = (&job.project, job.environment);
         let operator = self.operator_of(&connector, &job.connector, job.client.as_ref(), client_id, belongs).await?;

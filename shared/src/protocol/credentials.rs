@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, json};
 
 use super::{
     template::Values,
@@ -125,7 +125,8 @@ impl Credentials {
                 "scopes": slot.scopes,
             })
         };
-        let slots: BTreeMap<&String, _> = self.slots.iter().map(|(name, further)| (name, slot(further))).collect();
+        let mut slots = Map::new();
+        slots.extend(self.slots.iter().map(|(name, further)| (name.clone(), slot(further))));
         let session = |session: &Session| json!({ "token": session.token.expose(), "expires_at": session.expires_at });
         json!({
             "access_token": self.access_token.as_ref().map(AccessToken::expose),

@@ -74,9 +74,23 @@ impl fmt::Debug for Values {
     }
 }
 
+impl From<BTreeMap<String, String>> for Values {
+    fn from(values: BTreeMap<String, String>) -> Self {
+        Self(values)
+    }
+}
+
+impl From<Values> for BTreeMap<String, String> {
+    fn from(values: Values) -> Self {
+        values.0
+    }
+}
+
 impl FromIterator<(String, String)> for Values {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Self {
-        Self(pairs.into_iter().collect())
+        let mut values = BTreeMap::new();
+        values.extend(pairs); // the map's own `collect` brings a sort along, in each function
+        Self(values)
     }
 }
 

@@ -114,7 +114,9 @@ fn slots(oauth2: &OAuth2, answer: &Value, now: Timestamp) -> BTreeMap<String, Sl
         };
         Some((slot.name.to_string(), found))
     };
-    oauth2.token_slots.iter().filter_map(slot).collect()
+    let mut slots = BTreeMap::new();
+    slots.extend(oauth2.token_slots.iter().filter_map(slot));
+    slots
 }
 
 /// An answer in the form that the data names. One that is refused is JSON everywhere, or has no form to speak of.

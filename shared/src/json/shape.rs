@@ -4,8 +4,8 @@
 //! that is chosen by one of its members. Here a list is a list and nothing else. What does not fit is told by its field, and
 //! never by its value: a secret could stand in the wrong place.
 //!
-//! Since no shape is read from a list, the code that would do so is not compiled, and since both kinds are read by the one
-//! reader, nothing is compiled twice: that is a fifteenth of a function's size (ARCHITECTURE.md, "Cold start").
+//! Since no shape is read from a list, the code that would do so is not compiled, and since everything is read by the one reader,
+//! no shape is compiled twice (ARCHITECTURE.md, "Cold start").
 
 use std::{
     fmt::{self, Display},

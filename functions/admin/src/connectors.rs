@@ -168,15 +168,21 @@ async fn decide(app: &App, request: &Request, place: &Place) -> Result<Response,
     if connector.is_custom() && settings.callback == Callback::Common {
         return Err(Error::invalid("callback: a project's own connector has a redirect URI of its own alone"));
     }
+    let before = place.decided(&connector);
+    if matches!(client, Client::Unsaid) {
+        settings.client_id = before.and_then(|decided| decided.client_id.clone());
+    }
+    settings.secret_settings = secrets.names(before.map(|decided| decided.secret_settings.clone()).unwrap_or_default());
+    if matches!(place, Place::Project(..)) {
+        must_count(&connector, &settings)?;
+    }
     match &client {
-        Client::Unsaid => settings.client_id = place.decided(&connector).and_then(|decided| decided.client_id.clone()),
-        Client::Absent => {}
+        Client::Unsaid | Client::Absent => {}
         Client::New(new) => app.secrets.put_provider_client(&place.secret(), &id, Some(new), version(app)).await?,
         Client::Kept(client_id) => must_be_stored(app, place, &id, client_id).await?.ok_or_else(|| {
             Error::invalid("client_secret is missing: it can be left out only while client_id stays the same")
         })?,
     }
-
     if !secrets.is_empty() {
         let change = |stored: Option<ProviderClient>| {
             let mut client = stored.unwrap_or_default();
@@ -202,6 +208,20 @@ async fn decide(app: &App, request: &Request, place: &Place) -> Result<Response,
         }
     }
     answer(app, place, &id).await
+}
+
+/// A project's word on a host does not count where the client is the deployment's; taken without a word, it would be missed.
+fn must_count(connector: &ConnectorInUse<'_>, settings: &ConnectorSettings) -> Result<(), Error> {
+    let data = Cow::Borrowed(connector.data.as_ref());
+    let decided = ConnectorInUse::new(connector.id.clone(), data, Some(settings.clone()), connector.default.clone());
+    let counted = decided.decided_settings();
+    match settings.settings.iter().find(|(name, value)| counted.get(*name) != Some(*value)) {
+        None => Ok(()),
+        Some((name, _)) => Err(Error::invalid(format!(
+            "settings.{name}: it stands in a host, and with the deployment's client the deployment says which; leave it out, or bring \
+             a client_id of your own"
+        ))),
+    }
 }
 
 /// Stores what is decided, with the names of the secret settings as they stand: where another admin saved one meanwhile, the

@@ -48,7 +48,11 @@ pub async fn put(app: &App, request: &Request) -> Result<Response, Error> {
     let authority = Authority::over_project(app, request).await?;
     authority.must_cover_live()?;
     let base_url = app.base_url(app.clock.now()).await?;
-    let connector = definition(app, request, &authority, &named(request)?)?;
+    let id = ConnectorId::parse(request.param("connector")?).ok_or_else(|| {
+        let why = "id: 1 to 64 lower-case letters, digits and hyphens, the first no hyphen";
+        Error::refused(Refusal::InvalidConnector, why.to_owned())
+    })?;
+    let connector = definition(app, request, &authority, &id)?;
     must_not_lead_elsewhere(app, &authority, &connector).await?;
     app.settings.put_custom(&authority.project.id, &connector).await?;
     Ok(Response::json(&record(&connector, &authority, &base_url)))

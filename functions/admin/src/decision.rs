@@ -77,6 +77,13 @@ impl SecretChanges {
         self.0.is_empty()
     }
 
+    /// The names that are set after the changes, of those that were before.
+    pub fn names(&self, before: BTreeSet<String>) -> BTreeSet<String> {
+        let (set, cleared): (Vec<_>, Vec<_>) = self.0.iter().partition(|(_, secret)| secret.is_some());
+        let kept = before.into_iter().filter(|name| cleared.iter().all(|(other, _)| *other != name));
+        kept.chain(set.into_iter().map(|(name, _)| name.clone())).collect()
+    }
+
     /// Makes the changes.
     pub fn apply(&self, secrets: &mut BTreeMap<String, ClientSecret>) {
         for (name, secret) in &self.0 {

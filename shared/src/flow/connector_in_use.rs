@@ -287,7 +287,8 @@ impl<'a> ConnectorInUse<'a> {
 
     /// The settings as they were decided. Where the operator's secrets are the deployment's, a project does not say to which host
     /// they are sent: it would read them there, also at a tenant of its own before the provider's domain.
-    pub(crate) fn decided_settings(&self) -> BTreeMap<String, String> {
+    #[must_use]
+    pub fn decided_settings(&self) -> BTreeMap<String, String> {
         let mut decided = self.settings().settings.clone();
         if self.operator() == Some(ClientSource::Default) {
             for name in template::free_hosts(&self.data) {

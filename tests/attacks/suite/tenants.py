@@ -128,21 +128,28 @@ def a_tenant_names_the_host_of_the_deployments_client(project):
     own = {"client_id": "client-of-mallory", "client_secret": "canary-client-secret-mallory"}
     thief = {"settings": {"host": "thief.mallory.example"}}
 
-    def led(decision):
-        """With which client a person is sent, and where, once the tenant has decided so."""
-        good(mooring.call("PUT", decided, admin, decision))
+    def decide(decision):
+        return mooring.call("PUT", decided, admin, decision)
+
+    def led():
+        """With which client a person is sent, and where."""
         address = project.started(Browser(), project.front_end("victim", connector="gitlab"))
         return query(address, "client_id"), urllib.parse.urlsplit(address).netloc
 
     try:
         for said, host in (({}, "gitlab.com"), ({"settings": {"host": "git.orbit.example"}}, "git.orbit.example")):
+            mooring.admin("DELETE", "/connectors/gitlab")
+            good(decide(thief))  # while there is no client, nothing could be led away
             mooring.admin("PUT", "/connectors/gitlab", shared | said)
             usual = (shared["client_id"], host)
-            assert led({}) == usual
-            holds(led(thief) == usual, "a tenant leads the deployment's client to a host of its own")
+            holds(led() == usual, "a tenant leads the deployment's client to a host of its own")
+            refused(decide(thief), (400, "invalid_request"))
             # with a client of its own it may, and taking that back does not leave the host behind
-            assert led(own | thief) == (own["client_id"], thief["settings"]["host"])
-            holds(led(thief | {"client_id": None}) == usual, "the deployment's client takes the place of one at the tenant's host")
+            good(decide(own | thief))
+            assert led() == (own["client_id"], thief["settings"]["host"])
+            refused(decide(thief | {"client_id": None}), (400, "invalid_request"))
+            good(decide({"client_id": None}))
+            holds(led() == usual, "the deployment's client takes the place of one at the tenant's host")
     finally:
         mooring.admin("DELETE", "/connectors/gitlab")
 

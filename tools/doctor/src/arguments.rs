@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use shared::store::attempts::Callback;
+use url::Url;
 
 pub const HELP: &str = "\
 Shows what would be sent to a provider, the redirect URI to register there, and what usually goes wrong.
@@ -73,7 +74,7 @@ impl Arguments {
                 "--live" => read.live = true,
                 "--allow-loopback" => read.loopback = true,
                 "--json" => read.json = true,
-                "--base-url" => read.base_url = Some(value()?),
+                "--base-url" => read.base_url = Some(base_url(&value()?)?),
                 "--client-id" => read.client_id = Some(value()?),
                 "--scopes" => read.scopes = Some(value()?.split_whitespace().map(str::to_owned).collect()),
                 "--file" => read.wanted = Wanted::File(value()?),
@@ -92,6 +93,17 @@ impl Arguments {
 fn pair(option: &str, text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or_else(|| format!("{option} takes NAME=VALUE."))?;
     Ok((name.to_owned(), value.to_owned()))
+}
+
+/// The address without the slash at its end, as the deployment has it.
+fn base_url(text: &str) -> Result<String, String> {
+    let plain =
+        |url: &Url| matches!(url.scheme(), "https" | "http") && url.username().is_empty() && url.password().is_none();
+    let url = Url::parse(text).ok().filter(|url| plain(url) && url.query().is_none() && url.fragment().is_none());
+    let url = url.ok_or(
+        "--base-url takes an address like https://connect.example.com, without a user, a query or a fragment.",
+    )?;
+    Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
 fn callback(text: &str) -> Result<Callback, String> {

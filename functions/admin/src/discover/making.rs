@@ -191,10 +191,17 @@ fn grant(server: &ServerMetadata) -> Result<&'static str, MetadataError> {
     if server.grants(DEVICE) && server.device_authorization_endpoint.is_some() {
         return Ok("device_code");
     }
+    if server.grants("authorization_code") {
+        return Err(MetadataError::Unusable {
+            member: "response_types_supported",
+            offered: shown(server.response_types_supported.as_deref()),
+            wanted: "code",
+        });
+    }
     Err(MetadataError::Unusable {
         member: "grant_types_supported",
         offered: shown(server.grant_types_supported.as_deref()),
-        wanted: "authorization_code, with the response type code, or the device grant",
+        wanted: "authorization_code, or the device grant",
     })
 }
 
@@ -396,14 +403,18 @@ mod tests {
     #[test]
     fn what_can_not_be_used_is_said() {
         type Spoil = fn(&mut Value);
-        let table: [(Spoil, &str); 5] = [
+        let table: [(Spoil, &str); 6] = [
             (
                 |d| d["code_challenge_methods_supported"] = json!(["plain"]),
                 "https://as.example.com/.well-known/x offers [\"plain\"] as code_challenge_methods_supported, of which none can be used here: S256",
             ),
             (
                 |d| d["grant_types_supported"] = json!(["client_credentials"]),
-                "https://as.example.com/.well-known/x offers [\"client_credentials\"] as grant_types_supported, of which none can be used here: authorization_code, with the response type code, or the device grant",
+                "https://as.example.com/.well-known/x offers [\"client_credentials\"] as grant_types_supported, of which none can be used here: authorization_code, or the device grant",
+            ),
+            (
+                |d| d["response_types_supported"] = json!(["id_token"]),
+                "https://as.example.com/.well-known/x offers [\"id_token\"] as response_types_supported, of which none can be used here: code",
             ),
             (
                 |d| d["response_modes_supported"] = json!(["fragment"]),

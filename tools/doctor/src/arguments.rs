@@ -95,15 +95,18 @@ fn pair(option: &str, text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// The address without the slash at its end, as the deployment has it.
+/// The deployment's address as it was typed: a slash at its end is for the report to speak of.
 fn base_url(text: &str) -> Result<String, String> {
-    let plain =
-        |url: &Url| matches!(url.scheme(), "https" | "http") && url.username().is_empty() && url.password().is_none();
-    let url = Url::parse(text).ok().filter(|url| plain(url) && url.query().is_none() && url.fragment().is_none());
-    let url = url.ok_or(
-        "--base-url takes an address like https://connect.example.com, without a user, a query or a fragment.",
-    )?;
-    Ok(url.as_str().trim_end_matches('/').to_owned())
+    let plain = |url: Url| {
+        let alone =
+            url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+        alone && matches!(url.scheme(), "https" | "http")
+    };
+    if Url::parse(text).is_ok_and(plain) {
+        return Ok(text.to_owned());
+    }
+    Err("--base-url takes an address like https://connect.example.com, without a user, a query or a fragment."
+        .to_owned())
 }
 
 fn callback(text: &str) -> Result<Callback, String> {

@@ -1,23 +1,11 @@
 //! A new provider is a TOML file: five quirks of one that nobody has seen, and no line of code.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
-use shared::protocol::connector::Connector;
 
-use crate::world::{Answer, Attempt, Browser, Fake, Seen, World, query};
-
-const FILE: &str = "it/five_quirks.toml";
-
-/// The file, with the address of the server that plays the provider.
-fn definition(origin: &str) -> Value {
-    let toml = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE)).unwrap();
-    let connector: Connector = toml::from_str(&toml.replace("{origin}", origin)).unwrap();
-    let mut definition = serde_json::to_value(connector).unwrap();
-    definition.as_object_mut().unwrap().remove("id");
-    definition
-}
+use crate::world::{Answer, Attempt, Browser, Fake, Seen, World, definition_in, query};
 
 /// The provider: it answers nothing but what its documentation would ask for.
 async fn oddity(now: u64) -> Fake {
@@ -77,9 +65,8 @@ async fn come_back(world: &World, browser: &Browser, code: &str) -> (Attempt, An
 async fn a_provider_with_five_quirks_is_a_file() {
     let world = World::new().await;
     let provider = oddity(world.now()).await;
-    world.custom("oddity", &definition(&provider.url), false).await;
-    let path = format!("/v1/admin/projects/{}/environments/test/connectors/oddity", world.project());
-    world.root("PUT", &path, Some(&json!({ "client_id": "odd-client", "client_secret": "odd-secret" }))).await;
+    let definition = definition_in("it/five_quirks.toml", &provider.url);
+    world.custom_with_client("oddity", &definition, "odd-client", "odd-secret").await;
 
     let browser = world.browser();
     let (_, refused) = come_back(&world, &browser, "bad").await;

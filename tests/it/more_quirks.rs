@@ -1,24 +1,13 @@
 //! A new provider is a TOML file, once more: a scope that names what was typed, a choice that stands for two things, a part of what was
 //! told, a claim with dots in its name, an account without a call, and what is new with each request.
 
-use std::{collections::BTreeSet, path::Path};
+use std::collections::BTreeSet;
 
 use axum::response::{IntoResponse, Response};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
-use shared::protocol::connector::Connector;
 
-use crate::world::{Answer, Browser, Fake, Seen, World, query};
-
-const FILE: &str = "it/more_quirks.toml";
-
-fn definition(origin: &str) -> Value {
-    let toml = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE)).unwrap();
-    let connector: Connector = toml::from_str(&toml.replace("{origin}", origin)).unwrap();
-    let mut definition = serde_json::to_value(connector).unwrap();
-    definition.as_object_mut().unwrap().remove("id");
-    definition
-}
+use crate::world::{Answer, Browser, Fake, Seen, World, definition_in, query};
 
 fn answer(seen: &Seen) -> Response {
     let json = |value: Value| ([("content-type", "application/json")], value.to_string()).into_response();
@@ -47,9 +36,8 @@ async fn come_back(world: &World, browser: &Browser, typed: &str, context: &str)
 async fn world() -> (World, Fake) {
     let world = World::new().await;
     let provider = Fake::start(|seen: &Seen| answer(seen)).await;
-    world.custom("peculiar", &definition(&provider.url), false).await;
-    let path = format!("/v1/admin/projects/{}/environments/test/connectors/peculiar", world.project());
-    world.root("PUT", &path, Some(&json!({ "client_id": "peculiar", "client_secret": "invented" }))).await;
+    let definition = definition_in("it/more_quirks.toml", &provider.url);
+    world.custom_with_client("peculiar", &definition, "peculiar", "invented").await;
     (world, provider)
 }
 

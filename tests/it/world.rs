@@ -38,6 +38,7 @@ pub use self::{
     flow::{Attempt, Shape, query},
     instance::{instance, list_connections},
     log::Log,
+    own::definition_in,
     raw::Raw,
     server::{AuthorizationServer, in_form},
 };

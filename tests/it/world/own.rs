@@ -1,8 +1,20 @@
 //! A provider of a test's own: a connector that leads to it, with a client that it knows.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
+use shared::protocol::connector::Connector;
 
 use super::{Answer, Attempt, Browser, USER, World};
+
+/// What a file of these tests defines, with the address of the server that plays the provider.
+pub fn definition_in(file: &str, origin: &str) -> Value {
+    let toml = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+    let connector: Connector = toml::from_str(&toml.replace("{origin}", origin)).unwrap();
+    let mut definition = serde_json::to_value(connector).unwrap();
+    definition.as_object_mut().unwrap().remove("id");
+    definition
+}
 
 impl World {
     /// A custom connector of the demo's project, and the client that its provider knows.

@@ -61,11 +61,10 @@ impl Catalog {
     /// the functions that connect and call have no use for them, and start the faster the smaller they are.
     #[must_use]
     pub fn notes(&self, connector: &Connector) -> List<Text> {
-        let shipped = || NOTES.place(&connector.id).and_then(|place| NOTES.row(place));
-        match connector.evidence.level {
-            EvidenceLevel::Custom => connector.notes.clone(),
-            _ => shipped().unwrap_or_else(|| connector.notes.clone()),
+        if connector.evidence.level == EvidenceLevel::Custom || self.added(&connector.id).is_some() {
+            return connector.notes.clone();
         }
+        NOTES.place(&connector.id).and_then(|place| NOTES.row(place)).unwrap_or_default()
     }
 
     /// All connectors, sorted by id; those that ship without their [notes](Catalog::notes).

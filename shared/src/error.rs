@@ -91,7 +91,7 @@ pub enum Error {
     SecretNotConfigured {
         /// Which connector.
         connector: ConnectorId,
-        /// The names of what is missing: `client_secret`, or settings that are secret.
+        /// The names of what is missing: `client_secret`, or settings.
         missing: String,
     },
     /// What a person typed as a key is none.

@@ -41,6 +41,7 @@ mod operator_secrets;
 mod other_account;
 mod pages;
 mod passthrough;
+mod project_hosts;
 mod pushed;
 mod refresh;
 mod registration;

@@ -10,7 +10,8 @@ use shared::{
     flow::connector_in_use::ConnectorInUse,
     http::{Request, Response},
     id::{ConnectorId, Environment, ProjectId},
-    secrets::{ClientsSecret, ProviderClient},
+    protocol::{connector::Input, template},
+    secrets::{ClientSource, ClientsSecret, ProviderClient},
     store::{
         attempts::Callback,
         settings::{ConnectorSettings, Key},
@@ -173,9 +174,7 @@ async fn decide(app: &App, request: &Request, place: &Place) -> Result<Response,
         settings.client_id = before.and_then(|decided| decided.client_id.clone());
     }
     settings.secret_settings = secrets.names(before.map(|decided| decided.secret_settings.clone()).unwrap_or_default());
-    if matches!(place, Place::Project(..)) {
-        must_count(&connector, &settings)?;
-    }
+    must_count(&connector, place, &mut settings)?;
     match &client {
         Client::Unsaid | Client::Absent => {}
         Client::New(new) => app.secrets.put_provider_client(&place.secret(), &id, Some(new), version(app)).await?,
@@ -210,18 +209,35 @@ async fn decide(app: &App, request: &Request, place: &Place) -> Result<Response,
     answer(app, place, &id).await
 }
 
-/// A project's word on a host does not count where the client is the deployment's; taken without a word, it would be missed.
-fn must_count(connector: &ConnectorInUse<'_>, settings: &ConnectorSettings) -> Result<(), Error> {
-    let data = Cow::Borrowed(connector.data.as_ref());
-    let decided = ConnectorInUse::new(connector.id.clone(), data, Some(settings.clone()), connector.default.clone());
-    let counted = decided.decided_settings();
-    match settings.settings.iter().find(|(name, value)| counted.get(*name) != Some(*value)) {
-        None => Ok(()),
-        Some((name, _)) => Err(Error::invalid(format!(
-            "settings.{name}: it stands in a host, and with the deployment's client the deployment says which; leave it out, or bring \
-             a client_id of your own"
-        ))),
+/// Checks the settings as they will count. Where the client is the deployment's, a project says nothing of hosts: a value of its own
+/// would be ignored and is refused, and the deployment's is not stored a second time, so that the deployment may change it.
+fn must_count(connector: &ConnectorInUse<'_>, place: &Place, settings: &mut ConnectorSettings) -> Result<(), Error> {
+    let data = connector.data.as_ref();
+    let (own, default) = match place {
+        Place::Deployment => (None, Some(settings.clone())),
+        Place::Project(..) => (Some(settings.clone()), connector.default.clone()),
+    };
+    let decided = ConnectorInUse::new(connector.id.clone(), Cow::Borrowed(data), own, default);
+    let theirs: Vec<&str> = match (place, decided.operator()) {
+        (Place::Project(..), Some(ClientSource::Default)) => template::free_hosts(data).collect(),
+        _ => Vec::new(),
+    };
+    let may_lack = |setting: &Input| !settings.enabled || theirs.contains(&setting.name.as_ref());
+    let shown = data.settings.iter().filter(|setting| !setting.secret);
+    let shown: Vec<Input> =
+        shown.map(|setting| Input { optional: setting.optional || may_lack(setting), ..setting.clone() }).collect();
+    let counted = template::inputs(data, &shown, &decided.decided_settings())
+        .map_err(|error| Error::invalid(format!("settings: {error}")))?;
+    for name in theirs {
+        let said = settings.settings.remove(name).filter(|value| !value.is_empty());
+        if said.is_some_and(|value| counted.get(name) != Some(value.as_str())) {
+            return Err(Error::invalid(format!(
+                "settings.{name}: it stands in a host, and with the deployment's client the deployment says which; leave it out, \
+                 or bring a client_id of your own"
+            )));
+        }
     }
+    Ok(())
 }
 
 /// Stores what is decided, with the names of the secret settings as they stand: where another admin saved one meanwhile, the

@@ -112,7 +112,7 @@ impl Decision {
     pub fn of(wanted: Wanted, connector: &Connector) -> Result<Self, Error> {
         let usual = ConnectorSettings::default();
         let enabled = wanted.enabled.unwrap_or(usual.enabled);
-        let (settings, secrets) = settings(connector, wanted.settings, enabled)?;
+        let (settings, secrets) = settings(connector, wanted.settings)?;
         let wanted = Wanted { settings: BTreeMap::new(), ..wanted };
         match &connector.oauth2 {
             Some(oauth2) => must_fit(&wanted, connector, oauth2)?,
@@ -145,12 +145,11 @@ impl Decision {
     }
 }
 
-/// Settings that are shown, checked, and those that are secret. One that is left out stays; null clears it. None has to be there
-/// while the connector is switched off.
+/// Settings that are shown, each of its form, and those that are secret. One that is left out stays; null clears it. Which have to be
+/// there is known once it is known whose client is used.
 fn settings(
     connector: &Connector,
     wanted: BTreeMap<String, Option<ClientSecret>>,
-    enabled: bool,
 ) -> Result<(BTreeMap<String, String>, SecretChanges), Error> {
     let told = |error: template::InputError| Error::invalid(format!("settings: {error}"));
     let (secret, shown): (BTreeMap<_, _>, BTreeMap<_, _>) =
@@ -161,8 +160,7 @@ fn settings(
     });
     let shown: BTreeMap<String, String> = shown.collect::<Result<_, _>>()?;
     let declared = connector.settings.iter().filter(|setting| !setting.secret).cloned();
-    let declared: Vec<_> =
-        declared.map(|setting| Input { optional: setting.optional || !enabled, ..setting }).collect();
+    let declared: Vec<_> = declared.map(|setting| Input { optional: true, ..setting }).collect();
     template::inputs(connector, &declared, &shown).map_err(told)?;
     for setting in connector.secret_settings() {
         let Some(Some(value)) = secret.get(setting.name.as_ref()) else { continue };
@@ -346,7 +344,7 @@ mod tests {
             ),
             ("gmail", json!({ "settings": { "x": "y" } }), "settings: `x` is not asked for"),
             ("gmail", json!({ "settings": { "x": null } }), "settings: `x` is no secret: leave it out to take it away"),
-            ("auth0", json!({}), "settings: Auth0 domain (domain) is missing"),
+            ("auth0", json!({}), "as it is"),
             ("auth0", json!({ "enabled": false }), "as it is"),
             ("auth0", json!({ "enabled": false, "settings": { "x": "y" } }), "settings: `x` is not asked for"),
             (

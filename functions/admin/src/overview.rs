@@ -74,7 +74,7 @@ impl<'a> Overview<'a> {
             second_scopes: settings.second_scopes,
             optional_scopes: settings.optional_scopes,
             authorization_params: settings.authorization_params,
-            settings: settings.settings,
+            settings: connector.decided_settings(),
             secret_settings: data
                 .secret_settings()
                 .map(|setting| (setting.name.as_ref(), connector.set_secrets().any(|set| set == setting.name)))

@@ -195,11 +195,27 @@ impl<'a> ConnectorInUse<'a> {
         if self.settings().enabled { Ok(()) } else { Err(Error::NotFound(Missing::Connector)) }
     }
 
-    /// Fails if a person could not connect it now: where the provider wants a client or a secret of the operator's, there has to
-    /// be one.
+    /// Fails if a person could not connect it now: where the provider wants a client, a secret or another word of the operator's,
+    /// there has to be one.
     pub fn must_be_ready(&self) -> Result<(), Error> {
         self.must_be_enabled()?;
-        self.must_be_configured()
+        self.must_be_configured()?;
+        let missing = self.unsaid();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(Error::SecretNotConfigured { connector: self.id.clone(), missing: missing.join(", ") })
+    }
+
+    /// The settings that nobody chose and that the connector can't do without.
+    fn unsaid(&self) -> Vec<&str> {
+        let wanted = self.data.settings.iter().filter(|setting| !setting.secret && !setting.optional);
+        let wanted: Vec<&str> = wanted.filter(|setting| setting.default.is_none()).map(|s| s.name.as_ref()).collect();
+        if wanted.is_empty() {
+            return wanted; // as most
+        }
+        let decided = self.decided_settings();
+        wanted.into_iter().filter(|name| decided.get(*name).is_none_or(String::is_empty)).collect()
     }
 
     /// Fails if the operator has left something out, and names it.
@@ -216,7 +232,7 @@ impl<'a> ConnectorInUse<'a> {
     /// Whether a person can connect it now: it is enabled, and the operator has left nothing out.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.settings().enabled && self.must_be_configured().is_ok()
+        self.must_be_ready().is_ok()
     }
 
     /// Whether a person who asks for nothing in particular is shown it: somebody decided about it. Of the hundreds that ship, many

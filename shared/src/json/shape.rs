@@ -90,7 +90,7 @@ fn plainly(expected: &dyn Expected) -> String {
         "a sequence" => "a list",
         "a map" => "an object",
         "a boolean" => "true or false",
-        "u32" => "a whole number, zero or more",
+        "u32" | "u64" => "a whole number, zero or more",
         "any value" => "no list",
         _ if said.starts_with("struct ")
             || said.starts_with("struct variant ")
@@ -165,7 +165,11 @@ impl<'de> Deserializer<'de> for Json {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         match self {
-            Self::List(items) => visitor.visit_seq(Items::<Self>::of(items)),
+            Self::List(items) => {
+                let mut items = Items::<Self>::of(items);
+                let read = visitor.visit_seq(&mut items)?;
+                if items.items.next().is_some() { Err(Misfit::custom("the list is too long")) } else { Ok(read) }
+            }
             other => other.plain(visitor),
         }
     }
@@ -215,10 +219,18 @@ impl<'de> Deserializer<'de> for Json {
         self.plain(visitor)
     }
 
+    /// A name: of a member, or of the one of several shapes that is meant. A number would count our source's lines.
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        match self {
+            Json::Text(text) => visitor.visit_string(text),
+            other => Err(Misfit::invalid_type(other.unexpected(), &"a text")),
+        }
+    }
+
     plain! {
         deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128 deserialize_u8
         deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128 deserialize_f32 deserialize_f64 deserialize_char
-        deserialize_str deserialize_string deserialize_bytes deserialize_byte_buf deserialize_unit deserialize_identifier
+        deserialize_str deserialize_string deserialize_bytes deserialize_byte_buf deserialize_unit
     }
 }
 
@@ -275,9 +287,17 @@ impl<'de> Deserializer<'de> for Kept {
         }
     }
 
+    /// A name: of a member, or of the one of several shapes that is meant. A number would count our source's lines.
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        match self.0 {
+            Json::Text(text) => visitor.visit_string(text),
+            other => Err(Misfit::invalid_type(other.unexpected(), &"a text")),
+        }
+    }
+
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
-        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+        newtype_struct seq tuple tuple_struct map struct enum ignored_any
     }
 }
 
@@ -368,6 +388,7 @@ mod tests {
         One,
         Two,
         Named(String),
+        Pair(String, String),
         Both {
             names: Vec<String>,
         },
@@ -411,7 +432,7 @@ mod tests {
             (r#"{"text": 7}"#, "text: another type is expected: a text"),
             (r#"{"count": "hunter2"}"#, "count: another type is expected: a whole number, zero or more"),
             (r#"{"count": -1}"#, "count: another value is expected: a whole number, zero or more"),
-            (r#"{"kind": "hunter2"}"#, "kind: another value is expected: one of one, two, named, both"),
+            (r#"{"kind": "hunter2"}"#, "kind: another value is expected: one of one, two, named, pair, both"),
             (r#"{"kind": {"two": null}}"#, "kind: another type is expected: a text"),
             (r#"{"kind": {"named": "hunter2", "two": null}}"#, "kind: another type is expected: a text"),
             (r#"{"kind": {"named": 1}}"#, "kind: another type is expected: a text"),
@@ -420,6 +441,8 @@ mod tests {
             (r#"{"list": [{}, {"list": [["hunter2"]]}]}"#, "list.1.list.0: another type is expected: an object"),
             (r#"{"names": [["a", "b"]]}"#, "names: another type is expected: an object"),
             (r#"{"names": {"a": 1}}"#, "names.a: another type is expected: a text"),
+            (r#"{"chosen": {"in": 0, "name": "n", "list": []}}"#, "chosen.in: another type is expected: a text"),
+            (r#"{"list": [{}], "kind": {"pair": ["a", "b", "hunter2"]}}"#, "kind: the list is too long"),
             (r#"{"chosen": ["header", "n"]}"#, "chosen: another type is expected: an object"),
             (r#"{"chosen": {"in": "header", "name": {}}}"#, "chosen: another type is expected: a text"),
             (

@@ -552,7 +552,7 @@ pub(crate) fn urls(connector: &Connector) -> impl Iterator<Item = &str> {
 }
 
 /// The settings that say to which host requests go, and are none of a closed list.
-pub(crate) fn free_hosts(connector: &Connector) -> impl Iterator<Item = &str> {
+pub fn free_hosts(connector: &Connector) -> impl Iterator<Item = &str> {
     let stands_in_a_host = |name: &str| {
         let is_named = |start: &str| placeholders(start).any(|placeholder| placeholder == name);
         urls(connector).any(|address| split(address).is_ok_and(|(start, _)| is_named(start)))

@@ -1,0 +1,84 @@
+//! With the deployment's client it is the deployment that says which hosts are meant: a project neither has to nor can.
+
+use serde_json::{Value, json};
+
+use crate::world::{Answer, World};
+
+async fn put(world: &World, path: &str, body: &Value) -> Answer {
+    world.call("PUT", path).bearer(&world.server.root_key).json(body).send().await
+}
+
+/// What is shown of it: the settings, and whose client it is.
+async fn shown(world: &World, path: &str) -> (Value, Value) {
+    let shown = world.root("GET", path, None).await.json();
+    (shown["settings"].clone(), shown["client_source"].clone())
+}
+
+#[tokio::test]
+async fn a_project_says_nothing_of_the_hosts_of_the_deployments_client() {
+    let world = World::new().await;
+    let deployment = "/v1/admin/connectors/auth0";
+    let project = format!("/v1/admin/projects/{}/environments/test/connectors/auth0", world.project());
+    let client =
+        json!({ "client_id": "ours", "client_secret": "invented", "settings": { "domain": "ours.auth0.com" } });
+    let theirs = json!({ "settings": { "domain": "theirs.auth0.com" } });
+
+    // while nobody has a client, it has to be said, and is the project's to say
+    let lacking = put(&world, &project, &json!({})).await;
+    assert_eq!(lacking.refusal(), (400, "invalid_request".to_owned()));
+    assert!(lacking.text().contains("settings: Auth0 domain (domain) is missing"), "{}", lacking.text());
+    assert_eq!(put(&world, &project, &theirs).await.status, 200);
+
+    // from here on the deployment's counts, and that is what is shown and may come back
+    world.root("PUT", deployment, Some(&client)).await;
+    let ours = json!({ "domain": "ours.auth0.com" });
+    assert_eq!(shown(&world, &project).await, (ours.clone(), json!("default")));
+    let refused = put(&world, &project, &theirs).await;
+    assert_eq!(refused.refusal(), (400, "invalid_request".to_owned()));
+    assert!(refused.text().contains("settings.domain: it stands in a host"), "{}", refused.text());
+    for fits in [
+        json!({ "scopes": ["openid"] }),
+        json!({ "settings": { "domain": "" } }),
+        json!({ "settings": ours }),
+        json!({ "enabled": false }),
+    ] {
+        let answer = put(&world, &project, &fits).await;
+        assert_eq!((answer.status, &answer.json()["settings"]), (200, &ours), "{fits} {}", answer.text());
+    }
+
+    // it was not kept a second time: the deployment moves, and the project with it
+    let moved = json!({ "settings": { "domain": "moved.auth0.com" } });
+    world.root("PUT", deployment, Some(&moved)).await;
+    assert_eq!(shown(&world, &project).await, (moved["settings"].clone(), json!("default")));
+
+    // with a client of its own it may say where that is known
+    let mut own = json!({ "client_id": "own", "client_secret": "invented" });
+    assert_eq!(put(&world, &project, &own).await.status, 200);
+    assert_eq!(shown(&world, &project).await, (moved["settings"].clone(), json!("project")));
+    own["settings"] = theirs["settings"].clone();
+    assert_eq!(put(&world, &project, &own).await.status, 200);
+    assert_eq!(shown(&world, &project).await, (theirs["settings"].clone(), json!("project")));
+}
+
+#[tokio::test]
+async fn a_default_of_the_catalogue_is_what_the_deployment_says() {
+    let world = World::new().await;
+    let client = json!({ "client_id": "ours", "client_secret": "invented" });
+    world.root("PUT", "/v1/admin/connectors/gitlab", Some(&client)).await;
+    let project = format!("/v1/admin/projects/{}/environments/test/connectors/gitlab", world.project());
+    for (host, status) in [("gitlab.com", 200), ("git.orbit.example", 400)] {
+        let answer = put(&world, &project, &json!({ "settings": { "host": host } })).await;
+        assert_eq!(answer.status, status, "{host}: {}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn where_the_deployment_has_said_nothing_yet_a_project_may_decide_the_rest() {
+    let world = World::new().await;
+    let client = json!({ "enabled": false, "client_id": "ours", "client_secret": "invented" });
+    world.root("PUT", "/v1/admin/connectors/onelogin", Some(&client)).await;
+    let project = format!("/v1/admin/projects/{}/environments/test/connectors/onelogin", world.project());
+    let answer = put(&world, &project, &json!({ "scopes": ["openid"] })).await;
+    assert_eq!((answer.status, &answer.json()["ready"]), (200, &json!(false)), "{}", answer.text());
+    assert_eq!(put(&world, &project, &json!({ "settings": { "subdomain": "theirs" } })).await.status, 400);
+}

@@ -34,7 +34,7 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Misfit> {
     match serde_json::from_slice(bytes) {
         Ok(Json::Object(members)) => fit(members),
         Ok(_) => Err(Misfit::custom("it is no object")),
-        Err(error) => Err(Misfit::custom(error)), // says what was expected and where, and quotes nothing
+        Err(error) => Err(Misfit::custom(error)), // says what was expected and where, and quotes no value
     }
 }
 
@@ -219,7 +219,7 @@ impl<'de> Deserializer<'de> for Json {
         self.plain(visitor)
     }
 
-    /// A name: of a member, or of the one of several shapes that is meant. A number would count our source's lines.
+    /// A name: of a member, or of the one of several shapes that is meant. A number would be a shape's place in our source.
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         match self {
             Json::Text(text) => visitor.visit_string(text),
@@ -287,12 +287,8 @@ impl<'de> Deserializer<'de> for Kept {
         }
     }
 
-    /// A name: of a member, or of the one of several shapes that is meant. A number would count our source's lines.
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        match self.0 {
-            Json::Text(text) => visitor.visit_string(text),
-            other => Err(Misfit::invalid_type(other.unexpected(), &"a text")),
-        }
+        self.0.deserialize_identifier(visitor)
     }
 
     forward_to_deserialize_any! {

@@ -86,12 +86,12 @@ pub enum Error {
         "no client is configured for {0}: register one at the provider and store it with PUT /v1/admin/…/connectors/{0}"
     )]
     ClientNotConfigured(ConnectorId),
-    /// The operator has left out what the connector needs besides a client, or in its place.
+    /// The operator has left out what the connector needs besides a client, or in its place: secrets and settings.
     #[error("{connector} lacks {missing}: store it with PUT /v1/admin/…/connectors/{connector}")]
-    SecretNotConfigured {
+    NotConfigured {
         /// Which connector.
         connector: ConnectorId,
-        /// The names of what is missing: `client_secret`, or settings.
+        /// Their names, with commas.
         missing: String,
     },
     /// What a person typed as a key is none.

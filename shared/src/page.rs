@@ -185,7 +185,7 @@ fn words(t: Language, error: &Error) -> (String, String) {
         Error::Refused { code: Refusal::OriginNotAllowed, .. } => (t.failure_origin(), t.failure_origin_text()),
         Error::InvalidRequest(_) | Error::Refused { .. } => (t.failure_incomplete(), t.failure_incomplete_text()),
         Error::NoKey { .. } => (t.failure_credentials(), t.failure_credentials_text()),
-        Error::ClientNotConfigured(_) | Error::SecretNotConfigured { .. } => {
+        Error::ClientNotConfigured(_) | Error::NotConfigured { .. } => {
             (t.failure_unconfigured(), t.failure_unconfigured_text())
         }
         Error::Provider { connector, .. } => (t.failure_provider(), t.failure_provider_text(connector.as_str())),

@@ -196,9 +196,9 @@ fn after(error: &Error) -> Option<Error> {
         Error::Conflict(_) => Error::BaseUrlUnknown,
         Error::BaseUrlUnknown => Error::ClientNotConfigured(acme()),
         Error::ClientNotConfigured(_) => {
-            Error::SecretNotConfigured { connector: acme(), missing: "client_secret".to_owned() }
+            Error::NotConfigured { connector: acme(), missing: "client_secret".to_owned() }
         }
-        Error::SecretNotConfigured { .. } => {
+        Error::NotConfigured { .. } => {
             let label = "Private key".to_owned();
             Error::NoKey { input: "private_key".to_owned(), label, cause: KeyError::NotPem }
         }

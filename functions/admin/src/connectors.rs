@@ -10,7 +10,10 @@ use shared::{
     flow::connector_in_use::ConnectorInUse,
     http::{Request, Response},
     id::{ConnectorId, Environment, ProjectId},
-    protocol::{connector::Input, template},
+    protocol::{
+        connector::Input,
+        template::{self, Values},
+    },
     secrets::{ClientSource, ClientsSecret, ProviderClient},
     store::{
         attempts::Callback,
@@ -165,16 +168,18 @@ async fn decide(app: &App, request: &Request, place: &Place) -> Result<Response,
     let id = named(request)?;
     app.base_url(app.clock.now()).await?; // before anything is written: the answer needs it
     let connector = connector_at(app, place, &id).await?;
-    let Decision { mut settings, client, secrets } = Decision::of(request.json()?, &connector.data)?;
-    if connector.is_custom() && settings.callback == Callback::Common {
+    let mut decision = Decision::of(request.json()?, &connector.data)?;
+    if connector.is_custom() && decision.callback == Some(Callback::Common) {
         return Err(Error::invalid("callback: a project's own connector has a redirect URI of its own alone"));
     }
     let before = place.decided(&connector);
-    if matches!(client, Client::Unsaid) {
-        settings.client_id = before.and_then(|decided| decided.client_id.clone());
+    if matches!(decision.client, Client::Unsaid) {
+        decision.settings.client_id = before.and_then(|decided| decided.client_id.clone());
     }
-    settings.secret_settings = secrets.names(before.map(|decided| decided.secret_settings.clone()).unwrap_or_default());
-    must_count(&connector, place, &mut settings)?;
+    let secrets_before = before.map(|decided| decided.secret_settings.clone()).unwrap_or_default();
+    decision.settings.secret_settings = decision.secrets.names(secrets_before);
+    must_count(&connector, place, &mut decision)?;
+    let Decision { mut settings, client, secrets, .. } = decision;
     match &client {
         Client::Unsaid | Client::Absent => {}
         Client::New(new) => app.secrets.put_provider_client(&place.secret(), &id, Some(new), version(app)).await?,
@@ -209,34 +214,53 @@ async fn decide(app: &App, request: &Request, place: &Place) -> Result<Response,
     answer(app, place, &id).await
 }
 
-/// Checks the settings as they will count. Where the client is the deployment's, a project says nothing of hosts: a value of its own
-/// would be ignored and is refused, and the deployment's is not stored a second time, so that the deployment may change it.
-fn must_count(connector: &ConnectorInUse<'_>, place: &Place, settings: &mut ConnectorSettings) -> Result<(), Error> {
+/// Checks what was decided as it will count, and refuses what would be ignored.
+fn must_count(connector: &ConnectorInUse<'_>, place: &Place, decision: &mut Decision) -> Result<(), Error> {
     let data = connector.data.as_ref();
     let (own, default) = match place {
-        Place::Deployment => (None, Some(settings.clone())),
-        Place::Project(..) => (Some(settings.clone()), connector.default.clone()),
+        Place::Deployment => (None, Some(decision.settings.clone())),
+        Place::Project(..) => (Some(decision.settings.clone()), connector.default.clone()),
     };
     let decided = ConnectorInUse::new(connector.id.clone(), Cow::Borrowed(data), own, default);
-    let theirs: Vec<&str> = match (place, decided.operator()) {
-        (Place::Project(..), Some(ClientSource::Default)) => template::free_hosts(data).collect(),
-        _ => Vec::new(),
-    };
-    let may_lack = |setting: &Input| !settings.enabled || theirs.contains(&setting.name.as_ref());
+    let is_theirs = matches!((place, decided.operator()), (Place::Project(..), Some(ClientSource::Default)));
+    let theirs: Vec<&str> = if is_theirs { template::free_hosts(data).collect() } else { Vec::new() };
+    let may_lack = |setting: &Input| !decision.settings.enabled || theirs.contains(&setting.name.as_ref());
     let shown = data.settings.iter().filter(|setting| !setting.secret);
     let shown: Vec<Input> =
         shown.map(|setting| Input { optional: setting.optional || may_lack(setting), ..setting.clone() }).collect();
     let counted = template::inputs(data, &shown, &decided.decided_settings())
         .map_err(|error| Error::invalid(format!("settings: {error}")))?;
-    for name in theirs {
-        let said = settings.settings.remove(name).filter(|value| !value.is_empty());
+    if is_theirs { leave_to_the_deployment(decision, &decided, &theirs, &counted) } else { Ok(()) }
+}
+
+/// Where the client is the deployment's, a project says nothing of what belongs to it: the hosts it is registered at, its redirect
+/// URI, its secrets. Another word than the deployment's would be ignored and is refused; the same word is not stored a second time,
+/// so that the deployment may change it.
+fn leave_to_the_deployment(
+    decision: &mut Decision,
+    decided: &ConnectorInUse<'_>,
+    hosts: &[&str],
+    counted: &Values,
+) -> Result<(), Error> {
+    let refused = |what: &str, why: &str| {
+        Err(Error::invalid(format!(
+            "{what}: it {why}, and with the deployment's client the deployment says which; leave it out, or bring a client_id of \
+             your own"
+        )))
+    };
+    for name in hosts {
+        let said = decision.settings.settings.remove(*name).filter(|value| !value.is_empty());
         if said.is_some_and(|value| counted.get(name) != Some(value.as_str())) {
-            return Err(Error::invalid(format!(
-                "settings.{name}: it stands in a host, and with the deployment's client the deployment says which; leave it out, \
-                 or bring a client_id of your own"
-            )));
+            return refused(&format!("settings.{name}"), "stands in a host");
         }
     }
+    if let Some(name) = decision.secrets.set().next() {
+        return refused(&format!("settings.{name}"), "is a secret");
+    }
+    if decision.callback.is_some_and(|callback| decided.callback() != callback) {
+        return refused("callback", "belongs to a client");
+    }
+    decision.settings.callback = Callback::default();
     Ok(())
 }
 

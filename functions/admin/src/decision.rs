@@ -65,6 +65,8 @@ pub struct Decision {
     pub client: Client,
     /// What happens to settings that are secret.
     pub secrets: SecretChanges,
+    /// Which redirect URI the client is registered with, if that was said.
+    pub callback: Option<Callback>,
 }
 
 /// Settings that are secret, by name: those that are set, and those that are cleared.
@@ -75,6 +77,11 @@ impl SecretChanges {
     /// Whether nothing is said of any.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The names that are set.
+    pub fn set(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(|(_, secret)| secret.is_some()).map(|(name, _)| name.as_str())
     }
 
     /// The names that are set after the changes, of those that were before.
@@ -141,7 +148,7 @@ impl Decision {
             callback: wanted.callback.unwrap_or(usual.callback),
         };
         let client = client(wanted.client_id, wanted.client_secret, connector.oauth2.as_ref())?;
-        Ok(Self { settings, client, secrets })
+        Ok(Self { settings, client, secrets, callback: wanted.callback })
     }
 }
 

@@ -8,7 +8,6 @@ use super::{
     stand_ins::{StandIns, Whose},
 };
 use crate::{
-    error::Error,
     flow::begin::redirect_uri,
     protocol::{
         authorization::RESERVED_PARAMS,
@@ -60,8 +59,9 @@ fn client(case: &Case<'_>, stand_ins: &StandIns) -> Vec<Finding> {
         ));
     }
     let registers = connector.data.oauth2.as_ref().is_some_and(|oauth2| oauth2.registration.is_some());
-    if let Err(Error::SecretNotConfigured { missing, .. }) = connector.must_be_configured() {
-        let what = format!("The operator's secret {missing} is wanting; a stand-in is shown.");
+    let missing = connector.missing_secrets();
+    if !missing.is_empty() {
+        let what = format!("Of the operator's secrets, {} is not set; a stand-in is shown.", missing.join(", "));
         let remedy = format!("PUT {} with it in \"settings\".", place(case));
         let severity = if case.deployed { Severity::Error } else { Severity::Note };
         found.push(Finding::new(severity, "secret_missing", what, remedy));

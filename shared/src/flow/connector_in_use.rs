@@ -199,12 +199,7 @@ impl<'a> ConnectorInUse<'a> {
     /// there has to be one.
     pub fn must_be_ready(&self) -> Result<(), Error> {
         self.must_be_enabled()?;
-        self.must_be_configured()?;
-        let missing = self.unsaid();
-        if missing.is_empty() {
-            return Ok(());
-        }
-        Err(Error::SecretNotConfigured { connector: self.id.clone(), missing: missing.join(", ") })
+        self.must_be_configured()
     }
 
     /// The settings that nobody chose and that the connector can't do without.
@@ -223,10 +218,18 @@ impl<'a> ConnectorInUse<'a> {
         if self.data.takes_client() && self.client.is_none() && !self.data.registers_where_named() {
             return Err(Error::ClientNotConfigured(self.id.clone()));
         }
-        match self.missing_secrets() {
-            missing if missing.is_empty() => Ok(()),
-            missing => Err(Error::SecretNotConfigured { connector: self.id.clone(), missing: missing.join(", ") }),
+        let mut missing = self.missing_secrets();
+        missing.extend(self.unsaid().into_iter().map(str::to_owned));
+        if missing.is_empty() {
+            return Ok(());
         }
+        Err(Error::NotConfigured { connector: self.id.clone(), missing: missing.join(", ") })
+    }
+
+    /// The secret settings that the connector can't do without and that are not set where they are taken from.
+    #[must_use]
+    pub fn missing_secrets(&self) -> Vec<String> {
+        self.data.missing_secrets(|name| self.set_secrets().any(|set| set == name))
     }
 
     /// Whether a person can connect it now: it is enabled, and the operator has left nothing out.
@@ -261,10 +264,6 @@ impl<'a> ConnectorInUse<'a> {
             Some(ClientSource::Server(_)) | None => None,
         };
         place.into_iter().flat_map(|settings| settings.secret_settings.iter().map(String::as_str))
-    }
-
-    fn missing_secrets(&self) -> Vec<String> {
-        self.data.missing_secrets(|name| self.set_secrets().any(|set| set == name))
     }
 
     /// The scopes that are asked for, and those of the second parameter, as they are written: what stands in braces is filled when

@@ -81,7 +81,7 @@ impl Ending {
     pub fn code_of(error: &Error) -> Option<&'static str> {
         match error {
             Error::Provider { cause, .. } => Some(cause.code()),
-            Error::ClientNotConfigured(_) | Error::SecretNotConfigured { .. } => Some("client_not_configured"),
+            Error::ClientNotConfigured(_) | Error::NotConfigured { .. } => Some("client_not_configured"),
             _ => None,
         }
     }

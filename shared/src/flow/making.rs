@@ -177,7 +177,7 @@ impl App {
         if missing.is_empty() {
             return Ok(operator);
         }
-        Err(Error::SecretNotConfigured { connector: id.clone(), missing: missing.join(", ") })
+        Err(Error::NotConfigured { connector: id.clone(), missing: missing.join(", ") })
     }
 
     /// Asks for the first token where that needs nobody: client credentials (RFC 6749 §4.4), a JWT (RFC 7523 §2.1).

@@ -113,7 +113,7 @@ fn kind(error: &Error) -> (u16, &'static str) {
         Error::ForgedForm => (403, "forged_form"),
         Error::Conflict(_) => (409, "conflict"),
         Error::BaseUrlUnknown => (503, "base_url_unknown"),
-        Error::ClientNotConfigured(_) | Error::SecretNotConfigured { .. } => (409, "client_not_configured"),
+        Error::ClientNotConfigured(_) | Error::NotConfigured { .. } => (409, "client_not_configured"),
         Error::NoKey { .. } => (422, Refusal::InvalidCredentials.code()),
         Error::ChoiceRequired(_) => (409, "choice_required"),
         Error::NeedsReauth => (409, "needs_reauth"),

@@ -1,4 +1,5 @@
-//! With the deployment's client it is the deployment that says which hosts are meant: a project neither has to nor can.
+//! With the deployment's client it is the deployment that says what belongs to it: hosts, secrets, the redirect URI. A project neither
+//! has to nor can.
 
 use serde_json::{Value, json};
 
@@ -81,4 +82,49 @@ async fn where_the_deployment_has_said_nothing_yet_a_project_may_decide_the_rest
     let answer = put(&world, &project, &json!({ "scopes": ["openid"] })).await;
     assert_eq!((answer.status, &answer.json()["ready"]), (200, &json!(false)), "{}", answer.text());
     assert_eq!(put(&world, &project, &json!({ "settings": { "subdomain": "theirs" } })).await.status, 400);
+}
+
+#[tokio::test]
+async fn nor_of_its_secrets_and_its_redirect_uri() {
+    let world = World::new().await;
+    let deployment = "/v1/admin/connectors/google-ads";
+    let project = format!("/v1/admin/projects/{}/environments/test/connectors/google-ads", world.project());
+    let mut ours = json!({ "client_id": "ours", "client_secret": "invented", "callback": "common" });
+    ours["settings"] = json!({ "developer_token": "invented-ours" });
+    let theirs = json!({ "settings": { "developer_token": "invented-theirs" } });
+
+    // as long as nobody has a client it is the project's to say
+    assert_eq!(put(&world, &project, &theirs).await.status, 200);
+    assert_eq!(put(&world, &project, &json!({ "callback": "common" })).await.status, 200);
+
+    world.root("PUT", deployment, Some(&ours)).await;
+    for (refused, named) in [
+        (&theirs, "settings.developer_token: it is a secret, and with the deployment's client"),
+        (&json!({ "callback": "own" }), "callback: it belongs to a client, and with the deployment's client"),
+    ] {
+        let answer = put(&world, &project, refused).await;
+        assert_eq!(answer.refusal(), (400, "invalid_request".to_owned()));
+        assert!(answer.text().contains(named), "{}", answer.text());
+    }
+    for fits in [json!({}), json!({ "callback": "common" }), json!({ "settings": { "developer_token": null } })] {
+        let answer = put(&world, &project, &fits).await;
+        assert_eq!((answer.status, answer.json()["ready"].clone()), (200, json!(true)), "{fits} {}", answer.text());
+        assert_eq!(answer.json()["callback"], "common");
+    }
+
+    // the deployment registers its client anew, and the project follows
+    ours["callback"] = json!("own");
+    world.root("PUT", deployment, Some(&ours)).await;
+    assert_eq!(world.root("GET", &project, None).await.json()["callback"], "own");
+
+    // with a client of its own, all of it is its own
+    let mut own = theirs.clone();
+    own["client_id"] = json!("own");
+    own["client_secret"] = json!("invented");
+    own["callback"] = json!("common");
+    let answer = put(&world, &project, &own).await.json();
+    assert_eq!(
+        (&answer["ready"], &answer["callback"], &answer["client_source"]),
+        (&json!(true), &json!("common"), &json!("project"))
+    );
 }

@@ -363,3 +363,25 @@ async fn a_client_that_a_named_server_forgot_is_registered_anew_and_its_connecti
     named(&world, "user-2", "reborn").await;
     assert_eq!(registrations(), 2);
 }
+
+#[tokio::test]
+async fn a_client_at_a_named_server_is_forgotten_when_nobody_names_it_and_its_connections_are_not() {
+    let days = |count: u64| Duration::from_hours(24 * count);
+    let (world, fake, _) = federation("token").await;
+    let registrations = || fake.seen().iter().filter(|seen| seen.target == "/apps").count();
+    let first = named(&world, "user-1", "one").await;
+    world.turn(days(60));
+    named(&world, "user-2", "one").await; // from here on it is kept for 90 days again
+    world.turn(days(60));
+    named(&world, "user-3", "one").await;
+    assert_eq!(registrations(), 1);
+    world.turn(days(100));
+    named(&world, "user-4", "one").await;
+    assert_eq!(registrations(), 2);
+    let call = world.api("GET", "/v1/passthrough/federation/me").header("x-one-connection-key", &first).send().await;
+    assert_eq!(call.status, 200, "a connection has the client that it was made with: {}", call.text());
+    for ((table, key), item) in world.dump().await {
+        let is_one = key.contains("server#");
+        assert!(!is_one || item.contains("ttl"), "it has no end: {table} {key}");
+    }
+}

@@ -33,11 +33,12 @@ use crate::{
     secret::{Bearer, ClientSecret},
     secrets::{ClientSource, ClientsSecret, ProviderClient},
     store::{
-        attempts::ServerClient,
+        attempts::{SERVER_REMEMBERED, ServerClient},
         connections::{Connection, Leasing, Stored},
         journal::Forgotten,
         settings::{Key, Registration, RegistrationLease, Replaced},
     },
+    vault::Sealed,
 };
 
 /// How long the right to register lasts: longer than the server's limit and the writes after it.
@@ -207,16 +208,18 @@ impl App {
         let endpoint = wanted.endpoint()?;
         let name = ServerClient::name(wanted.project, wanted.environment, wanted.connector, endpoint.as_str());
         let scopes = wanted.known_scopes()?;
-        let known = self.attempts.server_client(&name).await?.map(|(known, _)| known);
+        let known = self.attempts.server_client(&name).await?;
         let now = self.clock.now();
-        let serves = |known: &&ServerClient| {
+        let serves = |known: &ServerClient| {
             known.redirect_uri == wanted.redirect_uri
                 && known.secret_expires_at.is_none_or(|end| now < end)
+                && now < known.kept_until
                 && scopes.iter().all(|scope| known.scopes.contains(scope))
         };
-        if let Some(known) = known.as_ref().filter(serves) {
-            return Ok((name, known.client_id.clone()));
-        }
+        let known = match known {
+            Some((known, sealed)) if serves(&known) => return self.remember(name, known, &sealed).await,
+            known => known.map(|(known, _)| known),
+        };
         let (registered, method, _) = self.ask_for_a_client(wanted, &scopes).await?;
         if method != registration::name_of(wanted.oauth2()?.token_endpoint_auth_method) {
             let unusable = "the client was registered with another way to prove itself than the connector's";
@@ -233,6 +236,7 @@ impl App {
             secret_expires_at: registered.secret_expires_at,
             seal: ConnectionKey::random(&self.random),
             registered_at: now,
+            kept_until: now.after(SERVER_REMEMBERED),
         };
         let secret = registered.client_secret.as_ref().map(ClientSecret::expose).unwrap_or_default();
         let sealed = self.seal(&client.belongs(), secret.as_bytes()).await?;
@@ -241,7 +245,24 @@ impl App {
             tracing::info!(project = %wanted.project, connector = %wanted.connector, client = client.client_id, "registered a client at a server that a person named");
             return Ok((name, client.client_id));
         }
-        // somebody else named it in the same moment: theirs is the one that all use
+        self.client_of_others(name).await
+    }
+
+    /// Keeps a client that is used for longer: not at each use, since that would be a write for every attempt.
+    async fn remember(&self, name: String, known: ServerClient, sealed: &Sealed) -> Result<(String, String), Error> {
+        let now = self.clock.now();
+        if now.after(SERVER_REMEMBERED / 2) < known.kept_until {
+            return Ok((name, known.client_id));
+        }
+        let kept = ServerClient { kept_until: now.after(SERVER_REMEMBERED), ..known };
+        if self.attempts.put_server_client(&name, &kept, sealed, Some(&kept.client_id)).await? {
+            return Ok((name, kept.client_id));
+        }
+        self.client_of_others(name).await
+    }
+
+    /// The client of whoever named the server in the same moment: it is the one that all use.
+    async fn client_of_others(&self, name: String) -> Result<(String, String), Error> {
         let (theirs, _) = self.attempts.server_client(&name).await?.ok_or(MEANWHILE)?;
         Ok((name, theirs.client_id))
     }

@@ -26,7 +26,7 @@
 //! | `session#<sha256>` | a connect session: `doc` [`links::Session`], `expires_at`, `readable_until` |
 //! | `att_…` | an attempt: `doc` [`attempts::Attempt`], `state_hash`, `browser`, `claimed_by`, `spent_state`, `status`, `error`, `account`, `expires_at`, `held_until`, `callback`, `issuer`, `issuer_is_told`, `verifier` (sealed), `answer` (sealed), `answer_hash`; of one on another device `interval` (seconds), `poll_at`, `polled_by` |
 //! | `code#<sha256>` | a completion code: `attempt`, `expires_at`, `claimed_by` |
-//! | `server#<sha256>` | a client of ours at a server that a person named: `doc` [`attempts::ServerClient`], `client_id`, `client_secret` (sealed); without `ttl`: it stays |
+//! | `server#<sha256>` | a client of ours at a server that a person named: `doc` [`attempts::ServerClient`], `client_id`, `client_secret` (sealed) |
 //!
 //! **connections** (`pk`)
 //!

@@ -2,7 +2,11 @@
 //! the first person names it and used by the next.
 //!
 //! They stand with the attempts, since it is an attempt that makes one, and each is sealed by itself: however many servers are named,
-//! none takes the room of another, or of a client of the operator's.
+//! none takes the room of another, or of a client of the operator's. A connection carries its client's secret among its own
+//! credentials, so that a record serves those who come after alone, and goes when nobody has named its server for a while: whoever
+//! names servers without end fills no table.
+
+use std::time::Duration;
 
 use aws_sdk_dynamodb::operation::{delete_item::DeleteItemError, put_item::PutItemError};
 use serde::{Deserialize, Serialize};
@@ -19,6 +23,9 @@ use crate::{
 
 /// What the secret of such a client is sealed as.
 pub const CLIENT_SECRET: &str = "client_secret";
+
+/// How long a client is remembered after its server was named last; it may be half as long.
+pub const SERVER_REMEMBERED: Duration = Duration::from_hours(90 * 24);
 
 /// A client at a server, without its secret.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -43,6 +50,9 @@ pub struct ServerClient {
     pub seal: ConnectionKey,
     /// When it was registered.
     pub registered_at: Timestamp,
+    /// Until when it is remembered; a record that says nothing of it is registered anew.
+    #[serde(default)]
+    pub kept_until: Timestamp,
 }
 
 impl ServerClient {
@@ -101,6 +111,7 @@ impl Attempts {
     ) -> Result<bool, StoreError> {
         let item = Item::new().text("pk", key(name)).doc(client);
         let item = item.text("client_id", &client.client_id).sealed(CLIENT_SECRET, sealed);
+        let item = item.number("ttl", client.kept_until.secs());
         let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(item.0));
         let put = match known {
             // the second try of one that landed finds its own client

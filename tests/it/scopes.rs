@@ -1,7 +1,10 @@
 //! The ledger of scopes: what was asked for, what was granted, what is missing; and a link by which a person grants more.
 
+use std::time::Duration;
+
 use axum::{Json, response::IntoResponse};
 use serde_json::{Value, json};
+use shared::id::ConnectionKey;
 
 use crate::{
     held::connect,
@@ -23,6 +26,11 @@ async fn provider() -> Fake {
 
 async fn ledgers(optional: &[&str]) -> (World, Fake) {
     let (world, provider) = (World::new().await, provider().await);
+    define(&world, &provider, optional).await;
+    (world, provider)
+}
+
+async fn define(world: &World, provider: &Fake, optional: &[&str]) {
     let url = &provider.url;
     let definition = json!({
         "name": "Ledger",
@@ -30,8 +38,7 @@ async fn ledgers(optional: &[&str]) -> (World, Fake) {
         "api": { "base_url": format!("{url}/v1") },
     });
     world.custom("ledger", &definition, false).await;
-    allow(&world, optional).await;
-    (world, provider)
+    allow(world, optional).await;
 }
 
 async fn allow(world: &World, optional: &[&str]) {
@@ -171,4 +178,54 @@ async fn a_receipt_says_how_much_ends_at_the_provider() {
     let key = connected(&world, "read").await;
     let receipt = world.api("DELETE", &format!("/v1/vault/connections/{key}")).send().await.json();
     assert_eq!((&receipt["revocation"], &receipt["ends"]), (&json!("not_supported"), &Value::Null));
+}
+
+/// Grants both scopes, and with each renewal what the table says.
+async fn changing(renewals: &'static [Option<&'static str>]) -> Fake {
+    Fake::start(move |seen: &Seen| {
+        if seen.target != "/token" {
+            return Json(json!({})).into_response();
+        }
+        let body = format!("http://x/?{}", String::from_utf8_lossy(&seen.body));
+        let turn: Option<usize> = query(&body, "refresh_token").map(|token| token.parse().unwrap());
+        let next = turn.map_or(0, |turn| turn + 1).to_string();
+        let mut answer =
+            json!({ "access_token": "a", "token_type": "Bearer", "expires_in": 3600, "refresh_token": next });
+        if let Some(scope) = turn.map_or(Some("read list"), |turn| renewals[turn]) {
+            answer["scope"] = json!(scope);
+        }
+        Json(answer).into_response()
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_renewal_that_brings_less_or_more_is_in_the_ledger() {
+    let renewals = &[Some("read"), None, Some(""), Some("list read")];
+    let ledgers = [json!(["read"]), json!(["read"]), json!(["read"]), json!(["list", "read"])];
+    let missing = [json!(["list"]), json!(["list"]), json!(["list"]), json!([])];
+    let (world, provider) = (World::new().await, changing(renewals).await);
+    define(&world, &provider, &[]).await;
+    let key = connected(&world, "good").await;
+    let before = world.get(&format!("/v1/vault/connections/{key}")).await.json();
+    for (granted, missing) in ledgers.iter().zip(&missing) {
+        world.turn(Duration::from_hours(2));
+        let call = world.api("GET", "/v1/passthrough/ledger/me").header("x-one-connection-key", &key).send().await;
+        assert_eq!(call.status, 200, "{}", call.text());
+        let ledger = scopes(&world, &key).await;
+        assert_eq!((&ledger["granted"], &ledger["missing"]), (granted, missing));
+        assert_eq!(world.connections().await[0]["scopes"], ledger, "the list says the same");
+    }
+    let after = world.get(&format!("/v1/vault/connections/{key}")).await.json();
+    assert_eq!(
+        (&after["updatedAt"], &after["version"]),
+        (&before["updatedAt"], &before["version"]),
+        "nobody changed it"
+    );
+
+    // an answer that comes when the person has connected again is not of the grant that stands there by then
+    let connections = &world.server.app.connections;
+    let stored = connections.find(&ConnectionKey::parse(&key).unwrap()).await.unwrap().unwrap();
+    connections.granted(&stored.connection.key, stored.generation - 1, &["late".to_owned()]).await.unwrap();
+    assert_eq!(scopes(&world, &key).await["granted"], json!(["list", "read"]));
 }

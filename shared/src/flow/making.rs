@@ -43,6 +43,8 @@ pub(super) struct Making<'a> {
     pub credentials: Credentials,
     /// Whether something was issued since it began, which exists nowhere else.
     pub issued: bool,
+    /// What a token that was issued anew may do, where the answer says.
+    pub scopes: Option<Vec<String>>,
 }
 
 /// Why credentials were not renewed.
@@ -65,7 +67,7 @@ impl<'a> Making<'a> {
         let (mut values, mut credentials) = (values, credentials);
         // what an earlier renewal learnt stands among the rest, so that this one may learn it anew
         values.extend(std::mem::take(&mut credentials.learnt).into());
-        let mut making = Self { connector, id, client: operator, values, credentials, issued: false };
+        let mut making = Self { connector, id, client: operator, values, credentials, issued: false, scopes: None };
         if let Some(secret) = &making.credentials.client_secret {
             making.client.client_secret = Some(secret.clone()); // of the server that the person named
         }
@@ -260,7 +262,7 @@ impl App {
             return Err(NotRenewed { error: Error::NeedsReauth, over: true });
         };
         let renewed = match oauth2.refresh {
-            RefreshKind::Remint => self.mint(making).await.map(drop),
+            RefreshKind::Remint => self.mint(making).await.map(|scopes| making.scopes = scopes),
             RefreshKind::RefreshToken | RefreshKind::AccessToken => self.redeem_again(making, oauth2).await,
             RefreshKind::None => Err(Error::NeedsReauth),
         };
@@ -280,6 +282,7 @@ impl App {
         // only the tokens: what was learnt from the first answer is the connection's, and stands in its addresses
         making.credentials = std::mem::take(&mut making.credentials).with(&tokens, now);
         making.issued = true;
+        making.scopes = tokens.scopes;
         Ok(())
     }
 

@@ -291,15 +291,31 @@ impl App {
             // a token was redeemed before it failed, and that exists nowhere else
             Err(NotRenewed { error, .. }) => Some(error),
         };
+        let scopes = making.scopes.take().filter(|scopes| !scopes.is_empty() && *scopes != connection.scopes);
         let credentials = making.with_what_it_learnt(&connection.values);
         let ends_at = credentials.ends_at();
         let sealed = self.seal(&connection.belongs(), &credentials.plaintext()).await?;
         match self.persist(|| self.connections.renew(lease, &open.stored.sealed, &sealed, ends_at)).await? {
-            Fenced::Written => match failure {
-                Some(error) => Err(error),
-                None => Ok(Open { stored: open.stored.with(sealed, ends_at), credentials }),
-            },
+            Fenced::Written => {
+                let stored = open.stored.with(sealed, ends_at);
+                if let Some(scopes) = scopes {
+                    self.note_scopes(&stored, &scopes).await;
+                }
+                match failure {
+                    Some(error) => Err(error),
+                    None => Ok(Open { stored, credentials }),
+                }
+            }
             Fenced::Lost | Fenced::Gone => self.outrun(&open.stored, &sealed).await,
+        }
+    }
+
+    /// Notes that a renewed token may do more or less than the one before: a person has taken a part of the grant back, or given one
+    /// elsewhere. Where that can't be written, the next renewal says it again.
+    async fn note_scopes(&self, stored: &Stored, scopes: &[String]) {
+        if let Err(error) = self.connections.granted(&stored.connection.key, stored.generation, scopes).await {
+            let (key, cause) = (&stored.connection.key, crate::error::chain(&error));
+            tracing::warn!(connection = %key, cause, "what the renewed token may do could not be noted");
         }
     }
 

@@ -100,7 +100,7 @@ pub struct Connection {
     pub client: Option<ClientSource>,
     /// That client's public half.
     pub client_id: Option<String>,
-    /// The scopes granted, or asked for where the provider does not say.
+    /// The scopes granted, as the latest answer with a token says; those asked for where none did.
     pub scopes: Vec<String>,
     /// The further tokens that it has, by the name that a call chooses one by.
     #[serde(default)]
@@ -329,13 +329,39 @@ impl Connections {
         now: Timestamp,
         change: impl Fn(&mut Connection),
     ) -> Result<Option<(Connection, Health)>, Error> {
+        let changed = |_: &Item, connection: &mut Connection| {
+            change(connection);
+            connection.version += 1;
+            connection.updated_at = now;
+            true
+        };
+        self.rewrite(key, changed).await
+    }
+
+    /// Writes down what the token may do by now, as the answer said that brought it (RFC 6749 §5.1). `generation` is that of these
+    /// credentials: where the person has connected again since, the newer grant's own scopes stand.
+    pub async fn granted(&self, key: &ConnectionKey, generation: u64, scopes: &[String]) -> Result<(), Error> {
+        let is_theirs = |item: &Item| item.get_number("generation") == Some(generation);
+        let changed = |item: &Item, connection: &mut Connection| {
+            scopes.clone_into(&mut connection.scopes);
+            is_theirs(item)
+        };
+        self.rewrite(key, changed).await.map(drop)
+    }
+
+    /// Changes what is described of a connection, unless the change says that it is not to be.
+    async fn rewrite(
+        &self,
+        key: &ConnectionKey,
+        change: impl Fn(&Item, &mut Connection) -> bool,
+    ) -> Result<Option<(Connection, Health)>, Error> {
         for _ in 0..5 {
             let Some(item) = self.get(key.as_str()).await? else { return Ok(None) };
             let before = item.get_text("doc").unwrap_or_default().to_owned();
             let mut connection: Connection = item.get_doc(&self.table)?;
-            change(&mut connection);
-            connection.version += 1;
-            connection.updated_at = now;
+            if !change(&item, &mut connection) {
+                return Ok(None);
+            }
             let doc = Item::new().doc(&connection).get_text("doc").unwrap_or_default().to_owned();
             let update = self.table.client.update_item().table_name(&self.table.name).key("pk", string(key.as_str()));
             let update = update

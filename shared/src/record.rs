@@ -10,7 +10,7 @@ use crate::{
     id::{ConnectionKey, ConnectorId, Environment, IdentityType},
     protocol::{
         account::Found,
-        connector::{Captures, Connector, Consent, Placement},
+        connector::{Connector, Consent, Placement},
         scope, template,
     },
     store::connections::{Account, Choices, Connection, Health},
@@ -179,11 +179,9 @@ impl<'a> Scopes<'a> {
 /// Whether an app may be told a connection's value: what the person typed or the provider told, unless it is a secret or what a
 /// call proves itself with. What the operator chose is the operator's.
 fn is_public(connector: &Connector, name: &str) -> bool {
-    let Captures { authorization_response, token_response, id_token, login_response, .. } = &connector.captures;
-    let answers = [authorization_response, token_response, id_token, login_response];
     let typed =
         connector.inputs.iter().any(|input| (input.name == name || input.also.of(name).is_some()) && !input.secret);
-    let told = answers.iter().any(|pairs| pairs.value(name).is_some())
+    let told = connector.captures.source(name).is_some()
         || connector.lookups.iter().any(|lookup| lookup.name == name || lookup.also.value(name).is_some());
     (typed || told) && !proves(&connector.api.credential, name)
 }

@@ -1,7 +1,8 @@
 //! A new provider is a TOML file, once more: a scope that names what was typed, a choice that stands for two things, a part of what was
-//! told, a claim with dots in its name, an account without a call, and what is new with each request.
+//! told, a claim with dots in its name, an access token that says something, an account without a call, what is new with each request,
+//! and a refresh that carries the token which it renews.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use axum::response::{IntoResponse, Response};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -13,13 +14,28 @@ fn answer(seen: &Seen) -> Response {
     let json = |value: Value| ([("content-type", "application/json")], value.to_string()).into_response();
     match (seen.method.as_str(), seen.target.as_str()) {
         ("POST", "/token") => {
+            let body = format!("http://x/?{}", String::from_utf8_lossy(&seen.body));
+            let bearer = seen.header("authorization").map(str::to_owned);
+            if query(&body, "refresh_token").is_some() && bearer != Some(format!("Bearer {}", access_token())) {
+                return (http::StatusCode::BAD_REQUEST, "which token?").into_response();
+            }
             let claims = json!({ "https://claims.peculiar.example/person": "p-7", "nick": "Ada" });
-            let id_token = format!("e30.{}.sig", URL_SAFE_NO_PAD.encode(claims.to_string()));
-            json(json!({ "access_token": "at", "token_type": "Bearer", "expires_in": 3600, "id_token": id_token }))
+            json(json!({
+                "access_token": access_token(), "refresh_token": "rt", "token_type": "Bearer", "expires_in": 3600,
+                "id_token": signed(&claims),
+            }))
         }
         ("GET", "/s2/abc/notes") => json(json!(["a note"])),
         _ => (http::StatusCode::NOT_FOUND, "no such thing").into_response(),
     }
+}
+
+fn signed(claims: &Value) -> String {
+    format!("e30.{}.sig", URL_SAFE_NO_PAD.encode(claims.to_string()))
+}
+
+fn access_token() -> String {
+    signed(&json!({ "sub": "SEAT:42" }))
 }
 
 /// Begins with what a person typed and comes back with a code and this context.
@@ -42,7 +58,7 @@ async fn world() -> (World, Fake) {
 }
 
 #[tokio::test]
-async fn a_provider_with_six_more_quirks_is_a_file() {
+async fn a_provider_with_eight_more_quirks_is_a_file() {
     let (world, provider) = world().await;
     let browser = world.browser();
     let (attempt, held) = come_back(&world, &browser, "org=acme&region=south", "stores/abc").await;
@@ -53,7 +69,9 @@ async fn a_provider_with_six_more_quirks_is_a_file() {
     let key = connection["key"].as_str().unwrap().to_owned();
     assert_eq!(connection["scopes"]["requested"], json!(["read", "crm:acme"]), "the ledger has what was asked for");
     let shown = world.get(&format!("/v1/vault/connections/{key}")).await.text();
-    assert!(shown.contains("p-7") && shown.contains("\"shelf\":\"s2\""), "{shown}");
+    for value in ["p-7", "\"shelf\":\"s2\"", "\"seat\":\"42\""] {
+        assert!(shown.contains(value), "{value} {shown}");
+    }
     for _ in 0..2 {
         let notes =
             world.api("GET", "/v1/passthrough/peculiar/notes").header("x-one-connection-key", &key).send().await;
@@ -63,6 +81,10 @@ async fn a_provider_with_six_more_quirks_is_a_file() {
         provider.seen().iter().filter_map(|seen| seen.header("x-request-id").map(str::to_owned)).collect();
     assert_eq!(ids.len(), 3, "the token and two calls, and no profile");
     assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), 3, "{ids:?}");
+
+    world.turn(Duration::from_hours(2));
+    let notes = world.api("GET", "/v1/passthrough/peculiar/notes").header("x-one-connection-key", &key).send().await;
+    assert_eq!(notes.json(), json!(["a note"]), "it was renewed with the token that had ended");
 }
 
 #[tokio::test]

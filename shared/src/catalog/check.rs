@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use url::Url;
 
 use crate::protocol::{
-    connector::{Captures, Connector, Input, Lookup, Pairs},
+    connector::{Connector, Input, Lookup, Pairs},
     template::{self, Part, RANDOM, accept, is_name},
 };
 use parameters::unique;
@@ -160,15 +160,12 @@ impl<'a> Check<'a> {
         let Connector { inputs, settings, captures, lookups, .. } = self.connector;
         let named =
             |field: &'static str, list: &'a [Input]| list.iter().flat_map(filled_by).map(move |name| (field, name));
-        let captured = |field: &'static str, pairs: &'a Pairs| pairs.iter().map(move |(name, _)| (field, name));
+        let captured = captures.answers().flat_map(|(field, pairs)| pairs.iter().map(move |(name, _)| (field, name)));
         let looked_up =
             |lookup: &'a Lookup| std::iter::once(lookup.name.as_ref()).chain(lookup.also.iter().map(|(name, _)| name));
         named("inputs", inputs)
             .chain(named("settings", settings))
-            .chain(captured("captures.authorization_response", &captures.authorization_response))
-            .chain(captured("captures.token_response", &captures.token_response))
-            .chain(captured("captures.id_token", &captures.id_token))
-            .chain(captured("captures.login_response", &captures.login_response))
+            .chain(captured)
             .chain(lookups.iter().flat_map(looked_up).map(|name| ("lookups", name)))
     }
 
@@ -237,12 +234,7 @@ impl<'a> Check<'a> {
             let ours = parameter.is_empty() || ["code", "state"].contains(&parameter);
             require(!ours, "captures.authorization_response", "has to name a parameter other than code and state")?;
         }
-        let answers = [
-            ("captures.token_response", &captures.token_response),
-            ("captures.id_token", &captures.id_token),
-            ("captures.login_response", &captures.login_response),
-        ];
-        for (field, pairs) in answers {
+        for (field, pairs) in captures.answers().skip(1) {
             for (_, member) in pairs.iter() {
                 path(field, member)?;
                 require(
@@ -252,10 +244,7 @@ impl<'a> Check<'a> {
                 )?;
             }
         }
-        let is_known = |name: &str| {
-            let answers = answers.iter().map(|(_, pairs)| *pairs);
-            std::iter::once(&captures.authorization_response).chain(answers).any(|pairs| pairs.value(name).is_some())
-        };
+        let is_known = |name: &str| captures.source(name).is_some();
         for (name, pattern) in captures.patterns.iter() {
             require(is_known(name), "captures.patterns", &format!("`{name}` is not captured"))?;
             learnt_pattern(&format!("captures.patterns.{name}"), pattern)?;
@@ -298,8 +287,9 @@ impl<'a> Check<'a> {
             "there is no answer to capture from",
         )?;
         let answered = oauth2.is_some() || oauth1.is_some();
+        let of_tokens = [&captures.token_response, &captures.id_token, &captures.access_token];
         require(
-            answered || captures.token_response.0.is_empty() && captures.id_token.0.is_empty(),
+            answered || of_tokens.iter().all(|pairs| pairs.0.is_empty()),
             "captures",
             "there is nothing to capture without oauth2",
         )?;
@@ -342,7 +332,8 @@ impl<'a> Check<'a> {
         if moment == Moment::Exchange {
             return known;
         }
-        known.extend(names(&captures.token_response).chain(names(&captures.id_token)));
+        known
+            .extend([&captures.token_response, &captures.id_token, &captures.access_token].into_iter().flat_map(names));
         if moment == Moment::Refresh {
             known.insert("redirect_uri");
             return known;
@@ -389,10 +380,7 @@ impl<'a> Check<'a> {
     /// Whether a placeholder is filled by one of the provider's answers.
     fn learnt(&self, name: &str) -> bool {
         let Connector { captures, lookups, .. } = self.connector;
-        let Captures { authorization_response, token_response, id_token, login_response, patterns: _, defaults: _ } =
-            captures;
-        let mut answers = [authorization_response, token_response, id_token, login_response].into_iter();
-        answers.any(|pairs| pairs.value(name).is_some())
+        captures.source(name).is_some()
             || lookups.iter().any(|lookup| lookup.name == name || lookup.also.value(name).is_some())
     }
 

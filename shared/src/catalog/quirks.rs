@@ -148,6 +148,7 @@ impl Said {
             refresh_method,
             refresh_endpoint_auth_method,
             refresh_params,
+            refresh_bears_access_token,
             grant_ended,
             refresh_token_expires_in,
             default_expires_in,
@@ -256,6 +257,7 @@ impl Said {
             self.add(format!("When they are, {}.", proof(method)));
         }
         self.parameters("A refresh needs", refresh_params);
+        self.when(*refresh_bears_access_token, "A refresh carries the access token that it renews.");
         for (member, text) in grant_ended.iter() {
             self.add(format!("That a grant is over is said by `{text}` in `{member}`, not by `invalid_grant`."));
         }
@@ -412,12 +414,20 @@ impl Said {
     }
 
     fn captures(&mut self, captures: &Captures) {
-        let Captures { authorization_response, token_response, id_token, login_response, patterns: _, defaults: _ } =
-            captures;
+        let Captures {
+            authorization_response,
+            token_response,
+            id_token,
+            access_token,
+            login_response,
+            patterns: _,
+            defaults: _,
+        } = captures;
         for (place, learnt) in [
             ("the answer to the browser", authorization_response),
             ("the token response", token_response),
             ("the `id_token`", id_token),
+            ("the access token, a JWT", access_token),
             ("the answer of the login", login_response),
         ] {
             let names: Vec<_> = learnt.iter().map(|(name, _)| format!("`{name}`")).collect();

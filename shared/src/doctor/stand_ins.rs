@@ -135,14 +135,11 @@ impl StandIns {
 
     /// A value that only the provider's answers bring.
     fn learnt(&mut self, connector: &Connector) {
-        let kept = &connector.captures;
-        let sources = [&kept.authorization_response, &kept.token_response, &kept.id_token, &kept.login_response];
-        let captured = sources.into_iter().flat_map(|pairs| pairs.iter().map(|(name, _)| name));
         let found = connector
             .lookups
             .iter()
             .flat_map(|lookup| std::iter::once(lookup.name.as_ref()).chain(lookup.also.iter().map(|(name, _)| name)));
-        let names: Vec<&str> = captured.chain(found).collect();
+        let names: Vec<&str> = connector.captures.names().chain(found).collect();
         for name in names {
             let value = self.fitting(connector, name);
             self.values.insert(name, value);

@@ -118,11 +118,15 @@ impl<'a> Making<'a> {
         self.issued = true;
         let captures = &self.connector.captures;
         self.capture(&captures.token_response, |path| template::pluck_text(&tokens.answer, path))?;
-        if captures.id_token.0.is_empty() {
-            return Ok(());
+        if !captures.id_token.0.is_empty() {
+            let claims = id_token::claims(&tokens.answer).unwrap_or_default();
+            self.capture(&captures.id_token, |path| template::pluck_text(&claims, path))?;
         }
-        let claims = id_token::claims(&tokens.answer).unwrap_or_default();
-        self.capture(&captures.id_token, |path| template::pluck_text(&claims, path))
+        if !captures.access_token.0.is_empty() {
+            let claims = id_token::claims_of(tokens.access_token.expose()).unwrap_or_default();
+            self.capture(&captures.access_token, |path| template::pluck_text(&claims, path))?;
+        }
+        Ok(())
     }
 
     /// The credentials, with what differs by now from what was learnt at the beginning.

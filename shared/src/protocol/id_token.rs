@@ -1,7 +1,7 @@
-//! The claims of an `id_token` that the token endpoint gave (OpenID Connect Core §3.1.3.3).
+//! The claims of an `id_token` that the token endpoint gave (OpenID Connect Core §3.1.3.3), and of an access token that is a JWT.
 //!
-//! Its signature is not checked: it came over TLS from the token endpoint itself, which §3.1.3.7 (6) lets stand for that. What is
-//! taken from it is believed as far as any member of the same answer.
+//! Their signatures are not checked: they came over TLS from the token endpoint itself, which §3.1.3.7 (6) lets stand for that. What
+//! is taken from them is believed as far as any member of the same answer.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
@@ -14,7 +14,15 @@ const LONGEST: usize = 32 * 1024;
 /// The claims, if the answer carries any.
 #[must_use]
 pub fn claims(answer: &Value) -> Option<Value> {
-    let token = template::pluck(answer, "id_token")?.as_str().filter(|token| token.len() <= LONGEST)?;
+    claims_of(template::pluck(answer, "id_token")?.as_str()?)
+}
+
+/// The claims of a token, if it is a JWT.
+#[must_use]
+pub fn claims_of(token: &str) -> Option<Value> {
+    if token.len() > LONGEST {
+        return None;
+    }
     let (_, rest) = token.split_once('.')?;
     let (payload, _) = rest.split_once('.')?;
     let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;

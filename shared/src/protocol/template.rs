@@ -13,7 +13,7 @@ use url::Url;
 
 use super::{
     assertion::{KeyError, SignatureError},
-    connector::{Captures, Connector, Input, Pairs},
+    connector::{Connector, Input, Pairs},
     origins::Origins,
     place::misfit,
 };
@@ -425,7 +425,7 @@ pub(crate) fn accept(input: &Input, value: &str) -> Result<(), InputError> {
 }
 
 /// What is kept of a value that the connector declares under that name, if it may be taken for it and what is kept can stand where the
-/// connector has it: all of it, or the part that its pattern names ([`Captures::patterns`]).
+/// connector has it: all of it, or the part that its pattern names ([`Captures::patterns`](super::connector::Captures::patterns)).
 pub fn believe(connector: &Connector, name: &str, value: &str) -> Result<String, InputError> {
     let kept = match pattern_of_learnt(connector, name).filter(|pattern| kept_part(pattern).is_some()) {
         Some(pattern) => {
@@ -488,12 +488,9 @@ pub(crate) fn declared(connector: &Connector, name: &str, value: &str) -> Result
     {
         check(name, value, LONGEST.0, false, lookup.patterns.value(name).map(pattern_of_kept))?;
     } else {
-        let Captures { authorization_response, token_response, id_token, login_response, patterns, defaults: _ } =
-            &connector.captures;
-        let sources = [authorization_response, token_response, id_token, login_response];
-        let captured = sources.into_iter().find_map(|pairs| pairs.value(name));
-        captured.ok_or_else(|| InputError::new(name, Fault::Form, "is not declared"))?;
-        check(name, value, LONGEST.0, false, patterns.value(name).map(pattern_of_kept))?;
+        let captures = &connector.captures;
+        captures.source(name).ok_or_else(|| InputError::new(name, Fault::Form, "is not declared"))?;
+        check(name, value, LONGEST.0, false, captures.patterns.value(name).map(pattern_of_kept))?;
     }
     let address = urls(connector).any(|template| leading(template) == Some(name));
     let within = || Url::parse(value).is_ok_and(|url| Origins::within(&connector.api.base_url_patterns, &url));

@@ -14,7 +14,7 @@ use super::{
     assertion::{self, Algorithm, Claims, Key, SecretEncoding},
     authorization::ClaimedCode,
     connector::{self, BodyFormat, ClientAuthentication, Grant, JwtAlgorithm, OAuth2, Pairs, Pkce},
-    request::{basic, call, set_headers},
+    request::{basic, call, sensitive, set_headers},
     template::{self, TemplateError, Values},
 };
 use crate::{
@@ -159,7 +159,13 @@ impl<'a> TokenRequest<'a> {
         if !own {
             params.insert(0, ("grant_type", "refresh_token".to_owned()));
         }
-        self.request(self.refresh_route(), params, &self.oauth2.refresh_params)
+        let mut request = self.request(self.refresh_route(), params, &self.oauth2.refresh_params)?;
+        if self.oauth2.refresh_bears_access_token {
+            let token = self.values.get("access_token");
+            let token = token.ok_or_else(|| TemplateError::Missing("access_token".to_owned()))?;
+            request.headers_mut().insert(header::AUTHORIZATION, sensitive(&format!("Bearer {token}")));
+        }
+        Ok(request)
     }
 
     /// Renews an access token by itself: as the refresh parameters say, else by the exchange once more. `values` has it.

@@ -97,9 +97,7 @@ fn candidates<'a>(name: &str, given: &'a BTreeMap<String, String>) -> impl Itera
 
 /// The placeholders that answers fill.
 fn learnt(connector: &Connector) -> Vec<String> {
-    let kept = &connector.captures;
-    let captured = [&kept.authorization_response, &kept.token_response, &kept.id_token, &kept.login_response];
-    let captured = captured.into_iter().flat_map(|pairs| pairs.iter().map(|(name, _)| name.to_owned()));
+    let captured = connector.captures.names().map(str::to_owned);
     let looked_up = connector.lookups.iter().flat_map(|lookup| {
         std::iter::once(lookup.name.to_string()).chain(lookup.also.iter().map(|(name, _)| name.to_owned()))
     });

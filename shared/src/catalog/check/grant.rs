@@ -46,6 +46,13 @@ impl Check<'_> {
         self.params("oauth2.authorization_params", &oauth2.authorization_params, Moment::Authorization)?;
         self.params("oauth2.token_params", &oauth2.token_params, Moment::Token)?;
         self.params("oauth2.refresh_params", &oauth2.refresh_params, Moment::Refresh)?;
+        let proof = oauth2.refresh_endpoint_auth_method.unwrap_or(oauth2.token_endpoint_auth_method);
+        let is_free = proof != ClientAuthentication::ClientSecretBasic && oauth2.refresh == RefreshKind::RefreshToken;
+        require(
+            !oauth2.refresh_bears_access_token || is_free,
+            "oauth2.refresh_bears_access_token",
+            "wants a refresh by refresh token whose client does not prove itself in the same header",
+        )?;
         oauth2.grant_ended.iter().try_for_each(|(member, _)| path("oauth2.grant_ended", member))?;
         self.headers("oauth2.token_headers", &oauth2.token_headers, Moment::Token)?;
         let names = &oauth2.parameter_names;

@@ -191,6 +191,9 @@ fn what_is_not_is_named_with_its_field() {
         ("/oauth2/response_type", json!("code token"), "oauth2.response_type"),
         ("/oauth2/grant_ended", json!({ "a..b": "x" }), "oauth2.grant_ended"),
         ("/oauth2/refresh_params", json!({ "redirect_uri": "https://evil.example" }), "oauth2.refresh_params"),
+        ("/oauth2/refresh_bears_access_token", json!(true), "oauth2.refresh_bears_access_token"),
+        ("/captures/access_token", json!({ "seat": "a..b" }), "captures.access_token"),
+        ("/captures/access_token", json!({ "company": "sub" }), "captures.access_token"),
         ("/oauth2/token_slots", json!([{"name": "User", "access_token": "a"}]), "oauth2.token_slots"),
         (
             "/oauth2/exchange",

@@ -185,6 +185,9 @@ pub struct Captures {
     pub token_response: Pairs,
     /// Dotted paths into the claims of the token response's `id_token`.
     pub id_token: Pairs,
+    /// Dotted paths into the claims of the access token, where the provider documents it as a JWT (RFC 9068 forbids to look into any
+    /// other: it may change its form from one day to the next).
+    pub access_token: Pairs,
     /// Dotted paths into the answer of the login.
     pub login_response: Pairs,
     /// What a captured value has to match before it is believed; every captured name that stands in a host has one. Of a value that
@@ -201,6 +204,40 @@ pub enum Consent {
     OAuth2,
     /// By OAuth 1.0a.
     OAuth1,
+}
+
+impl Captures {
+    /// What is kept of each answer, by the field that says so.
+    pub fn answers(&self) -> impl Iterator<Item = (&'static str, &Pairs)> {
+        let Self {
+            authorization_response,
+            token_response,
+            id_token,
+            access_token,
+            login_response,
+            patterns: _,
+            defaults: _,
+        } = self;
+        [
+            ("captures.authorization_response", authorization_response),
+            ("captures.token_response", token_response),
+            ("captures.id_token", id_token),
+            ("captures.access_token", access_token),
+            ("captures.login_response", login_response),
+        ]
+        .into_iter()
+    }
+
+    /// Where an answer carries what is kept under this name.
+    #[must_use]
+    pub fn source(&self, name: &str) -> Option<&str> {
+        self.answers().find_map(|(_, pairs)| pairs.value(name))
+    }
+
+    /// Every name under which something is kept.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.answers().flat_map(|(_, pairs)| pairs.iter().map(|(name, _)| name))
+    }
 }
 
 impl Connector {

@@ -128,6 +128,9 @@ pub struct OAuth2 {
     /// authorization.
     #[serde(default)]
     pub refresh_params: Pairs,
+    /// Whether a refresh carries the access token that it renews too, as `Authorization: Bearer`.
+    #[serde(default)]
+    pub refresh_bears_access_token: bool,
     /// How the token endpoint says that a grant is over, where that is not RFC 6749 §5.2's `invalid_grant`: members of its refusal as
     /// dotted paths, each with its text. One of them is enough.
     #[serde(default)]

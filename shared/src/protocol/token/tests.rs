@@ -1,5 +1,7 @@
 //! What is asked at the token endpoint, and how its answers are read.
 
+use std::collections::BTreeMap;
+
 use base64::engine::general_purpose::STANDARD;
 
 use super::*;
@@ -23,7 +25,7 @@ fn refresh(data: serde_json::Value) -> http::Request<Bytes> {
     let asking = TokenRequest {
         oauth2: &oauth2(data),
         client: &client(),
-        values: &Values::default(),
+        values: &BTreeMap::from([("access_token".to_owned(), "at".to_owned())]).into(),
         now: Timestamp::from_secs(1),
         random: &Random::system(),
     };
@@ -73,6 +75,10 @@ fn a_refresh_goes_its_own_way_where_the_data_says_so() {
             "POST https://auth.acme.example/token renewal=r&grant_type=renew&client_id=id%3A1",
         ),
     ];
+    let bears = refresh(
+        serde_json::json!({ "token_endpoint_auth_method": "client_secret_post", "refresh_bears_access_token": true }),
+    );
+    assert_eq!(bears.headers()["authorization"], "Bearer at");
     for (data, expected) in table {
         let request = refresh(data.clone());
         let body = std::str::from_utf8(request.body()).unwrap();

@@ -115,7 +115,7 @@ impl App {
             let client_id = connection.client_id.clone().unwrap_or_default();
             ProviderClient { client_id, client_secret: None, secrets: BTreeMap::new() }
         };
-        let values = Values::from(connection.values.clone());
+        let values = template::values_of(connector, &connection.values);
         Ok(Making::new(connector, &connection.connector, operator, values, credentials))
     }
 

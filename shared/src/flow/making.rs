@@ -6,8 +6,6 @@
 //!                                           (each only where the connector has it)
 //! ```
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 
 use super::{no_origin, not_believed, not_signed, unusable};
@@ -130,8 +128,8 @@ impl<'a> Making<'a> {
     }
 
     /// The credentials, with what differs by now from what was learnt at the beginning.
-    pub fn with_what_it_learnt(self, at_first: &BTreeMap<String, String>) -> Credentials {
-        let differs = |(name, value): &(&str, &str)| at_first.get(*name).is_none_or(|old| old != value);
+    pub fn with_what_it_learnt(self, at_first: &Values) -> Credentials {
+        let differs = |(name, value): &(&str, &str)| at_first.get(name).is_none_or(|old| old != *value);
         let differing = self.values.iter().filter(differs);
         let learnt: Values = differing.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         Credentials { learnt: learnt.into(), ..self.credentials }
@@ -401,6 +399,8 @@ fn is_refused(error: &Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
@@ -418,7 +418,7 @@ mod tests {
             if let Some(now) = now {
                 making.values.insert("pod", now);
             }
-            assert_eq!(making.with_what_it_learnt(&at_first).learnt, expected);
+            assert_eq!(making.with_what_it_learnt(&Values::from(at_first.clone())).learnt, expected);
         }
     }
 

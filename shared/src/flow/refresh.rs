@@ -33,7 +33,7 @@ use crate::{
         connector::Connector,
         credentials::Credentials,
         renewal::{self, Need},
-        template::Values,
+        template::{self, Values},
     },
     secret::Bearer,
     secrets::{ClientSource, ProviderClient},
@@ -259,8 +259,9 @@ impl App {
         lease: &Lease,
     ) -> Result<Open, Error> {
         let connection = &open.stored.connection;
-        let values = Values::from(connection.values.clone());
-        let mut making = Making::new(connector, &connection.connector, client, values, open.credentials.clone());
+        let at_first = template::values_of(connector, &connection.values);
+        let credentials = open.credentials.clone();
+        let mut making = Making::new(connector, &connection.connector, client, at_first.clone(), credentials);
         let dying = wanted.refused || renewal::has_ended(open.credentials.ends_at(), self.clock.now());
         // a token and the login after it share the time of one call: the lease lasts no longer
         let renewed =
@@ -292,7 +293,7 @@ impl App {
             Err(NotRenewed { error, .. }) => Some(error),
         };
         let scopes = making.scopes.take().filter(|scopes| !scopes.is_empty() && *scopes != connection.scopes);
-        let credentials = making.with_what_it_learnt(&connection.values);
+        let credentials = making.with_what_it_learnt(&at_first);
         let ends_at = credentials.ends_at();
         let sealed = self.seal(&connection.belongs(), &credentials.plaintext()).await?;
         match self.persist(|| self.connections.renew(lease, &open.stored.sealed, &sealed, ends_at)).await? {
@@ -389,7 +390,7 @@ impl App {
     /// the connector's calls carry any. `slot` names a further token.
     pub async fn values_of(&self, open: &Open, connector: &Connector, slot: Option<&str>) -> Result<Values, Error> {
         let connection = &open.stored.connection;
-        let mut values = Values::from(connection.values.clone());
+        let mut values = template::values_of(connector, &connection.values);
         if connector.calls_carry_operator_secrets() {
             let operator = self.client_of(connector, connection).await?;
             values.extend(connector.operator_values(&operator));

@@ -18,7 +18,7 @@ use crate::{
         connector::{Revoke, RevokeAuthentication, RevokeEffect},
         origins::Origins,
         revocation,
-        template::Values,
+        template::{self, Values},
     },
     secrets::ProviderClient,
     store::{
@@ -210,7 +210,7 @@ impl App {
             return Ok(Revocation::KeptSharedGrant);
         }
         let credentials = self.open_credentials(&job.belongs(), &queued.sealed).await?;
-        let values = Values::from(job.values.clone());
+        let values = template::values_of(&connector, &job.values);
         let client_id = job.values.get("client_id").map(String::as_str).filter(|_| connector.takes_client());
         let belongs = (&job.project, job.environment);
         let operator = self.operator_of(&connector, &job.connector, job.client.as_ref(), client_id, belongs).await?;

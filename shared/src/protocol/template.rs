@@ -385,6 +385,26 @@ pub fn inputs(
     Ok(values)
 }
 
+/// What a connection was made with, and what its connector asks for since: an input that came with a later version stands at its
+/// default, so that nobody has to connect again for it.
+#[must_use]
+pub fn values_of(connector: &Connector, stored: &BTreeMap<String, String>) -> Values {
+    let mut values = Values::from(stored.clone());
+    for input in connector.inputs.iter().chain(connector.settings.iter()).filter(|input| !input.secret) {
+        let value = values.get(&input.name).or(input.default.as_deref()).unwrap_or_default().to_owned();
+        if value.is_empty() && !input.optional {
+            continue; // that it is missing is said where it is needed
+        }
+        let later = derived(input, &value);
+        let later = later.iter().chain([(input.name.as_ref(), value.as_str())]);
+        let new: Vec<_> = later.filter(|(name, _)| values.get(name).is_none()).collect();
+        for (name, value) in new {
+            values.insert(name, value);
+        }
+    }
+    values
+}
+
 /// What an input's value fills besides its own placeholder. With nothing given that is nothing too, and what names it is left out.
 #[must_use]
 pub fn derived(input: &Input, value: &str) -> Values {

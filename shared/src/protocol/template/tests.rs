@@ -407,3 +407,33 @@ fn what_is_random_is_new_with_each_request() {
     assert_ne!(values(&[]).with_random(&random).get("random"), first.get("random"));
     assert_eq!(values(&[("random", "stand-in")]).with_random(&random).get("random"), Some("stand-in"));
 }
+
+#[test]
+fn a_connection_outlives_what_its_connector_asks_for_later() {
+    let mut connector = vendor();
+    let region = json!({ "name": "region", "values": ["us", "eu"], "default": "us", "also": { "host": { "us": "a", "eu": "b" } } });
+    let asked = [
+        region,
+        json!({ "name": "shop" }),
+        json!({ "name": "team", "optional": true }),
+        json!({ "name": "key", "secret": true, "default": "k" }),
+    ];
+    connector.inputs = asked.map(input).into_iter().collect::<Vec<_>>().into();
+    let table = [
+        ("made before all of it", vec![], vec![("host", "a"), ("region", "us"), ("team", "")]),
+        (
+            "made before the host hung on it",
+            vec![("region", "eu")],
+            vec![("host", "b"), ("region", "eu"), ("team", "")],
+        ),
+        (
+            "as it was stored",
+            vec![("host", "c"), ("region", "eu"), ("shop", "s"), ("team", "t")],
+            vec![("host", "c"), ("region", "eu"), ("shop", "s"), ("team", "t")],
+        ),
+    ];
+    for (case, stored, expected) in table {
+        let stored = values(&stored).into();
+        assert_eq!(values_of(&connector, &stored).iter().collect::<Vec<_>>(), expected, "{case}");
+    }
+}

@@ -43,6 +43,14 @@ impl Check<'_> {
             self.filled("oauth2.redirect_uri", redirect_uri, Moment::Authorization)?;
         }
         self.scopes(oauth2)?;
+        self.requests(oauth2)?;
+        Self::authorization(oauth2)?;
+        Self::token_response(oauth2)?;
+        signal("oauth2.error_signal", oauth2.error_signal.as_ref())
+    }
+
+    /// What is sent besides what the standard says, and under other names.
+    fn requests(&self, oauth2: &OAuth2) -> Checked {
         self.params("oauth2.authorization_params", &oauth2.authorization_params, Moment::Authorization)?;
         self.params("oauth2.token_params", &oauth2.token_params, Moment::Token)?;
         self.params("oauth2.refresh_params", &oauth2.refresh_params, Moment::Refresh)?;
@@ -53,15 +61,19 @@ impl Check<'_> {
             "oauth2.refresh_bears_access_token",
             "wants a refresh by refresh token whose client does not prove itself in the same header",
         )?;
-        oauth2.grant_ended.iter().try_for_each(|(member, _)| path("oauth2.grant_ended", member))?;
         self.headers("oauth2.token_headers", &oauth2.token_headers, Moment::Token)?;
         let names = &oauth2.parameter_names;
         Self::renames("oauth2.parameter_names.authorization_request", &names.authorization_request)?;
         Self::renames("oauth2.parameter_names.authorization_response", &names.authorization_response)?;
         Self::renames("oauth2.parameter_names.token_request", &names.token_request)?;
-        if let Some(exchange) = &oauth2.exchange {
-            self.values("oauth2.exchange.params", &exchange.params, Moment::Exchange)?;
-        }
+        oauth2
+            .exchange
+            .iter()
+            .try_for_each(|exchange| self.values("oauth2.exchange.params", &exchange.params, Moment::Exchange))
+    }
+
+    /// What the address of the provider's page ends in and says.
+    fn authorization(oauth2: &OAuth2) -> Checked {
         let response_type = oauth2.response_type.as_deref().unwrap_or("code");
         let is_word = response_type.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'); // RFC 6749 appendix A.3
         require(
@@ -75,7 +87,11 @@ impl Check<'_> {
             plain,
             "oauth2.authorization_fragment",
             "has to be letters, digits, hyphens, dots, underscores or tildes",
-        )?;
+        )
+    }
+
+    /// Where tokens and refusals stand in answers.
+    fn token_response(oauth2: &OAuth2) -> Checked {
         let members = &oauth2.token_response;
         members.root.iter().try_for_each(|member| path("oauth2.token_response.root", member))?;
         path("oauth2.token_response.access_token", &members.access_token)?;
@@ -91,7 +107,7 @@ impl Check<'_> {
                 .chain(paths)
                 .try_for_each(|member| path("oauth2.token_slots", member))?;
         }
-        signal("oauth2.error_signal", oauth2.error_signal.as_ref())
+        oauth2.grant_ended.iter().try_for_each(|(member, _)| path("oauth2.grant_ended", member))
     }
 
     /// A scope stays one whatever is put into it.

@@ -36,6 +36,12 @@ async fn run() -> Result<(), StartError> {
         .finish()
         .with(levels()?)
         .init();
+    if log_level()? > tracing::level_filters::STATIC_MAX_LEVEL {
+        eprintln!(
+            "LOG: this build logs down to {} and no further: `cargo run` does, without --release.",
+            tracing::level_filters::STATIC_MAX_LEVEL
+        );
+    }
     let options = Options::from_env()?;
     let data = options.data.clone();
     let server = Server::start(options).await?;

@@ -5,7 +5,7 @@
 //! that the entry's or its family's, and with the field as a dotted path:
 //!
 //! ```text
-//! catalog/acme.toml:14: oauth2.tokn_endpoint: unknown field, expected one of `grant`, `authorization_endpoint`, …
+//! catalog/acme.toml:14: oauth2.tokn_endpoint: unknown field; did you mean `token_endpoint`?
 //! ```
 
 use std::{
@@ -257,8 +257,13 @@ impl de::Error for Fault {
         Self { at: None, path: field.to_owned(), message: "is missing".to_owned() }
     }
 
-    fn unknown_field(_: &str, expected: &'static [&'static str]) -> Self {
-        Self::custom(format!("unknown field, expected one of {}", listed(expected)))
+    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
+        let alike = |name: &&str| strsim::normalized_damerau_levenshtein(name, field);
+        let nearest = expected.iter().max_by(|a, b| alike(a).total_cmp(&alike(b)));
+        Self::custom(match nearest.filter(|name| alike(name) >= MEANT) {
+            Some(name) => format!("unknown field; did you mean `{name}`?"),
+            None => format!("unknown field, expected one of {}", listed(expected)),
+        })
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
@@ -269,6 +274,9 @@ impl de::Error for Fault {
         Self::custom(format!("found {unexpected}, expected {expected}"))
     }
 }
+
+/// How much alike a name and a misspelt one are, of 1.
+const MEANT: f64 = 0.7;
 
 fn listed(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")

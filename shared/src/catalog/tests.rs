@@ -101,7 +101,12 @@ fn what_is_wrong_is_told_with_its_file_its_line_and_its_field() {
         (
             "token_endpoint",
             "tokn_endpoint",
-            "catalog/acme.toml:4: oauth2.tokn_endpoint: unknown field, expected one of `grant`, ",
+            "catalog/acme.toml:4: oauth2.tokn_endpoint: unknown field; did you mean `token_endpoint`?",
+        ),
+        (
+            "[api]",
+            "colour = \"red\"\n[api]",
+            "catalog/acme.toml:5: oauth2.colour: unknown field, expected one of `grant`, ",
         ),
         ("token_endpoint = ", "scopes = [] #", "catalog/acme.toml:2: oauth2.token_endpoint: is missing"),
         ("[api]", "[[inputs]]\nname = \"a\"\n\n[api]", "catalog/acme.toml:5: inputs.0.label: is missing"),
@@ -129,7 +134,7 @@ fn what_is_wrong_is_told_with_its_file_its_line_and_its_field() {
         (
             "[api]",
             "[api]\ncredential = { in = \"query\", nam = \"k\" }",
-            "catalog/acme.toml:6: api.credential: unknown field, expected ",
+            "catalog/acme.toml:6: api.credential: unknown field; did you mean `name`?",
         ),
         ("name = \"Acme\"", "id = \"acme\"\nname = \"Acme\"", "catalog/acme.toml: leave `id` out"),
         ("https://acme.example/token", "http://acme.example/token", "catalog/acme.toml:4: oauth2.token_endpoint: "),
@@ -155,7 +160,7 @@ fn what_is_wrong_with_a_family_is_told_with_the_file_of_the_two_where_it_stands(
         (
             entry,
             "# a comment\n[api]\nbase_urls = []\n",
-            "catalog/families/family.toml:3: api.base_urls: unknown field, ",
+            "catalog/families/family.toml:3: api.base_urls: unknown field; did you mean `base_url`?",
         ),
         (entry, "[oauth2]\npkce = 1\n", "catalog/families/family.toml:2: oauth2.pkce: "),
         (entry, "[oauth2]\nscopes = []\n", "catalog/families/family.toml:1: oauth2.token_endpoint: is missing"),

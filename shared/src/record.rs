@@ -195,7 +195,7 @@ fn proves(credential: &Placement, name: &str) -> bool {
             std::iter::once(secret_access_key).chain(session_token).map(AsRef::as_ref).collect()
         }
         Placement::SignedParameters { secret, .. } => vec![secret],
-        Placement::Path | Placement::Oauth1 => Vec::new(),
+        Placement::Path {} | Placement::Oauth1 {} => Vec::new(),
     };
     templates.into_iter().flat_map(template::placeholders).any(|placeholder| placeholder == name)
 }
@@ -253,8 +253,8 @@ pub fn credential_type(connector: &Connector) -> &'static str {
             None,
             Placement::Header { .. }
             | Placement::Query { .. }
-            | Placement::Path
-            | Placement::Oauth1
+            | Placement::Path {}
+            | Placement::Oauth1 {}
             | Placement::AwsSigv4 { .. }
             | Placement::SignedParameters { .. },
         ) => "apiKey",

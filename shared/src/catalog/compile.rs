@@ -262,6 +262,7 @@ impl de::Error for Fault {
         let nearest = expected.iter().max_by(|a, b| alike(a).total_cmp(&alike(b)));
         Self::custom(match nearest.filter(|name| alike(name) >= MEANT) {
             Some(name) => format!("unknown field; did you mean `{name}`?"),
+            None if expected.is_empty() => "unknown field; nothing else stands here".to_owned(),
             None => format!("unknown field, expected one of {}", listed(expected)),
         })
     }

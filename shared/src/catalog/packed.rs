@@ -303,7 +303,7 @@ macro_rules! enums {
             fn pack(&self, to: &mut Packer) {
                 enum Number { $($variant),+ }
                 match self {
-                    $(Self::$variant $({ $($field),+ })? => {
+                    $(Self::$variant { $($($field),+)? } => {
                         to.number(Number::$variant as u64);
                         $($($field.pack(to);)+)?
                     })+
@@ -314,7 +314,7 @@ macro_rules! enums {
                 enum Number { $($variant),+ }
                 let number = from.number()?;
                 $(if number == Number::$variant as u64 {
-                    return Some(Self::$variant $({ $($field: Packed::unpack(from)?),+ })?);
+                    return Some(Self::$variant { $($($field: Packed::unpack(from)?),+)? });
                 })+
                 None
             }

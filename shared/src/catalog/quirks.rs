@@ -86,7 +86,7 @@ impl Connector {
 fn typed(credential: &Placement) -> &'static str {
     match credential {
         Placement::Basic { .. } => "basic",
-        Placement::Header { .. } | Placement::Query { .. } | Placement::Path | Placement::Oauth1 => "api_key",
+        Placement::Header { .. } | Placement::Query { .. } | Placement::Path {} | Placement::Oauth1 {} => "api_key",
         Placement::AwsSigv4 { .. } | Placement::SignedParameters { .. } => "signature",
     }
 }
@@ -481,8 +481,8 @@ impl Said {
             Placement::Basic { username, password } => {
                 self.add(format!("The credential travels by HTTP Basic, as `{username}:{password}`."));
             }
-            Placement::Path => self.add("The credential stands in the path of every call."),
-            Placement::Oauth1 => {} // said by OAuth 1.0a itself
+            Placement::Path {} => self.add("The credential stands in the path of every call."),
+            Placement::Oauth1 {} => {} // said by OAuth 1.0a itself
             Placement::AwsSigv4 { .. } => self.add("Calls are signed by AWS Signature Version 4."),
             Placement::SignedParameters { parameter, recipe, .. } => {
                 let by = match recipe {

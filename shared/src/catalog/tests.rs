@@ -136,6 +136,11 @@ fn what_is_wrong_is_told_with_its_file_its_line_and_its_field() {
             "[api]\ncredential = { in = \"query\", nam = \"k\" }",
             "catalog/acme.toml:6: api.credential: unknown field; did you mean `name`?",
         ),
+        (
+            "[api]",
+            "[api]\ncredential = { in = \"path\", name = \"k\" }",
+            "catalog/acme.toml:6: api.credential: unknown field; nothing else stands here",
+        ),
         ("name = \"Acme\"", "id = \"acme\"\nname = \"Acme\"", "catalog/acme.toml: leave `id` out"),
         ("https://acme.example/token", "http://acme.example/token", "catalog/acme.toml:4: oauth2.token_endpoint: "),
         ("[api]", "grant = \"jwt_bearer\"\n[api]", "catalog/acme.toml:2: oauth2.assertion: "),

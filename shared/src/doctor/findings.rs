@@ -379,9 +379,9 @@ pub fn signs_with_time(connector: &Connector) -> bool {
         .is_some_and(|oauth2| oauth2.assertion.is_some() || oauth2.client_assertion.is_some() || oauth2.dpop);
     let login = connector.login.as_ref().is_some_and(|login| login.assertion.is_some());
     let call = match &connector.api.credential {
-        Placement::AwsSigv4 { .. } | Placement::Oauth1 => true,
+        Placement::AwsSigv4 { .. } | Placement::Oauth1 {} => true,
         Placement::SignedParameters { timestamp_parameter, .. } => timestamp_parameter.is_some(),
-        Placement::Header { .. } | Placement::Query { .. } | Placement::Basic { .. } | Placement::Path => false,
+        Placement::Header { .. } | Placement::Query { .. } | Placement::Basic { .. } | Placement::Path {} => false,
     };
     oauth2 || login || call || connector.consent() == Some(Consent::OAuth1)
 }

@@ -296,8 +296,8 @@ enum Signed {
 
 fn signed(credential: &Placement) -> Option<Signed> {
     match credential {
-        Placement::Header { .. } | Placement::Query { .. } | Placement::Basic { .. } | Placement::Path => None,
-        Placement::Oauth1 => Some(Signed::Header("OAuth ‹signature over the request›".to_owned())),
+        Placement::Header { .. } | Placement::Query { .. } | Placement::Basic { .. } | Placement::Path {} => None,
+        Placement::Oauth1 {} => Some(Signed::Header("OAuth ‹signature over the request›".to_owned())),
         Placement::AwsSigv4 { .. } => Some(Signed::Header("AWS4-HMAC-SHA256 ‹signature over the request›".to_owned())),
         Placement::SignedParameters { token_parameter, parameter, timestamp_parameter, .. } => {
             let time = timestamp_parameter.as_ref().map(|name| format!("{name}=‹now›&")).unwrap_or_default();

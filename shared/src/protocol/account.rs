@@ -77,7 +77,8 @@ pub(super) fn place(
             let halves = STANDARD.encode(format!("{username}:{password}"));
             headers.insert(header::AUTHORIZATION, sensitive(&format!("Basic {halves}")));
         }
-        Placement::Path | Placement::Oauth1 | Placement::AwsSigv4 { .. } | Placement::SignedParameters { .. } => {}
+        Placement::Path {} | Placement::Oauth1 {} | Placement::AwsSigv4 { .. } | Placement::SignedParameters { .. } => {
+        }
     }
     Ok(())
 }
@@ -116,12 +117,12 @@ pub enum SignError {
 #[must_use]
 pub fn signs_with_a_client(connector: &Connector) -> bool {
     match &connector.api.credential {
-        Placement::Oauth1 => true,
+        Placement::Oauth1 {} => true,
         Placement::SignedParameters { secret, .. } => template::leading(secret) == Some("client_secret"),
         Placement::Header { .. }
         | Placement::Query { .. }
         | Placement::Basic { .. }
-        | Placement::Path
+        | Placement::Path {}
         | Placement::AwsSigv4 { .. } => false,
     }
 }
@@ -148,8 +149,10 @@ fn sign_as_placed(
     signing: &Signing<'_>,
 ) -> Result<http::Request<Bytes>, SignError> {
     match &connector.api.credential {
-        Placement::Header { .. } | Placement::Query { .. } | Placement::Basic { .. } | Placement::Path => Ok(request),
-        Placement::Oauth1 => sign_by_oauth1(connector, request, signing),
+        Placement::Header { .. } | Placement::Query { .. } | Placement::Basic { .. } | Placement::Path {} => {
+            Ok(request)
+        }
+        Placement::Oauth1 {} => sign_by_oauth1(connector, request, signing),
         Placement::AwsSigv4 { service, region, access_key_id, secret_access_key, session_token } => {
             let text = |template: &Text| template::text(template, signing.values);
             let (service, region, access_key_id) = (text(service)?, text(region)?, text(access_key_id)?);

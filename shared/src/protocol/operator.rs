@@ -95,7 +95,7 @@ fn placed(placement: &Placement) -> impl Iterator<Item = &str> {
     let templates: [Option<&str>; 5] = match placement {
         Placement::Header { value, .. } | Placement::Query { value, .. } => [Some(value), None, None, None, None],
         Placement::Basic { username, password } => [Some(username), Some(password), None, None, None],
-        Placement::Path | Placement::Oauth1 => [None; 5],
+        Placement::Path {} | Placement::Oauth1 {} => [None; 5],
         Placement::AwsSigv4 { service, region, access_key_id, secret_access_key, session_token } => {
             [Some(service), Some(region), Some(access_key_id), Some(secret_access_key), session_token.as_deref()]
         }

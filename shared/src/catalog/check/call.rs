@@ -56,7 +56,7 @@ impl<'a> Check<'a> {
                 "has to carry `{access_token}`: only that is kept sealed (`oauth2.token_response` says where it stands)",
             ),
             (None, Some(_)) => {
-                require(*placement == Placement::Oauth1, field, "has to be { in = \"oauth1\" }: calls are signed")
+                require(*placement == Placement::Oauth1 {}, field, "has to be { in = \"oauth1\" }: calls are signed")
             }
             (None, None) => require(
                 named.iter().any(|name| self.is_secret(name)),
@@ -83,8 +83,8 @@ impl<'a> Check<'a> {
                 vec![value]
             }
             Placement::Basic { username, password } => vec![username, password],
-            Placement::Path => vec![&self.connector.api.base_url],
-            Placement::Oauth1 => {
+            Placement::Path {} => vec![&self.connector.api.base_url],
+            Placement::Oauth1 {} => {
                 require(self.connector.oauth1.is_some(), field, "signs as `oauth1` says, which is not there")?;
                 Vec::new()
             }

@@ -143,9 +143,9 @@ pub enum Placement {
         password: Text,
     },
     /// In the path of the base URL, which names it.
-    Path,
+    Path {}, // with braces: of a variant without, serde would take members that nobody has
     /// By a signature of OAuth 1.0a (RFC 5849 §3), under the connector's [`OAuth1`](super::OAuth1).
-    Oauth1,
+    Oauth1 {},
     /// By AWS Signature Version 4.
     AwsSigv4 {
         /// The service that is signed for.

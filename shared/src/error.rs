@@ -87,12 +87,14 @@ pub enum Error {
     )]
     ClientNotConfigured(ConnectorId),
     /// The operator has left out what the connector needs besides a client, or in its place: secrets and settings.
-    #[error("{connector} lacks {missing}: store it with PUT /v1/admin/…/connectors/{connector}")]
+    #[error("{connector} lacks {missing}: store it with PUT {place}/connectors/{connector}")]
     NotConfigured {
         /// Which connector.
         connector: ConnectorId,
         /// Their names, with commas.
         missing: String,
+        /// Where what counts is decided: see [`ClientSource::admin_path`].
+        place: &'static str,
     },
     /// What a person typed as a key is none.
     #[error("{label} ({input}): {cause}")]
@@ -415,14 +417,17 @@ fn join<T: ToString>(items: &[T]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// An error with all its causes, in one line. SDK errors say little by themselves.
+/// An error with all its causes, in one line. SDK errors say little by themselves; ours end in their cause, which is said once.
 #[must_use]
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
+        let said = cause.to_string();
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
         next = cause.source();
     }
     text

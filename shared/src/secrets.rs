@@ -60,6 +60,18 @@ pub enum ClientsSecret {
     Project(ProjectId, Environment),
 }
 
+impl ClientSource {
+    /// Where in the admin API one decides about what belongs to a client of this source.
+    #[must_use]
+    pub fn admin_path(source: Option<&Self>) -> &'static str {
+        match source {
+            Some(Self::Default) => "/v1/admin",
+            Some(Self::Project | Self::Server(_)) => "/v1/admin/projects/{project}/environments/{environment}",
+            None => "/v1/admin/…",
+        }
+    }
+}
+
 impl ClientsSecret {
     /// Where a connection's client stands; none where it stands elsewhere, sealed.
     #[must_use]

@@ -128,3 +128,63 @@ async fn nor_of_its_secrets_and_its_redirect_uri() {
         (&json!(true), &json!("common"), &json!("project"))
     );
 }
+
+#[tokio::test]
+async fn what_is_shown_can_be_sent_back() {
+    let world = World::new().await;
+    let client = json!({ "client_id": "ours", "client_secret": "invented", "callback": "common" });
+    world.root("PUT", "/v1/admin/connectors/gmail", Some(&client)).await;
+    for id in ["gmail", "bill-com", "telegram-bot", "mastodon"] {
+        let path = format!("/v1/admin/projects/{}/environments/test/connectors/{id}", world.project());
+        let before = world.root("GET", &path, None).await.json();
+        let members = [
+            "enabled",
+            "visible",
+            "order",
+            "scopes",
+            "second_scopes",
+            "optional_scopes",
+            "authorization_params",
+            "settings",
+            "callback",
+            "client_id",
+        ];
+        let mut body: serde_json::Map<_, _> =
+            members.into_iter().map(|name| (name.to_owned(), before[name].clone())).collect();
+        if before["client_id"].is_null() {
+            body.remove("client_id"); // null takes one away
+        }
+        let answer = put(&world, &path, &Value::Object(body.clone())).await;
+        assert_eq!(answer.status, 200, "{id}: {}", answer.text());
+        let after = answer.json();
+        for name in members.into_iter().chain(["client_source", "ready"]) {
+            assert_eq!(after[name], before[name], "{id}: {name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_uri_that_the_deployment_decides_counts_where_servers_register_clients() {
+    let world = World::new().await;
+    let decided = world.root("PUT", "/v1/admin/connectors/mastodon", Some(&json!({ "callback": "common" }))).await;
+    assert_eq!(decided.json()["callback"], "common");
+    let project = format!("/v1/admin/projects/{}/environments/test/connectors/mastodon", world.project());
+    assert_eq!(world.root("GET", &project, None).await.json()["callback"], "common");
+}
+
+#[tokio::test]
+async fn what_is_missing_is_asked_for_where_it_counts() {
+    let world = World::new().await;
+    let client = json!({ "client_id": "ours", "client_secret": "invented" });
+    world.root("PUT", "/v1/admin/connectors/google-ads", Some(&client)).await;
+    let project = format!("/v1/admin/projects/{}/environments/test/connectors/google-ads", world.project());
+    put(&world, &project, &json!({ "order": 5 })).await;
+    let refused = world.get("/connectors/google-ads/oauth/authorize?userId=ada").await;
+    assert_eq!(refused.refusal(), (409, "client_not_configured".to_owned()));
+    assert_eq!(
+        refused.json()["error_description"],
+        "google-ads lacks developer_token: store it with PUT /v1/admin/connectors/google-ads"
+    );
+    let report = world.root("GET", &format!("{project}/doctor"), None).await.text();
+    assert!(report.contains("PUT /v1/admin/connectors/google-ads with it"), "{report}");
+}

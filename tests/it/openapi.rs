@@ -196,7 +196,7 @@ fn after(error: &Error) -> Option<Error> {
         Error::Conflict(_) => Error::BaseUrlUnknown,
         Error::BaseUrlUnknown => Error::ClientNotConfigured(acme()),
         Error::ClientNotConfigured(_) => {
-            Error::NotConfigured { connector: acme(), missing: "client_secret".to_owned() }
+            Error::NotConfigured { connector: acme(), missing: "client_secret".to_owned(), place: "" }
         }
         Error::NotConfigured { .. } => {
             let label = "Private key".to_owned();

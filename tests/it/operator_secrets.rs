@@ -144,7 +144,8 @@ async fn a_client_and_its_secret_settings_stand_together_and_go_into_calls() {
     let session = json!({ "identity": USER, "connectors": ["ads"] });
     let refused = world.post("/v1/connect/sessions", &session).await;
     assert_eq!(refused.refusal(), (409, "client_not_configured".to_owned()));
-    let why = "ads lacks app_key: store it with PUT /v1/admin/…/connectors/ads";
+    let why =
+        "ads lacks app_key: store it with PUT /v1/admin/projects/{project}/environments/{environment}/connectors/ads";
     assert_eq!(refused.json()["error_description"], why);
 
     put(&world, "ads", &json!({ "settings": { "app_key": "canary-app-key-2" } })).await;

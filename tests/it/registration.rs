@@ -1,6 +1,9 @@
 //! Clients that were registered by us: kept once, given up with their connector, made anew when their server forgot them.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use axum::{
     Json,
@@ -238,7 +241,25 @@ fn server(seen: &Seen) -> Response {
 }
 
 async fn federation(effect: &str) -> (World, Fake, String) {
-    let fake = Fake::start(server).await;
+    federation_of(Fake::start(server).await, effect).await
+}
+
+/// One whose servers number their clients.
+async fn numbered_federation() -> (World, Fake, String) {
+    let clients = AtomicUsize::new(0);
+    let fake = Fake::start(move |seen: &Seen| match seen.target.as_str() {
+        "/apps" => {
+            let number = clients.fetch_add(1, Ordering::Relaxed) + 1;
+            let client =
+                json!({ "client_id": format!("client-{number}"), "client_secret": format!("canary-{number}") });
+            Json(client).into_response()
+        }
+        _ => server(seen),
+    });
+    federation_of(fake.await, "token").await
+}
+
+async fn federation_of(fake: Fake, effect: &str) -> (World, Fake, String) {
     let at = format!("http://{{instance}}.fedi.localhost:{}", fake.url.rsplit(':').next().unwrap());
     let definition = json!({
         "name": "Federation",
@@ -250,7 +271,7 @@ async fn federation(effect: &str) -> (World, Fake, String) {
             "scopes": ["read"],
             "registration": { "endpoint": format!("{at}/apps") },
         },
-        "api": { "base_url": at },
+        "api": { "base_url": at, "headers": { "X-App": "{client_secret}" } }, // of the client at that server
         "profile": { "url": format!("{at}/me"), "account_id": "id", "label": "name" },
         "revoke": { "url": format!("{at}/revoke"), "params": { "token": "{refresh_token}" }, "effect": effect },
     });
@@ -384,4 +405,26 @@ async fn a_client_at_a_named_server_is_forgotten_when_nobody_names_it_and_its_co
         let is_one = key.contains("server#");
         assert!(!is_one || item.contains("ttl"), "it has no end: {table} {key}");
     }
+}
+
+#[tokio::test]
+async fn who_is_at_a_named_server_with_a_client_that_is_replaced_meanwhile_still_connects() {
+    let (world, fake, path) = numbered_federation().await;
+    let browser = world.browser();
+    let begun = world.get("/connectors/federation/oauth/authorize?userId=user-1&instance=one").await;
+    let start = begun.member("authorizationUrl");
+    let there = browser.open(&start).await.location();
+    assert_eq!(query(&there, "client_id").as_deref(), Some("client-1"));
+    world.root("PUT", &path, Some(&json!({ "scopes": ["read", "write"] }))).await;
+    world.turn(Duration::from_mins(1)); // settings are kept that long
+    let other = world.get("/connectors/federation/oauth/authorize?userId=user-2&instance=one").await;
+    let other = world.browser().open(&other.member("authorizationUrl")).await.location();
+    assert_eq!(query(&other, "client_id").as_deref(), Some("client-2"));
+
+    let (back, state) = (query(&there, "redirect_uri").unwrap(), query(&there, "state").unwrap());
+    browser.open(&format!("{back}?code=good&state={state}")).await;
+    world.confirm(&browser, &Attempt::of(&start)).await;
+    assert_eq!(world.connections().await.len(), 1);
+    let asked: Vec<_> = fake.seen().into_iter().filter(|seen| seen.target == "/token").collect();
+    assert_eq!(in_form(&asked[0], "client_secret").as_deref(), Some("canary-1"), "its own");
 }

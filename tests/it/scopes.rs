@@ -217,15 +217,49 @@ async fn a_renewal_that_brings_less_or_more_is_in_the_ledger() {
         assert_eq!(world.connections().await[0]["scopes"], ledger, "the list says the same");
     }
     let after = world.get(&format!("/v1/vault/connections/{key}")).await.json();
-    assert_eq!(
-        (&after["updatedAt"], &after["version"]),
-        (&before["updatedAt"], &before["version"]),
-        "nobody changed it"
-    );
-
+    assert_eq!((&before["version"], &after["version"]), (&json!("1.0.1"), &json!("1.0.3")), "it changed twice");
     // an answer that comes when the person has connected again is not of the grant that stands there by then
     let connections = &world.server.app.connections;
-    let stored = connections.find(&ConnectionKey::parse(&key).unwrap()).await.unwrap().unwrap();
-    connections.granted(&stored.connection.key, stored.generation - 1, &["late".to_owned()]).await.unwrap();
+    let mut stored = connections.find(&ConnectionKey::parse(&key).unwrap()).await.unwrap().unwrap();
+    stored.generation -= 1;
+    let late = connections.granted(&stored, &["late".to_owned()], world.server.app.clock.now()).await.unwrap();
+    assert!(late.is_none());
     assert_eq!(scopes(&world, &key).await["granted"], json!(["list", "read"]));
+}
+
+#[tokio::test]
+async fn what_is_chosen_with_a_token_that_brought_other_scopes_stands() {
+    let world = World::new().await;
+    let provider = Fake::start(|seen: &Seen| {
+        let renews = String::from_utf8_lossy(&seen.body).contains("refresh_token=");
+        let tokens = |scope: &str, tenants: &str| {
+            json!({ "access_token": tenants, "token_type": "Bearer", "expires_in": 3600, "refresh_token": "r", "scope": scope })
+        };
+        let one = seen.header("authorization") == Some("Bearer one");
+        Json(match (seen.target.as_str(), renews) {
+            ("/token", false) => tokens("read list", "one"),
+            ("/token", true) => tokens("read", "two"),
+            ("/tenants", _) if one => json!({ "found": [{ "id": "t1" }] }),
+            ("/tenants", _) => json!({ "found": [{ "id": "t1" }, { "id": "t2" }] }),
+            _ => json!({}),
+        })
+        .into_response()
+    })
+    .await;
+    let url = &provider.url;
+    let definition = json!({
+        "name": "Ledger",
+        "oauth2": { "authorization_endpoint": format!("{url}/authorize"), "token_endpoint": format!("{url}/token"), "scopes": ["read", "list"] },
+        "lookups": [{ "name": "tenant", "url": format!("{url}/tenants"), "list": "found", "path": "id" }],
+        "api": { "base_url": format!("{url}/v1/{{tenant}}") },
+    });
+    world.custom("ledger", &definition, false).await;
+    allow(&world, &[]).await;
+    let key = connected(&world, "good").await;
+    world.turn(Duration::from_hours(2));
+    let path = format!("/v1/vault/connections/{key}");
+    let chosen = world.api("PATCH", &path).json(&json!({ "choose": { "tenant": "t2" } })).send().await;
+    assert_eq!(chosen.status, 200, "{}", chosen.text());
+    let now = world.get(&path).await.json();
+    assert_eq!((&now["values"]["tenant"], &now["scopes"]["granted"]), (&json!("t2"), &json!(["read"])), "{now}");
 }

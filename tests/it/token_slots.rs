@@ -29,6 +29,10 @@ async fn provider() -> (Fake, Arc<Mutex<BTreeMap<String, u64>>>) {
             ),
             ("/token", Some(token)) => {
                 let kind = token.trim_start_matches("canary-refresh-").to_owned();
+                let its_own = format!("Bearer canary-{kind}-");
+                if !seen.header("authorization").is_some_and(|line| line.starts_with(&its_own)) {
+                    return said(400, &json!({ "error": "invalid_request" })); // the token that it renews goes along
+                }
                 let mut count = count.lock().unwrap();
                 let number = count.entry(kind.clone()).or_default();
                 *number += 1;
@@ -53,6 +57,7 @@ fn definition(url: &str) -> Value {
         "name": "Two",
         "oauth2": {
             "authorization_endpoint": format!("{url}/authorize"), "token_endpoint": format!("{url}/token"),
+            "token_endpoint_auth_method": "client_secret_post", "refresh_bears_access_token": true,
             "token_slots": [{ "name": "user", "access_token": "user.token", "refresh_token": "user.refresh", "expires_in": "user.ttl", "scope": "user.scope" }],
         },
         "api": { "base_url": format!("{url}/v1") },

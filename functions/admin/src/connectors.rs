@@ -169,6 +169,9 @@ async fn decide(app: &App, request: &Request, place: &Place) -> Result<Response,
     app.base_url(app.clock.now()).await?; // before anything is written: the answer needs it
     let connector = connector_at(app, place, &id).await?;
     let mut decision = Decision::of(request.json()?, &connector.data)?;
+    if is_shown_client(&decision, place, &connector) {
+        decision.client = Client::Unsaid;
+    }
     if connector.is_custom() && decision.callback == Some(Callback::Common) {
         return Err(Error::invalid("callback: a project's own connector has a redirect URI of its own alone"));
     }
@@ -244,7 +247,7 @@ fn leave_to_the_deployment(
 ) -> Result<(), Error> {
     let refused = |what: &str, why: &str| {
         Err(Error::invalid(format!(
-            "{what}: it {why}, and with the deployment's client the deployment says which; leave it out, or bring a client_id of \
+            "{what}: it {why}, and with the deployment's client the deployment's own is used; leave it out, or bring a client_id of \
              your own"
         )))
     };
@@ -262,6 +265,14 @@ fn leave_to_the_deployment(
     }
     decision.settings.callback = Callback::default();
     Ok(())
+}
+
+/// Whether a project names the deployment's client, as a GET has shown it: that brings none of its own.
+fn is_shown_client(decision: &Decision, place: &Place, connector: &ConnectorInUse<'_>) -> bool {
+    match (place, &decision.client, &connector.client) {
+        (Place::Project(..), Client::Kept(named), Some((ClientSource::Default, shown))) => named == shown,
+        _ => false,
+    }
 }
 
 /// Stores what is decided, with the names of the secret settings as they stand: where another admin saved one meanwhile, the

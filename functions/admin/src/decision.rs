@@ -172,10 +172,10 @@ fn settings(
     for setting in connector.secret_settings() {
         let Some(Some(value)) = secret.get(setting.name.as_ref()) else { continue };
         let given = BTreeMap::from([(setting.name.to_string(), value.expose().to_owned())]);
-        template::judge(setting, &given).map_err(told)?;
         if value.expose().is_empty() {
             return Err(Error::invalid(format!("settings: `{}` is empty: null takes it away", setting.name)));
         }
+        template::judge(setting, &given).map_err(told)?;
     }
     Ok((shown, SecretChanges(secret)))
 }
@@ -233,7 +233,7 @@ fn must_be_without_client(wanted: &Wanted, connector: &Connector) -> Result<(), 
     let plain = wanted.client_id.stated().is_none()
         && wanted.client_secret.is_none()
         && wanted.authorization_params.is_empty()
-        && wanted.callback.is_none();
+        && wanted.callback.unwrap_or_default() == Callback::Own; // as it is shown
     if plain {
         return Ok(());
     }

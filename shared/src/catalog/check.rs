@@ -123,7 +123,11 @@ impl<'a> Check<'a> {
         let valid = (1..=64).contains(&id.len())
             && id.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-')
             && id[0] != b'-';
-        require(valid, "id", "1 to 64 lower-case letters, digits and hyphens, the first no hyphen")?;
+        require(
+            valid,
+            "id",
+            "has to be 1 to 64 lower-case letters, digits and hyphens, no hyphen first; a file's is its name",
+        )?;
         caption("name", &self.connector.name)?;
         match &self.connector.docs_url {
             Some(docs) => {
@@ -287,9 +291,9 @@ impl<'a> Check<'a> {
             "there is no answer to capture from",
         )?;
         let answered = oauth2.is_some() || oauth1.is_some();
-        let of_tokens = [&captures.token_response, &captures.id_token, &captures.access_token];
         require(
-            answered || of_tokens.iter().all(|pairs| pairs.0.is_empty()),
+            (answered || captures.token_response.0.is_empty())
+                && (oauth2.is_some() || captures.id_token.0.is_empty() && captures.access_token.0.is_empty()),
             "captures",
             "there is nothing to capture without oauth2",
         )?;

@@ -13,6 +13,7 @@ use crate::{
         authorization::RESERVED_PARAMS,
         connector::{Connector, Consent, EvidenceLevel, Grant, OAuth2, Pkce, RefreshKind, Text},
     },
+    secrets::ClientSource,
     store::attempts::Callback,
 };
 
@@ -62,7 +63,11 @@ fn client(case: &Case<'_>, stand_ins: &StandIns) -> Vec<Finding> {
     let missing = connector.missing_secrets();
     if !missing.is_empty() {
         let what = format!("Of the operator's secrets, {} is not set; a stand-in is shown.", missing.join(", "));
-        let remedy = format!("PUT {} with it in \"settings\".", place(case));
+        let place = match connector.operator() {
+            Some(ClientSource::Default) => format!("/v1/admin/connectors/{id}"), // whose client is used says the rest of it
+            Some(ClientSource::Project | ClientSource::Server(_)) | None => place(case),
+        };
+        let remedy = format!("PUT {place} with it in \"settings\".");
         let severity = if case.deployed { Severity::Error } else { Severity::Note };
         found.push(Finding::new(severity, "secret_missing", what, remedy));
     }
@@ -195,7 +200,7 @@ fn values(stand_ins: &StandIns) -> Vec<Finding> {
     let refused = stand_ins.refused.iter().map(|(whose, error)| match whose {
         _ if error.label.is_none() => Finding::error(
             "value_unknown",
-            format!("{error}: it is neither a setting of this connector nor what a person types.").replace("is not asked for: it", ""),
+            format!("{error}: it is neither a setting of this connector nor what a person types.").replace("is not asked for: it ", ""),
             "Is it spelt right? The connector's page in docs/connectors.md names what there is.",
         ),
         Whose::Operator => Finding::error(

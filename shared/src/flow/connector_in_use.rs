@@ -164,7 +164,7 @@ impl<'a> ConnectorInUse<'a> {
         }
     }
 
-    /// Which redirect URI the client in use is registered with: said where the client stands.
+    /// Which redirect URI the client in use is registered with: said where the client stands, or by whoever decided where none does.
     #[must_use]
     pub fn callback(&self) -> Callback {
         if self.is_custom() {
@@ -172,7 +172,8 @@ impl<'a> ConnectorInUse<'a> {
         }
         let decided = match self.client {
             Some((ClientSource::Default, _)) => self.default.as_ref(),
-            _ => self.own.as_ref(),
+            Some((ClientSource::Project, _)) => self.own.as_ref(),
+            Some((ClientSource::Server(_), _)) | None => self.own.as_ref().or(self.default.as_ref()),
         };
         decided.map(|settings| settings.callback).unwrap_or_default()
     }
@@ -223,7 +224,9 @@ impl<'a> ConnectorInUse<'a> {
         if missing.is_empty() {
             return Ok(());
         }
-        Err(Error::NotConfigured { connector: self.id.clone(), missing: missing.join(", ") })
+        let source = self.operator().or(self.is_custom().then_some(ClientSource::Project));
+        let place = ClientSource::admin_path(source.as_ref());
+        Err(Error::NotConfigured { connector: self.id.clone(), missing: missing.join(", "), place })
     }
 
     /// The secret settings that the connector can't do without and that are not set where they are taken from.

@@ -90,7 +90,8 @@ impl<'a> Making<'a> {
     pub fn capture(&mut self, named: &Pairs, found: impl Fn(&str) -> Option<String>) -> Result<(), Error> {
         let defaults = &self.connector.captures.defaults;
         for (name, from) in named.iter() {
-            if let Some(value) = found(from).or_else(|| defaults.value(name).map(str::to_owned)) {
+            let instead = || defaults.value(name).filter(|_| self.values.get(name).is_none()).map(str::to_owned);
+            if let Some(value) = found(from).or_else(instead) {
                 self.keep(name, &value)?;
             }
         }
@@ -181,7 +182,8 @@ impl App {
         if missing.is_empty() {
             return Ok(operator);
         }
-        Err(Error::NotConfigured { connector: id.clone(), missing: missing.join(", ") })
+        let place = ClientSource::admin_path(source);
+        Err(Error::NotConfigured { connector: id.clone(), missing: missing.join(", "), place })
     }
 
     /// Asks for the first token where that needs nobody: client credentials (RFC 6749 §4.4), a JWT (RFC 7523 §2.1).
@@ -296,7 +298,8 @@ impl App {
         };
         let renewed = async {
             let now = self.clock.now();
-            let all = making.all();
+            let mut all = making.all();
+            making.credentials.fill_slot(slot, &mut all);
             let asking = TokenRequest { oauth2, client: &making.client, values: &all, now, random: &self.random };
             let request = asking.refresh(&refresh_token).map_err(|error| making.unusable(error))?;
             let response = self.send(making, request).await?;
@@ -419,6 +422,23 @@ mod tests {
                 making.values.insert("pod", now);
             }
             assert_eq!(making.with_what_it_learnt(&Values::from(at_first.clone())).learnt, expected);
+        }
+    }
+
+    #[test]
+    fn what_stands_for_a_value_takes_the_place_of_none() {
+        let json = serde_json::json!({
+            "name": "Acme", "api": { "base_url": "https://api.acme.example" },
+            "oauth2": { "token_endpoint": "https://acme.example/token" },
+            "captures": { "token_response": { "seat": "seat" }, "defaults": { "seat": "none" } },
+        });
+        let connector: Connector = serde_json::from_value(json).unwrap();
+        let id = ConnectorId::parse("acme").unwrap();
+        let credentials = Credentials::default();
+        let mut making = Making::new(&connector, &id, ProviderClient::default(), Values::default(), credentials);
+        for (told, expected) in [(None, "none"), (Some("a1"), "a1"), (None, "a1")] {
+            making.capture(&connector.captures.token_response, |_| told.map(str::to_owned)).unwrap();
+            assert_eq!(making.values.get("seat"), Some(expected));
         }
     }
 

@@ -292,16 +292,17 @@ impl App {
             // a token was redeemed before it failed, and that exists nowhere else
             Err(NotRenewed { error, .. }) => Some(error),
         };
-        let scopes = making.scopes.take().filter(|scopes| !scopes.is_empty() && *scopes != connection.scopes);
+        let scopes = making.scopes.take().filter(|scopes| are_other(scopes, &connection.scopes));
         let credentials = making.with_what_it_learnt(&at_first);
         let ends_at = credentials.ends_at();
         let sealed = self.seal(&connection.belongs(), &credentials.plaintext()).await?;
         match self.persist(|| self.connections.renew(lease, &open.stored.sealed, &sealed, ends_at)).await? {
             Fenced::Written => {
                 let stored = open.stored.with(sealed, ends_at);
-                if let Some(scopes) = scopes {
-                    self.note_scopes(&stored, &scopes).await;
-                }
+                let stored = match scopes {
+                    Some(scopes) => self.note_scopes(stored, &scopes).await,
+                    None => stored,
+                };
                 match failure {
                     Some(error) => Err(error),
                     None => Ok(Open { stored, credentials }),
@@ -313,10 +314,14 @@ impl App {
 
     /// Notes that a renewed token may do more or less than the one before: a person has taken a part of the grant back, or given one
     /// elsewhere. Where that can't be written, the next renewal says it again.
-    async fn note_scopes(&self, stored: &Stored, scopes: &[String]) {
-        if let Err(error) = self.connections.granted(&stored.connection.key, stored.generation, scopes).await {
-            let (key, cause) = (&stored.connection.key, crate::error::chain(&error));
-            tracing::warn!(connection = %key, cause, "what the renewed token may do could not be noted");
+    async fn note_scopes(&self, stored: Stored, scopes: &[String]) -> Stored {
+        match self.connections.granted(&stored, scopes, self.clock.now()).await {
+            Ok(noted) => noted.unwrap_or(stored),
+            Err(error) => {
+                let (key, cause) = (&stored.connection.key, crate::error::chain(&error));
+                tracing::warn!(connection = %key, cause, "what the renewed token may do could not be noted");
+                stored
+            }
         }
     }
 
@@ -392,7 +397,8 @@ impl App {
         let connection = &open.stored.connection;
         let mut values = template::values_of(connector, &connection.values);
         if connector.calls_carry_operator_secrets() {
-            let operator = self.client_of(connector, connection).await?;
+            let mut operator = self.client_of(connector, connection).await?;
+            operator.client_secret = open.credentials.client_secret.clone().or(operator.client_secret);
             values.extend(connector.operator_values(&operator));
         }
         open.credentials.fill(&mut values);
@@ -475,3 +481,7 @@ const RETRY_LATER: Error = Error::RetryLater {
     why: "the connection's token is being renewed, or there is too little time left to do so safely; nothing was redeemed, try again",
     after: Duration::from_secs(2),
 };
+/// Whether an answer names other scopes than are known. One that names none says nothing, and their order does not either.
+fn are_other(scopes: &[String], known: &[String]) -> bool {
+    !scopes.is_empty() && (scopes.len() != known.len() || scopes.iter().any(|scope| !known.contains(scope)))
+}

@@ -33,7 +33,7 @@ use crate::{
     secret::{Bearer, ClientSecret},
     secrets::{ClientSource, ClientsSecret, ProviderClient},
     store::{
-        attempts::{SERVER_REMEMBERED, ServerClient},
+        attempts::{REPLACED_REMEMBERED, SERVER_REMEMBERED, ServerClient},
         connections::{Connection, Leasing, Stored},
         journal::Forgotten,
         settings::{Key, Registration, RegistrationLease, Replaced},
@@ -218,7 +218,7 @@ impl App {
         };
         let known = match known {
             Some((known, sealed)) if serves(&known) => return self.remember(name, known, &sealed).await,
-            known => known.map(|(known, _)| known),
+            known => known,
         };
         let (registered, method, _) = self.ask_for_a_client(wanted, &scopes).await?;
         if method != registration::name_of(wanted.oauth2()?.token_endpoint_auth_method) {
@@ -240,7 +240,13 @@ impl App {
         };
         let secret = registered.client_secret.as_ref().map(ClientSecret::expose).unwrap_or_default();
         let sealed = self.seal(&client.belongs(), secret.as_bytes()).await?;
-        let before = known.as_ref().map(|known| known.client_id.as_str());
+        if let Some((replaced, sealed)) = &known {
+            // whoever is at the server with it has yet to come back
+            let kept = ServerClient { kept_until: now.after(REPLACED_REMEMBERED), ..replaced.clone() };
+            let aside = ServerClient::replaced(&name, &kept.client_id);
+            self.attempts.put_server_client(&aside, &kept, sealed, None).await?;
+        }
+        let before = known.as_ref().map(|(known, _)| known.client_id.as_str());
         if self.attempts.put_server_client(&name, &client, &sealed, before).await? {
             tracing::info!(project = %wanted.project, connector = %wanted.connector, client = client.client_id, "registered a client at a server that a person named");
             return Ok((name, client.client_id));
@@ -267,14 +273,18 @@ impl App {
         Ok((name, theirs.client_id))
     }
 
-    /// The client at a server, under this id: not one that has taken its place since.
+    /// The client at a server, under this id: one that took its place since is another.
     pub(super) async fn named_client(
         &self,
         name: &str,
         connector: &ConnectorId,
         client_id: &str,
     ) -> Result<ProviderClient, Error> {
-        let found = self.attempts.server_client(name).await?.filter(|(client, _)| client.client_id == client_id);
+        let is_it = |(client, _): &(ServerClient, Sealed)| client.client_id == client_id;
+        let found = match self.attempts.server_client(name).await?.filter(is_it) {
+            None => self.attempts.server_client(&ServerClient::replaced(name, client_id)).await?.filter(is_it),
+            found => found,
+        };
         let (client, sealed) = found.ok_or_else(|| Error::ClientNotConfigured(connector.clone()))?;
         let secret = self.open(&client.belongs(), &sealed).await?;
         let secret = String::from_utf8(secret).map_err(|_| Error::Vault(VaultError::DoesNotOpen))?;

@@ -24,7 +24,7 @@ use attempt::COMMON;
 pub use attempt::{Attempt, Callback, Completion, Departure, Issuer, LIFETIME, Shape, cookie_name};
 pub use kept::{Kept, VERIFIER};
 pub use progress::{Progress, Status};
-pub use servers::{CLIENT_SECRET, SERVER_REMEMBERED, ServerClient};
+pub use servers::{CLIENT_SECRET, REPLACED_REMEMBERED, SERVER_REMEMBERED, ServerClient};
 pub use state::State;
 
 /// How long the outcome can be asked for afterwards.

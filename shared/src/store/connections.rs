@@ -116,7 +116,7 @@ pub struct Connection {
     pub active: bool,
     /// When it was made.
     pub created_at: Timestamp,
-    /// When it was last changed by a person or app; refreshes do not count.
+    /// When it was last changed by a person or app; refreshes do not count, unless they bring other scopes.
     pub updated_at: Timestamp,
     /// How often it was changed.
     pub version: u64,
@@ -338,15 +338,17 @@ impl Connections {
         self.rewrite(key, changed).await
     }
 
-    /// Writes down what the token may do by now, as the answer said that brought it (RFC 6749 §5.1). `generation` is that of these
-    /// credentials: where the person has connected again since, the newer grant's own scopes stand.
-    pub async fn granted(&self, key: &ConnectionKey, generation: u64, scopes: &[String]) -> Result<(), Error> {
-        let is_theirs = |item: &Item| item.get_number("generation") == Some(generation);
+    /// Writes down what the token may do by now, as the answer said that brought it (RFC 6749 §5.1), and gives the connection as it
+    /// stands then. None where it is gone, or where the person has connected again since: the newer grant's own scopes stand.
+    pub async fn granted(&self, stored: &Stored, scopes: &[String], now: Timestamp) -> Result<Option<Stored>, Error> {
         let changed = |item: &Item, connection: &mut Connection| {
             scopes.clone_into(&mut connection.scopes);
-            is_theirs(item)
+            connection.version += 1;
+            connection.updated_at = now;
+            item.get_number("generation") == Some(stored.generation)
         };
-        self.rewrite(key, changed).await.map(drop)
+        let rewritten = self.rewrite(&stored.connection.key, changed).await?;
+        Ok(rewritten.map(|(connection, _)| Stored { doc: choices::text_of(&connection), connection, ..stored.clone() }))
     }
 
     /// Changes what is described of a connection, unless the change says that it is not to be.

@@ -55,11 +55,12 @@ impl Check<'_> {
         self.params("oauth2.token_params", &oauth2.token_params, Moment::Token)?;
         self.params("oauth2.refresh_params", &oauth2.refresh_params, Moment::Refresh)?;
         let proof = oauth2.refresh_endpoint_auth_method.unwrap_or(oauth2.token_endpoint_auth_method);
-        let is_free = proof != ClientAuthentication::ClientSecretBasic && oauth2.refresh == RefreshKind::RefreshToken;
+        let is_free = proof != ClientAuthentication::ClientSecretBasic && !oauth2.dpop;
         require(
-            !oauth2.refresh_bears_access_token || is_free,
+            !oauth2.refresh_bears_access_token || is_free && oauth2.refresh == RefreshKind::RefreshToken,
             "oauth2.refresh_bears_access_token",
-            "wants a refresh by refresh token whose client does not prove itself in the same header",
+            "takes the header in which the client would prove itself, or a DPoP token: set `token_endpoint_auth_method` to another way \
+             like `client_secret_post`, and neither `dpop` nor another `refresh` than by refresh token",
         )?;
         self.headers("oauth2.token_headers", &oauth2.token_headers, Moment::Token)?;
         let names = &oauth2.parameter_names;

@@ -194,6 +194,8 @@ fn what_is_not_is_named_with_its_field() {
         ("/oauth2/refresh_bears_access_token", json!(true), "oauth2.refresh_bears_access_token"),
         ("/captures/access_token", json!({ "seat": "a..b" }), "captures.access_token"),
         ("/captures/access_token", json!({ "company": "sub" }), "captures.access_token"),
+        ("/captures/token_response", json!({ "instance_url": "tokens.00" }), "captures.token_response"),
+        ("/captures/token_response", json!({ "instance_url": "tokens.+1" }), "captures.token_response"),
         ("/oauth2/token_slots", json!([{"name": "User", "access_token": "a"}]), "oauth2.token_slots"),
         (
             "/oauth2/exchange",

@@ -78,7 +78,9 @@ pub(super) fn signal(field: &str, signal: Option<&ErrorSignal>) -> Checked {
 }
 
 pub(super) fn path(field: &str, path: &str) -> Checked {
-    let named = template::steps(path).all(|step| !step.is_empty() && !step.contains('\\'));
+    // a place in a list is written in one way, so that two paths to one member are one text
+    let is_one_way = |step: &str| step.parse::<usize>().map_or(true, |at| at.to_string() == step);
+    let named = template::steps(path).all(|step| !step.is_empty() && !step.contains('\\') && is_one_way(&step));
     let plain = named && !path.contains(['{', '}']);
     require(
         plain,

@@ -27,6 +27,9 @@ pub const CLIENT_SECRET: &str = "client_secret";
 /// How long a client is remembered after its server was named last; it may be half as long.
 pub const SERVER_REMEMBERED: Duration = Duration::from_hours(90 * 24);
 
+/// How long one is remembered that another has taken the place of: longer than an attempt that began with it.
+pub const REPLACED_REMEMBERED: Duration = Duration::from_hours(24);
+
 /// A client at a server, without its secret.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct ServerClient {
@@ -60,6 +63,12 @@ impl ServerClient {
     #[must_use]
     pub fn name(project: &ProjectId, environment: Environment, connector: &ConnectorId, endpoint: &str) -> String {
         digest(&format!("{project}#{environment}#{connector}#{endpoint}")).as_str().to_owned()
+    }
+
+    /// The name of the record for a client that another one has taken the place of.
+    #[must_use]
+    pub fn replaced(name: &str, client_id: &str) -> String {
+        digest(&format!("{name}#{client_id}")).as_str().to_owned()
     }
 
     /// What its secret belongs to.

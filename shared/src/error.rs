@@ -93,7 +93,7 @@ pub enum Error {
         connector: ConnectorId,
         /// Their names, with commas.
         missing: String,
-        /// Where what counts is decided: see [`ClientSource::admin_path`].
+        /// Where what counts is decided: see [`crate::secrets::ClientSource::admin_path`].
         place: &'static str,
     },
     /// What a person typed as a key is none.

@@ -17,35 +17,20 @@ pub fn among<'a>(known: impl Iterator<Item = (&'a str, &'a str)>, written: &str)
     near.into_iter().map(|(_, id)| id).take(MOST).collect()
 }
 
-/// How far a name is from what was written, in slips; `None` where it is too far to have been meant.
+/// How far a name is from what was written, in letters put in, taken out or changed; `None` where it is too far to have been meant.
 fn distance(written: &str, name: &str) -> Option<usize> {
     if written.is_empty() {
         return None;
     }
     // `google` for `google-drive`, `jira cloud` for `jira`
     let begins = written.len() >= 3 && (name.contains(written) || (name.len() >= 3 && written.starts_with(name)));
-    let slips = slips(written, name);
+    let slips = strsim::levenshtein(written, name);
     if begins { Some(slips.min(1)) } else { Some(slips).filter(|slips| *slips <= 1 + written.len() / 4) }
 }
 
 /// What differs in writing alone does not count.
 fn plain(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-}
-
-/// How many letters have to be put in, taken out or changed (Levenshtein).
-fn slips(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut before = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let change = before + usize::from(x != *y);
-            before = row[j + 1];
-            row[j + 1] = change.min(before + 1).min(row[j] + 1);
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

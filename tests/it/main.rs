@@ -32,6 +32,7 @@ mod front_end;
 mod held;
 mod keys;
 mod link;
+mod live_settings;
 mod login_exchange;
 mod long_lived;
 mod loopback;

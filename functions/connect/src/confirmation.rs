@@ -109,7 +109,7 @@ async fn ask(
     fault: bool,
 ) -> Result<Response, Error> {
     let attempt = &own.progress.attempt;
-    let connector = app.connector_data(&attempt.project, &attempt.connector).await?;
+    let connector = app.connector_data(&attempt.project, attempt.environment, &attempt.connector).await?;
     // the address too, so that the form leads where it should
     let keys = [Key::Project(attempt.project.clone()), Key::Deployment];
     let project = app.settings.read(&keys, app.clock.now()).await?.project(&attempt.project)?;

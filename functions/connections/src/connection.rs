@@ -86,7 +86,7 @@ pub async fn read(app: &App, request: &Request) -> Result<Response, Error> {
 
 /// A connection as its app's back end is told of it.
 async fn told(app: &App, connection: &Connection, health: Health) -> Result<Response, Error> {
-    let connector = match app.connector_data(&connection.project, &connection.connector).await {
+    let connector = match app.connector_of(connection).await {
         Ok(connector) => Some(connector),
         Err(Error::NotFound(_)) => None, // a connection can outlive its connector by a moment
         Err(error) => return Err(error),
@@ -221,7 +221,7 @@ async fn ends(app: &App, connection: &Connection, revocation: Revocation) -> Opt
     match revocation {
         Revocation::Revoked | Revocation::Queued => {
             // the connection is gone already: what is not known is not said
-            let connector = app.connector_data(&connection.project, &connection.connector).await.ok()?;
+            let connector = app.connector_of(connection).await.ok()?;
             connector.revoke.as_ref().map(|revoke| revoke.effect)
         }
         Revocation::KeptSharedGrant | Revocation::NotSupported | Revocation::Forgotten | Revocation::Failed => None,

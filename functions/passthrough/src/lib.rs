@@ -57,7 +57,7 @@ async fn pass(app: &Arc<App>, request: &Request) -> Result<Response, Error> {
     if !stored.connection.active {
         return Err(Error::refused(Refusal::ConnectionInactive, "this connection is switched off; PATCH it to active"));
     }
-    let connector = app.connector_data(&stored.connection.project, &stored.connection.connector).await?;
+    let connector = app.connector_of(&stored.connection).await?;
     let is_connector = |id: &ConnectorId| {
         let custom = caller.read.custom(&caller.project.id, id);
         Ok::<_, Error>(app.catalog.connector(id.as_str()).is_some() || custom?.is_some())

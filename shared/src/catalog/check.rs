@@ -184,6 +184,7 @@ impl<'a> Check<'a> {
                     &field,
                     "is never left empty where it has a default: take `optional` or `default` out",
                 )?;
+                self.live(&format!("{field}.live"), input)?;
                 if let Some(pattern) = &input.pattern {
                     let field = format!("{field}.pattern");
                     regex(&field, pattern)?;
@@ -197,6 +198,27 @@ impl<'a> Check<'a> {
             }
         }
         Ok(())
+    }
+
+    /// What is chosen later changes nothing about where credentials go, and the person who typed a value chooses once.
+    fn live(&self, field: &str, input: &Input) -> Checked {
+        if !input.live {
+            return Ok(());
+        }
+        let Connector { inputs, .. } = self.connector;
+        require(
+            inputs.iter().all(|typed| typed.name != input.name),
+            field,
+            "is for `settings`: what a person types stays",
+        )?;
+        require(!input.secret, field, "says nothing of a secret, which is always the one of now: take it out")?;
+        let host = filled_by(input).find(|name| template::stands_in_a_host(self.connector, name));
+        match host {
+            Some(name) => {
+                refuse(field, format!("`{name}` stands in a host: connections stay with the one they were made with"))
+            }
+            None => Ok(()),
+        }
     }
 
     /// A choice fills what it fills for each value alike, with texts that can stand where the connector has them.

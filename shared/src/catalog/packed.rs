@@ -325,7 +325,7 @@ macro_rules! enums {
 structs! {
     Connector { id, name, categories, docs_url, evidence, notes, inputs, settings, oauth2, oauth1, login, captures, lookups, api, profile, revoke }
     Evidence { level, sources, read, doubt }
-    Input { name, label, help, secret, optional, multiline, pattern, values, default, also }
+    Input { name, label, help, secret, optional, multiline, live, pattern, values, default, also }
     OAuth2 { grant, authorization_endpoint, token_endpoint, device_authorization_endpoint, pushed_authorization_request_endpoint, registration, issuer, authorization_response_iss_parameter_supported, scopes, scope_separator, response_scope_separator, scope_parameter, second_scope_parameter, resource, response_type, response_mode, pkce, authorization_params, authorization_fragment, parameter_names, redirect_uri, code_suffix, callback_signature, token_endpoint_auth_method, client_assertion, assertion, token_request_method, token_request_body, grant_type, token_params, token_headers, dpop, exchange, refresh, refresh_token_rotates, refresh_endpoint, refresh_method, refresh_endpoint_auth_method, refresh_params, refresh_bears_access_token, grant_ended, refresh_token_expires_in, default_expires_in, token_response, token_slots, error_signal }
     ParameterNames { authorization_request, authorization_response, token_request }
     Registration { endpoint, body, parameter_names }

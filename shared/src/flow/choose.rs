@@ -122,7 +122,7 @@ impl App {
     /// Settles what a held grant waits for: takes the chosen one, makes the look-ups that follow, asks whose account it is by that, and
     /// writes it down. What follows may have to be chosen in turn. A grant that waits for nothing is left as it is.
     pub async fn choose(&self, held: Held, chosen: &Chosen) -> Result<Held, Error> {
-        let connector = self.connector_data(&held.connection.project, &held.connection.connector).await?;
+        let connector = self.connector_of(&held.connection).await?;
         must_be_lists(&connector, chosen)?;
         let Some(open) = &held.choices else {
             let stands = |(name, value): (&String, &String)| held.connection.values.get(name) == Some(value);
@@ -153,7 +153,7 @@ impl App {
 
     /// What can be chosen for a connection, with what is chosen: its look-ups made again, with a token that works.
     pub async fn offers(self: &Arc<Self>, stored: Stored, deadline: Option<Timestamp>) -> Result<Vec<Offer>, Error> {
-        let connector = self.connector_data(&stored.connection.project, &stored.connection.connector).await?;
+        let connector = self.connector_of(&stored.connection).await?;
         let open = self.fresh(stored, &connector, None, deadline).await?;
         let offers = self.offers_to(&open, &connector).await;
         match self.renewed_after(open, &offers, deadline).await? {
@@ -210,7 +210,7 @@ impl App {
         chosen: &Chosen,
         deadline: Option<Timestamp>,
     ) -> Result<Connection, Error> {
-        let connector = self.connector_data(&stored.connection.project, &stored.connection.connector).await?;
+        let connector = self.connector_of(&stored.connection).await?;
         must_be_lists(&connector, chosen)?;
         let open = self.fresh(stored, &connector, None, deadline).await?;
         let switched = self.switch_to(&open, &connector, chosen).await;

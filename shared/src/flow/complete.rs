@@ -61,7 +61,7 @@ impl App {
     async fn account_may_change(&self, old: &Connection, held: &Held, agreed: Option<&str>) -> Result<(), Error> {
         let Some(exchange) = exchange(&old.account, &held.connection.account) else { return Ok(()) };
         let is_told = held.connection.account.id.is_some();
-        if !is_told && !self.connector_data(&old.project, &old.connector).await?.tells_account() {
+        if !is_told && !self.connector_of(old).await?.tells_account() {
             return Ok(());
         }
         let key = Key::Project(old.project.clone());

@@ -9,14 +9,15 @@ use crate::{
     error::{Error, Missing},
     id::{ConnectorId, Environment, ProjectId},
     protocol::{
-        connector::Connector,
+        connector::{Connector, Input},
         scope,
         template::{self, InputError, Values},
     },
     secrets::ClientSource,
     store::{
         attempts::Callback,
-        settings::{ConnectorSettings, Read, client_in_use},
+        connections::Connection,
+        settings::{ConnectorSettings, Key, Read, client_in_use},
     },
 };
 
@@ -92,14 +93,30 @@ impl App {
         Ok(all)
     }
 
-    /// A connector's data for a connection that exists: what the operator decided since does not matter to it.
-    pub async fn connector_data(&self, project: &ProjectId, id: &ConnectorId) -> Result<Cow<'_, Connector>, Error> {
-        if let Some(built_in) = self.catalog.connector(id.as_str()) {
-            return Ok(Cow::Borrowed(built_in));
+    /// A connector's data for this connection.
+    pub async fn connector_of(&self, connection: &Connection) -> Result<Cow<'_, Connector>, Error> {
+        self.connector_data(&connection.project, connection.environment, &connection.connector).await
+    }
+
+    /// A connector's data for connections that exist. What the operator decided since matters to it in what is
+    /// [`live`](Input::live) alone, and that stands as the default; it is read only where a connector has any.
+    pub async fn connector_data(
+        &self,
+        project: &ProjectId,
+        environment: Environment,
+        id: &ConnectorId,
+    ) -> Result<Cow<'_, Connector>, Error> {
+        let data = if let Some(built_in) = self.catalog.connector(id.as_str()) {
+            Cow::Borrowed(built_in)
+        } else {
+            let key = Key::Custom(project.clone(), id.clone());
+            let read = self.settings.read(&[key], self.clock.now()).await?;
+            Cow::Owned(read.custom(project, id)?.ok_or(Error::NotFound(Missing::Connector))?)
+        };
+        if data.settings.iter().all(|setting| !setting.live) {
+            return Ok(data); // as most
         }
-        let key = crate::store::settings::Key::Custom(project.clone(), id.clone());
-        let read = self.settings.read(&[key], self.clock.now()).await?;
-        read.custom(project, id)?.map(Cow::Owned).ok_or(Error::NotFound(Missing::Connector))
+        Ok(self.connector_in_use(project, environment, id).await?.into_data_of_now())
     }
 }
 
@@ -301,6 +318,21 @@ impl<'a> ConnectorInUse<'a> {
     pub fn chosen(&self) -> Result<Values, InputError> {
         let plain: Vec<_> = self.data.settings.iter().filter(|setting| !setting.secret).cloned().collect();
         template::inputs(&self.data, &plain, &self.decided_settings())
+    }
+
+    /// Its data, with what is chosen now as the default of what is live. Of a choice that a later version of the data refuses, and of
+    /// none where there has to be one, nothing is made: a connection then stays with the default, or with what it was made with.
+    fn into_data_of_now(self) -> Cow<'a, Connector> {
+        let decided = self.decided_settings();
+        let chosen = |setting: &Input| template::judge_in(&self.data, setting, &decided).ok();
+        let now = |setting: &Input| setting.live.then(|| chosen(setting)).flatten().map(Cow::Owned);
+        let settings: Vec<Input> = (self.data.settings.iter())
+            .map(|setting| Input { default: now(setting).or_else(|| setting.default.clone()), ..setting.clone() })
+            .collect();
+        if settings == *self.data.settings {
+            return self.data;
+        }
+        Cow::Owned(Connector { settings: settings.into(), ..self.data.into_owned() })
     }
 
     /// The settings as they were decided. Where the operator's secrets are the deployment's, a project does not say to which host

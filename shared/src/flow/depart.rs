@@ -200,7 +200,7 @@ impl App {
     ) -> Result<(Connector, ProviderClient, Values), Error> {
         let now = self.clock.now();
         let (connector, client) = tokio::try_join!(
-            Box::pin(self.connector_data(&attempt.project, &attempt.connector)),
+            Box::pin(self.connector_data(&attempt.project, attempt.environment, &attempt.connector)),
             Box::pin(self.client_of_attempt(attempt, now)),
         )?;
         Ok((connector.into_owned(), client, attempt.values.clone().into()))

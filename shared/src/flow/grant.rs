@@ -66,7 +66,7 @@ impl App {
         let now = self.clock.now();
         // one round: the address is for the answer at the end, and read again then if it fails here
         let (connector, client, kept, _) = tokio::try_join!(
-            Box::pin(self.connector_data(&attempt.project, id)),
+            Box::pin(self.connector_data(&attempt.project, attempt.environment, id)),
             Box::pin(self.client_of_attempt(attempt, now)),
             Box::pin(self.open_kept(attempt, claimed.sealed())),
             Box::pin(async { Ok(self.base_url(now).await.ok()) }),

@@ -109,7 +109,7 @@ impl App {
         deadline: Option<Timestamp>,
     ) -> Result<Open, Error> {
         let open = self.open_stored(stored).await?;
-        let connector = self.connector_data(&open.stored.connection.project, &open.stored.connection.connector).await?;
+        let connector = self.connector_of(&open.stored.connection).await?;
         let wanted = Wanted { slot: slot.map(str::to_owned), in_time: false, refused: true };
         self.renewed_open(open, &connector, wanted, deadline).await
     }
@@ -336,7 +336,7 @@ impl App {
     /// Renews a connection that nobody uses before it dies, and says when to look at it again. True if it was renewed.
     pub async fn keep_alive(self: &Arc<Self>, key: &ConnectionKey, deadline: Option<Timestamp>) -> Result<bool, Error> {
         let Some(stored) = self.connections.find(key).await? else { return Ok(false) };
-        let connector = self.connector_data(&stored.connection.project, &stored.connection.connector).await?;
+        let connector = self.connector_of(&stored.connection).await?;
         let generation = stored.generation;
         let open = match self.fresh(stored, &connector, None, deadline).await {
             Ok(open) => open,

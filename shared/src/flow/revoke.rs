@@ -140,7 +140,7 @@ impl App {
 
     /// How a grant is revoked in whose place the one of this attempt stands, or will.
     async fn given_up(&self, old: Grant<'_>, new: Grant<'_>, attempt: &AttemptId) -> Result<Option<Queued>, Error> {
-        let connector = match self.connector_data(&old.connection.project, &old.connection.connector).await {
+        let connector = match self.connector_of(old.connection).await {
             Ok(connector) => connector,
             Err(Error::NotFound(_)) => return Ok(None), // with its data went the way to revoke
             Err(error) => return Err(error),
@@ -204,7 +204,7 @@ impl App {
     /// Revokes at the provider, where that is safe.
     pub(super) async fn try_revocation(&self, queued: &Queued) -> Result<Revocation, Error> {
         let job = &queued.revocation;
-        let connector = self.connector_data(&job.project, &job.connector).await?;
+        let connector = self.connector_data(&job.project, job.environment, &job.connector).await?;
         let Some(revoke) = &connector.revoke else { return Ok(Revocation::NotSupported) };
         if self.is_shared(queued, revoke.effect).await? {
             return Ok(Revocation::KeptSharedGrant);

@@ -386,18 +386,20 @@ pub fn inputs(
 }
 
 /// What a connection was made with, and what its connector asks for since: an input that came with a later version stands at its
-/// default, so that nobody has to connect again for it.
+/// default, so that nobody has to connect again for it. What is [`live`](Input::live) stands at its default wherever it has one: a
+/// connector [for a connection](crate::app::App::connector_data) has what is chosen now in its place.
 #[must_use]
 pub fn values_of(connector: &Connector, stored: &BTreeMap<String, String>) -> Values {
     let mut values = Values::from(stored.clone());
     for input in connector.inputs.iter().chain(connector.settings.iter()).filter(|input| !input.secret) {
-        let value = values.get(&input.name).or(input.default.as_deref()).unwrap_or_default().to_owned();
+        let (kept, now) = (values.get(&input.name), input.default.as_deref());
+        let value = if input.live { now.or(kept) } else { kept.or(now) }.unwrap_or_default().to_owned();
         if value.is_empty() && !input.optional {
             continue; // that it is missing is said where it is needed
         }
         let later = derived(input, &value);
         let later = later.iter().chain([(input.name.as_ref(), value.as_str())]);
-        let new: Vec<_> = later.filter(|(name, _)| values.get(name).is_none()).collect();
+        let new: Vec<_> = later.filter(|(name, _)| input.live || values.get(name).is_none()).collect();
         for (name, value) in new {
             values.insert(name, value);
         }
@@ -570,12 +572,14 @@ pub(crate) fn urls(connector: &Connector) -> impl Iterator<Item = &str> {
 
 /// The settings that say to which host requests go, and are none of a closed list.
 pub fn free_hosts(connector: &Connector) -> impl Iterator<Item = &str> {
-    let stands_in_a_host = |name: &str| {
-        let is_named = |start: &str| placeholders(start).any(|placeholder| placeholder == name);
-        urls(connector).any(|address| split(address).is_ok_and(|(start, _)| is_named(start)))
-    };
     let open = connector.settings.iter().filter(|setting| setting.values.is_empty());
-    open.map(|setting| setting.name.as_ref()).filter(move |name| stands_in_a_host(name))
+    open.map(|setting| setting.name.as_ref()).filter(|name| stands_in_a_host(connector, name))
+}
+
+/// Whether a placeholder says to which host requests go.
+pub(crate) fn stands_in_a_host(connector: &Connector, name: &str) -> bool {
+    let is_named = |start: &str| placeholders(start).any(|placeholder| placeholder == name);
+    urls(connector).any(|address| split(address).is_ok_and(|(start, _)| is_named(start)))
 }
 
 /// The addresses by which a connection comes to be and lives on, each with its field: all but the API's.

@@ -169,12 +169,13 @@ fn change(data: &[u8], draw: &mut Unstructured<'_>) -> Result<Option<Vec<u8>>> {
         }
         5 => {
             let input = draw.choose(&["/inputs/0", "/inputs/1", "/settings/0", "/captures/patterns"])?;
-            let member = match draw.int_in_range(0..=5)? {
+            let member = match draw.int_in_range(0..=6)? {
                 0 => "secret true".to_owned(),
                 1 => "optional true".to_owned(),
                 2 => "multiline true".to_owned(),
-                3 => format!("values {}", Value::from(vec![*draw.choose(&SAID)?, *draw.choose(&SAID)?])),
-                4 => format!("default {}", Value::from(*draw.choose(&SAID)?)),
+                3 => "live true".to_owned(),
+                4 => format!("values {}", Value::from(vec![*draw.choose(&SAID)?, *draw.choose(&SAID)?])),
+                5 => format!("default {}", Value::from(*draw.choose(&SAID)?)),
                 _ => format!(
                     "{} {}",
                     if input.contains("captures") { pick(&names, draw)? } else { "pattern" },

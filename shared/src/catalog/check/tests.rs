@@ -497,3 +497,39 @@ fn a_host_that_a_person_names_gets_the_client_that_was_registered_there_and_no_o
         assert_eq!(federated(member, value.clone()), expected, "{member} {value}");
     }
 }
+
+#[test]
+fn what_is_chosen_later_moves_no_credential() {
+    let checked = |list: &str, base_url: &str, more: Value| {
+        let mut input = json!({ "name": "choice", "label": "It", "live": true });
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let mut connector = json!({
+            "id": "live", "name": "Live", "inputs": [{ "name": "key", "label": "Key", "secret": true }],
+            "api": { "base_url": base_url, "credential": { "in": "header", "value": "{key}" }, "headers": { "X-It": "{choice}" } },
+        });
+        match connector.get_mut(list) {
+            Some(inputs) => inputs.as_array_mut().unwrap().push(input),
+            None => connector[list] = json!([input]),
+        }
+        let connector = serde_json::from_value::<Connector>(connector).unwrap();
+        connector.check(false).map_or_else(|error| error.to_string(), |()| "passes".to_owned())
+    };
+    let hosts = json!({ "values": ["a", "b"] });
+    let also = json!({ "values": ["a", "b"], "also": { "host": { "a": "a", "b": "b" } } });
+    let table = [
+        ("settings", "https://api.vendor.com/{choice}", json!({}), "passes"),
+        ("settings", "https://{choice}.vendor.com", hosts, "settings.choice.live: `choice` stands in a host"),
+        ("settings", "https://{host}.vendor.com", also, "settings.choice.live: `host` stands in a host"),
+        (
+            "settings",
+            "https://api.vendor.com",
+            json!({ "secret": true }),
+            "settings.choice.live: says nothing of a secret",
+        ),
+        ("inputs", "https://api.vendor.com", json!({}), "inputs.choice.live: is for `settings`"),
+    ];
+    for (list, base_url, more, expected) in table {
+        let said = checked(list, base_url, more);
+        assert!(said.starts_with(expected), "{list} {base_url}: {said}");
+    }
+}

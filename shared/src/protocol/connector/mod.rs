@@ -142,6 +142,7 @@ pub enum EvidenceLevel {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a word of the data's own, and none depends on another")]
 pub struct Input {
     /// The placeholder it fills: lower snake case.
     pub name: Text,
@@ -159,6 +160,10 @@ pub struct Input {
     /// Whether it may have several lines, as a private key does.
     #[serde(default)]
     pub multiline: bool,
+    /// Of a setting: whether connections go by what is chosen now, as by a version of the API or a contact. By any other they stay with
+    /// what they were made with, as with the tenant that issued their credentials. What is secret is always the one of now.
+    #[serde(default)]
+    pub live: bool,
     /// The whole value has to match this regular expression. Required for an input that stands in a host name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pattern: Option<Text>,

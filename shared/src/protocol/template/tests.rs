@@ -437,3 +437,17 @@ fn a_connection_outlives_what_its_connector_asks_for_later() {
         assert_eq!(values_of(&connector, &stored).iter().collect::<Vec<_>>(), expected, "{case}");
     }
 }
+
+#[test]
+fn what_is_live_stands_where_it_does_now() {
+    let mut connector = vendor();
+    let asked = [
+        json!({ "name": "tenant", "default": "now" }),
+        json!({ "name": "version", "live": true, "default": "2", "values": ["1", "2"], "also": { "edition": { "1": "one", "2": "two" } } }),
+        json!({ "name": "contact", "live": true }),
+    ];
+    connector.settings = asked.map(input).into_iter().collect::<Vec<_>>().into();
+    let stored = values(&[("tenant", "then"), ("version", "1"), ("edition", "one"), ("contact", "then")]).into();
+    let expected = [("contact", "then"), ("edition", "two"), ("tenant", "then"), ("version", "2")];
+    assert_eq!(values_of(&connector, &stored).iter().collect::<Vec<_>>(), expected);
+}

@@ -30,6 +30,7 @@ mod frame;
 mod from_page;
 mod front_end;
 mod held;
+mod installation;
 mod keys;
 mod link;
 mod live_settings;

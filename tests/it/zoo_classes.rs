@@ -9,7 +9,7 @@ mod class;
 use serde_json::{Value, json};
 use zoo::Fault;
 
-use self::class::{APPLE, BANK, BLUESKY, CLOCK, Change, Class, PLAIN, REVOLUT, SHA256};
+use self::class::{APPLE, BANK, BLUESKY, CLOCK, Change, Class, GITHUB_APP, PLAIN, REVOLUT, SHA256};
 use crate::{
     world::{USER, query},
     zoo::{DAY, Stage},
@@ -22,6 +22,7 @@ async fn each_class_is_connected_called_renewed_and_revoked() {
         (BLUESKY, true, true, true),
         (APPLE, false, false, true),
         (REVOLUT, true, true, false),
+        (GITHUB_APP, true, false, true), // the person's token has served; the app logs in again
         (BANK, true, true, true),
         (SHA256, true, false, false),
         (PLAIN, true, false, false),
@@ -79,6 +80,12 @@ async fn what_a_definition_lacks_is_refused() {
             (method, Some("\"client_secret_post\"")),
             "token: the client has to authenticate by PrivateKeyJwt, was a secret in the parameters",
         ),
+        (
+            GITHUB_APP,
+            ("/login/assertion/claims/iss", Some("\"x\"")),
+            "installation_token: no client is registered under this id",
+        ),
+        (GITHUB_APP, ("/lookups/0/headers/User-Agent", Some("\"\"")), "installations: header User-Agent is missing"),
         (BANK, (pushed, None), "authorize: the request has to be pushed in advance"),
         (
             BANK,

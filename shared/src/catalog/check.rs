@@ -165,12 +165,10 @@ impl<'a> Check<'a> {
         let named =
             |field: &'static str, list: &'a [Input]| list.iter().flat_map(filled_by).map(move |name| (field, name));
         let captured = captures.answers().flat_map(|(field, pairs)| pairs.iter().map(move |(name, _)| (field, name)));
-        let looked_up =
-            |lookup: &'a Lookup| std::iter::once(lookup.name.as_ref()).chain(lookup.also.iter().map(|(name, _)| name));
         named("inputs", inputs)
             .chain(named("settings", settings))
             .chain(captured)
-            .chain(lookups.iter().flat_map(looked_up).map(|name| ("lookups", name)))
+            .chain(lookups.iter().flat_map(Lookup::fills).map(|name| ("lookups", name)))
     }
 
     fn inputs(&self) -> Checked {
@@ -364,17 +362,23 @@ impl<'a> Check<'a> {
             known.insert("redirect_uri");
             return known;
         }
+        let ahead = self.connector.lookups_before_login();
+        let (looked_up, logged_in) = match moment {
+            Moment::Lookup(at) => (at, at >= ahead),
+            Moment::Login => (ahead, false),
+            _ => (lookups.len(), true),
+        };
+        known.extend(lookups.iter().take(looked_up).flat_map(Lookup::fills));
         if let Some(login) = login {
-            known.extend(login.assertion.as_ref().map(|_| "assertion").filter(|_| moment == Moment::Login));
             if moment == Moment::Login {
+                known.extend(login.assertion.as_ref().map(|_| "assertion"));
                 return known;
             }
-            known.insert("session_token");
-            known.extend(names(&captures.login_response));
+            if logged_in {
+                known.insert("session_token");
+                known.extend(names(&captures.login_response));
+            }
         }
-        let looked_up = if let Moment::Lookup(at) = moment { at } else { lookups.len() };
-        let before = lookups.iter().take(looked_up);
-        known.extend(before.flat_map(|lookup| std::iter::once(lookup.name.as_ref()).chain(names(&lookup.also))));
         if !self.connector.client_is_typed() {
             known.insert("client_secret"); // a few APIs want the client's secret with each call
         }
@@ -406,8 +410,7 @@ impl<'a> Check<'a> {
     /// Whether a placeholder is filled by one of the provider's answers.
     fn learnt(&self, name: &str) -> bool {
         let Connector { captures, lookups, .. } = self.connector;
-        captures.source(name).is_some()
-            || lookups.iter().any(|lookup| lookup.name == name || lookup.also.value(name).is_some())
+        captures.source(name).is_some() || lookups.iter().any(|lookup| lookup.fills().any(|filled| filled == name))
     }
 
     /// The closed list that a placeholder's value is of; none where it is open.

@@ -280,6 +280,16 @@ impl Packed for u64 {
     }
 }
 
+impl Packed for u16 {
+    fn pack(&self, to: &mut Packer) {
+        to.number(u64::from(*self));
+    }
+
+    fn unpack(from: &mut Reader) -> Option<Self> {
+        from.number()?.try_into().ok()
+    }
+}
+
 /// Structs, field by field. The pattern names every field, so that a new one can't be forgotten here.
 macro_rules! structs {
     ($($name:ident { $($field:ident),+ $(,)? })+) => {$(
@@ -336,9 +346,9 @@ structs! {
     TokenSlot { name, access_token, refresh_token, expires_in, scope }
     ErrorSignal { path, equals, not_equals, code }
     OAuth1 { temporary_credential_endpoint, authorization_endpoint, token_endpoint, signature_method, authorization_params, expires_in }
-    Login { url, method, body, params, headers, credential, assertion, token, expires_in, expiry, default_expires_in, error_signal }
+    Login { url, method, body, params, headers, credential, assertion, token, expires_in, expiry, default_expires_in, error_signal, grant_ended_status }
     Captures { authorization_response, token_response, id_token, access_token, login_response, patterns, defaults }
-    Lookup { name, title, url, method, headers, body, list, only, path, label, also, patterns }
+    Lookup { name, title, url, method, headers, body, list, before_login, chosen_by, only, path, label, also, patterns }
     Api { base_url, base_url_patterns, origins, credential, headers, query }
     Profile { method, url, headers, body, account_id, tenant, label, email, error_signal }
     Revoke { url, method, body, params, authentication, credential, headers, error_signal, effect }

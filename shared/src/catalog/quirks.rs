@@ -52,14 +52,15 @@ impl Connector {
             revoke,
         } = self;
         let mut said = Said::default();
+        let token_is_kept = login.is_none() || self.needs_token_beside_session();
         if let Some(oauth2) = oauth2 {
-            said.oauth2(oauth2);
+            said.oauth2(oauth2, token_is_kept);
         }
         if let Some(oauth1) = oauth1 {
             said.oauth1(oauth1);
         }
         if let Some(login) = login {
-            said.login(login);
+            said.login(login, oauth2.is_some());
         }
         said.captures(captures);
         for lookup in lookups.iter() {
@@ -107,7 +108,7 @@ impl Said {
     }
 
     #[expect(clippy::too_many_lines, reason = "a line for each field, so that none is forgotten")]
-    fn oauth2(&mut self, oauth2: &OAuth2) {
+    fn oauth2(&mut self, oauth2: &OAuth2, token_is_kept: bool) {
         let OAuth2 {
             grant,
             authorization_endpoint: _, // an address is no quirk
@@ -242,7 +243,8 @@ impl Said {
             RefreshKind::RefreshToken => {}
             RefreshKind::AccessToken => self.add("An access token is renewed by itself, while it lives."),
             RefreshKind::Remint => self.add("A new token is asked for as the first one was; nobody has to be there."),
-            RefreshKind::None => self.add("Access tokens live until they are revoked."),
+            RefreshKind::None if token_is_kept => self.add("Access tokens live until they are revoked."),
+            RefreshKind::None => self.add("The person's own token is let go of after the login, which makes another."),
         }
         match refresh_token_rotates {
             None => {}
@@ -387,7 +389,7 @@ impl Said {
         }
     }
 
-    fn login(&mut self, login: &Login) {
+    fn login(&mut self, login: &Login, consented: bool) {
         let Login {
             url: _,
             method,
@@ -401,8 +403,13 @@ impl Said {
             expiry,
             default_expires_in,
             error_signal,
+            grant_ended_status,
         } = login;
-        self.add("A login changes what was typed into a session's token, again whenever that ends.");
+        self.add(if consented {
+            "A login follows the consent and gives a session's token, again whenever that ends."
+        } else {
+            "A login changes what was typed into a session's token, again whenever that ends."
+        });
         self.when(*method == Method::Get, "The login is a GET.");
         self.when(*body == BodyFormat::Form, "The login is a form.");
         self.when(assertion.is_some(), "A signed JWT is made for the login.");
@@ -411,6 +418,9 @@ impl Said {
             self.add(format!("A session is taken to live {} unless the answer says when it ends.", time(*seconds)));
         }
         self.error_signal("A refused login", error_signal.as_ref());
+        if let Some(status) = grant_ended_status {
+            self.add(format!("That what was connected is no more is said by status {status} of the login."));
+        }
     }
 
     fn captures(&mut self, captures: &Captures) {
@@ -450,6 +460,8 @@ impl Said {
             headers: _,
             body: _,
             list,
+            before_login,
+            chosen_by,
             only: _,
             path: _,
             label: _,
@@ -460,6 +472,15 @@ impl Said {
         match list {
             Some(_) => self.add(format!("An account may have several: the person chooses one ({what}).")),
             None => self.add(format!("{what} is looked up after connecting.")),
+        }
+        self.when(
+            *before_login,
+            "That is settled while connecting, and another needs a new consent: the login is made for it.",
+        );
+        if let Some(parameter) = chosen_by {
+            self.add(format!(
+                "The answer to the browser says which in `{parameter}`; it is taken only where the account has it."
+            ));
         }
     }
 

@@ -72,7 +72,9 @@ impl Flow<'_> {
         let mut made = Vec::new();
         made.extend(oauth2.iter().flat_map(|oauth2| self.oauth2(oauth2)));
         made.extend(oauth1.iter().flat_map(|oauth1| self.oauth1(oauth1)));
+        made.extend(self.lookups(true));
         made.extend(login.iter().map(|typed| ours("Login", login::request(typed, values, case.now, case.random))));
+        made.extend(self.lookups(false));
         made.extend(self.calls());
         made.extend(oauth2.iter().filter_map(|oauth2| self.refresh(oauth2)));
         made.extend(self.revocation());
@@ -205,19 +207,23 @@ impl Flow<'_> {
         ]
     }
 
-    /// Look-ups and profile, and what passthrough would send.
+    /// The look-ups ahead of the login, or those behind it.
+    fn lookups(&self, before_login: bool) -> impl Iterator<Item = Made> {
+        self.connector.lookups.iter().filter(move |lookup| lookup.before_login == before_login).map(|lookup| {
+            let what = lookup.title.as_ref().unwrap_or(&lookup.name);
+            ours(&format!("Look-up: {what}"), account::lookup_request(self.connector, lookup, &self.stand_ins.values))
+        })
+    }
+
+    /// The profile, and what passthrough would send.
     fn calls(&self) -> Vec<Made> {
         let values = &self.stand_ins.values;
-        let lookups = self.connector.lookups.iter().map(|lookup| {
-            let what = lookup.title.as_ref().unwrap_or(&lookup.name);
-            ours(&format!("Look-up: {what}"), account::lookup_request(self.connector, lookup, values))
-        });
         let profile = self.connector.profile.iter().filter_map(|profile| {
             let request = account::profile_request(self.connector, profile, profile.url.as_deref()?, values);
             Some(ours("Profile: whose account it is", request))
         });
         let call = std::iter::once_with(|| ours("API call, by passthrough", self.call()));
-        lookups.chain(profile).chain(call).collect()
+        profile.chain(call).collect()
     }
 
     fn call(&self) -> Request {

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::Case;
 use crate::{
     protocol::{
-        connector::{Assertion, Connector, Input, JwtAlgorithm, List, Text},
+        connector::{Assertion, Connector, Input, JwtAlgorithm, List, Lookup, Text},
         scope,
         template::{self, InputError, Values},
     },
@@ -135,10 +135,7 @@ impl StandIns {
 
     /// A value that only the provider's answers bring.
     fn learnt(&mut self, connector: &Connector) {
-        let found = connector
-            .lookups
-            .iter()
-            .flat_map(|lookup| std::iter::once(lookup.name.as_ref()).chain(lookup.also.iter().map(|(name, _)| name)));
+        let found = connector.lookups.iter().flat_map(Lookup::fills);
         let names: Vec<&str> = connector.captures.names().chain(found).collect();
         for name in names {
             let value = self.fitting(connector, name);

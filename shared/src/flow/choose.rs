@@ -22,6 +22,7 @@ use crate::{
         account::{Found, lookup_request, read_lookup},
         connector::{Connector, Lookup, Profile},
         credentials::Credentials,
+        renewal,
         template::{self, Values},
     },
     secrets::ProviderClient,
@@ -70,7 +71,7 @@ impl App {
         learnt.map_err(|_| ProviderError::Timeout.of(id)).flatten()
     }
 
-    /// The same, for whoever counts the time.
+    /// The same, for whoever counts the time. The login has its turn behind the look-ups that it is made for.
     pub(super) async fn learn_each(
         &self,
         making: &mut Making<'_>,
@@ -79,6 +80,9 @@ impl App {
     ) -> Result<Learnt, Error> {
         let mut learnt = Learnt::default();
         for lookup in making.connector.lookups.iter().skip(from) {
+            if !lookup.before_login {
+                self.must_be_logged_in(making).await?;
+            }
             let choices = self.found(making, lookup).await?;
             let Some(taken) = wanted.of(&choices)? else {
                 learnt.open = Some(choices);
@@ -87,6 +91,7 @@ impl App {
             take(lookup, taken, &mut making.values);
             learnt.label = learnt.label.or_else(|| taken.label.clone());
         }
+        self.must_be_logged_in(making).await?;
         Ok(learnt)
     }
 
@@ -102,14 +107,16 @@ impl App {
         Ok(Choices { name: lookup.name.to_string(), title, found: believed(connector, id, found)? })
     }
 
-    /// A connection's credentials, to ask its provider with. The operator's secrets are read only where its calls carry any.
+    /// A connection's credentials, to ask its provider with. The operator's secrets are read only where its calls carry any, or where a
+    /// login is still to come.
     async fn making_of<'a>(
         &self,
         connector: &'a Connector,
         connection: &'a Connection,
         credentials: Credentials,
     ) -> Result<Making<'a>, Error> {
-        let operator = if connector.calls_carry_operator_secrets() {
+        let to_log_in = connector.login.is_some() && credentials.session.is_none();
+        let operator = if to_log_in || connector.calls_carry_operator_secrets() {
             self.client_of(connector, connection).await?
         } else {
             let client_id = connection.client_id.clone().unwrap_or_default();
@@ -141,7 +148,13 @@ impl App {
         let mut account = self.account_so_far(&making, &learnt).await;
         account.label = account.label.or_else(|| taken.label.clone()).or(learnt.label);
         let connection = Connection { values: plain(&making.values), account, ..held.connection.clone() };
-        let settled = Held { connection, choices: learnt.open, ..held.clone() };
+        let mut settled = Held { connection, choices: learnt.open, ..held.clone() };
+        if making.issued {
+            let credentials = &making.credentials;
+            settled.sealed = self.seal(&settled.connection.belongs(), &credentials.plaintext()).await?;
+            settled.token_expires_at = credentials.ends_at();
+            settled.renew_at = renewal::due(&connector, credentials);
+        }
         self.connections.settle(open, &settled, self.clock.now()).await?;
         Ok(settled)
     }
@@ -186,11 +199,11 @@ impl App {
 
     async fn offers_of(&self, making: &mut Making<'_>, connection: &Connection) -> Result<Vec<Offer>, Error> {
         let mut offers = Vec::new();
-        // up to the last list: what comes after it is nobody's to choose
+        // up to the last list: what comes after it is nobody's to choose, nor is what the login was made for
         let lookups = &making.connector.lookups;
         let lists = lookups.iter().rposition(|lookup| lookup.list.is_some()).map_or(0, |last| last + 1);
         let none = Chosen::new();
-        for lookup in lookups.iter().take(lists) {
+        for lookup in lookups.iter().take(lists).skip(making.connector.lookups_before_login()) {
             let choices = self.found(making, lookup).await?;
             let taken = Wanted { chosen: &none, before: &connection.values }.of(&choices)?.cloned();
             if lookup.list.is_some() {
@@ -212,6 +225,7 @@ impl App {
     ) -> Result<Connection, Error> {
         let connector = self.connector_of(&stored.connection).await?;
         must_be_lists(&connector, chosen)?;
+        must_be_behind_the_login(&connector, chosen)?;
         let open = self.fresh(stored, &connector, None, deadline).await?;
         let switched = self.switch_to(&open, &connector, chosen).await;
         match self.renewed_after(open, &switched, deadline).await? {
@@ -224,7 +238,8 @@ impl App {
         let before = &open.stored.connection;
         let mut making = self.making_of(connector, before, open.credentials.clone()).await?;
 
-        let learnt = self.learn(&mut making, 0, Wanted { chosen, before: &before.values }).await?;
+        let from = connector.lookups_before_login();
+        let learnt = self.learn(&mut making, from, Wanted { chosen, before: &before.values }).await?;
         if let Some(open) = learnt.open {
             return Err(Error::ChoiceRequired(Box::new(open)));
         }
@@ -244,10 +259,12 @@ impl App {
 }
 
 impl Learnt {
-    /// Whether the question whose account it is needs what is still to be chosen.
+    /// Whether the question whose account it is needs what is still to be chosen, or the login that follows.
     pub(super) fn waits(&self, making: &Making<'_>) -> bool {
         match (&self.open, &making.connector.profile) {
-            (Some(open), Some(profile)) => waits_for(making.connector, profile, &open.name),
+            (Some(open), Some(profile)) => {
+                profile.url.is_some() && !making.is_logged_in() || waits_for(making.connector, profile, &open.name)
+            }
             (None, _) | (_, None) => false,
         }
     }
@@ -268,17 +285,12 @@ impl Wanted<'_> {
 
 /// Puts what was taken in place of what stood there: also of what the new one lacks.
 fn take(lookup: &Lookup, taken: &Found, values: &mut Values) {
-    for name in names(lookup) {
+    for name in lookup.fills() {
         values.remove(name);
     }
     for (name, value) in &taken.values {
         values.insert(name, value);
     }
-}
-
-/// The placeholders that a look-up fills.
-fn names(lookup: &Lookup) -> impl Iterator<Item = &str> {
-    std::iter::once(lookup.name.as_ref()).chain(lookup.also.iter().map(|(name, _)| name))
 }
 
 /// What may be believed of what was found, each once. If nothing may be, that is why.
@@ -314,6 +326,18 @@ fn must_be_lists(connector: &Connector, chosen: &Chosen) -> Result<(), Error> {
     if chosen.keys().all(|name| is_list(name)) { Ok(()) } else { Err(not_offered()) }
 }
 
+/// Fails where what the login was made for would be another: that takes the person's consent.
+fn must_be_behind_the_login(connector: &Connector, chosen: &Chosen) -> Result<(), Error> {
+    let mut settled = connector.lookups.iter().take(connector.lookups_before_login());
+    match settled.find(|lookup| chosen.contains_key(lookup.name.as_ref())) {
+        Some(lookup) => Err(Error::refused(
+            Refusal::InvalidChoice,
+            format!("{} was settled with the person's consent: another is had by connecting again", lookup.name),
+        )),
+        None => Ok(()),
+    }
+}
+
 fn is_unauthorized(error: &Error) -> bool {
     matches!(error, Error::Provider { cause: ProviderError::Refused(code), .. } if code == UNAUTHORIZED)
 }
@@ -326,7 +350,7 @@ fn not_offered() -> Error {
 /// does not matter: it is left open. Where nobody is asked, what was captured is the answer.
 fn waits_for(connector: &Connector, profile: &Profile, open: &str) -> bool {
     let later = connector.lookups.iter().skip_while(|lookup| lookup.name != open);
-    let unknown: Vec<&str> = later.flat_map(names).collect();
+    let unknown: Vec<&str> = later.flat_map(Lookup::fills).collect();
     let headers = profile.headers.iter().map(|(_, value)| value);
     let Profile { url, account_id, tenant, label, email, .. } = profile;
     let told = [account_id, tenant, label, email].into_iter().flatten().filter(|_| url.is_none()).map(AsRef::as_ref);

@@ -163,7 +163,7 @@ impl App {
         making: Making<'_>,
         tokens: &Tokens,
     ) -> Result<(), Error> {
-        let held = match self.granted(attempt, making, tokens).await {
+        let held = match self.granted(attempt, making, tokens, &Chosen::new()).await {
             Ok(held) => held,
             Err(failure) => {
                 return match self.give_up_grant(attempt, failure).await? {

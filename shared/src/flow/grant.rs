@@ -98,19 +98,21 @@ impl App {
             (None, Some(oauth1)) => self.redeem_verifier(&mut making, oauth1, &kept, code, response).await?,
             (None, None) => return Err(Error::UnknownState.into()),
         };
-        self.granted(attempt, making, &tokens).await
+        self.granted(attempt, making, &tokens, &meant(&connector, response)).await
     }
 
-    /// Makes a grant of the first tokens: learns what the connector needs and whose account it is, and seals it.
+    /// Makes a grant of the first tokens: learns what the connector needs and whose account it is, and seals it. `meant` is what the
+    /// authorization response says was chosen at the provider.
     pub(super) async fn granted(
         &self,
         attempt: &Attempt,
         mut making: Making<'_>,
         tokens: &Tokens,
+        meant: &Chosen,
     ) -> Result<Held, NoGrant> {
         let scopes = tokens.scopes.clone().unwrap_or_else(|| attempt.scopes.clone());
         let learnt = match making.take(tokens, self.clock.now()) {
-            Ok(()) => self.finish_new(&mut making, attempt).await,
+            Ok(()) => self.finish_new(&mut making, attempt, meant).await,
             Err(error) => Err(error),
         };
         // also where something is missing that the connector needs: whose the tokens are decides whether they may be revoked
@@ -129,11 +131,18 @@ impl App {
     }
 
     /// The same for a new grant: one that renews a connection takes what was chosen for that, where it is still offered.
-    async fn finish_new(&self, making: &mut Making<'_>, attempt: &Attempt) -> Result<Learnt, Error> {
+    async fn finish_new(&self, making: &mut Making<'_>, attempt: &Attempt, meant: &Chosen) -> Result<Learnt, Error> {
         let lists = making.connector.lookups.iter().any(|lookup| lookup.list.is_some());
         let renewed = if lists && attempt.reconnect { self.connections.find(&attempt.connection).await? } else { None };
         let before = renewed.map(|renewed| renewed.connection.values).unwrap_or_default();
-        self.finish_in_time(making, Wanted { chosen: &Chosen::new(), before: &before }).await
+        let learnt = self.finish_in_time(making, Wanted { chosen: meant, before: &before }).await;
+        learnt.map_err(|error| match error {
+            // nobody typed it: the browser brought it
+            Error::Refused { code: Refusal::InvalidChoice, .. } => {
+                ProviderError::InvalidResponse("it names something that is not the account's to connect").of(making.id)
+            }
+            error => error,
+        })
     }
 
     /// What follows the first token: the exchange, the login and the look-ups. One that fails or takes too long fails the
@@ -142,7 +151,6 @@ impl App {
         let id = making.id;
         let finish = async {
             self.exchange(making).await?;
-            self.log_in(making).await?;
             let learnt = self.learn_each(making, 0, wanted).await?;
             if learnt.open.is_none() {
                 making.must_have_an_address()?;
@@ -290,6 +298,15 @@ pub(super) fn making_of<'a>(
     let client_secret = client.client_secret.clone().filter(|_| server);
     let credentials = Credentials { proof_key, client_secret, ..Credentials::default() };
     Making::new(connector, &attempt.connector, client, values, credentials)
+}
+
+/// What the authorization response says was chosen at the provider.
+fn meant(connector: &Connector, response: &Params) -> Chosen {
+    let said = |parameter: &str| response.one(parameter).ok().flatten().filter(|value| !value.is_empty());
+    let lookups = connector.lookups.iter();
+    lookups
+        .filter_map(|lookup| Some((lookup.name.to_string(), said(lookup.chosen_by.as_deref()?)?.to_owned())))
+        .collect()
 }
 
 /// An answer that has to be signed is believed only if it is. It was claimed before: it is this attempt's answer, right or wrong.

@@ -2,7 +2,7 @@
 //! one that is renewed alike.
 //!
 //! ```text
-//!  a code, a typed client, a typed key ──▶ token ──▶ exchange ──▶ login ──▶ look-ups
+//!  a code, a typed client, a typed key ──▶ token ──▶ exchange ──▶ look-ups for the login ──▶ login ──▶ look-ups
 //!                                           (each only where the connector has it)
 //! ```
 
@@ -76,6 +76,11 @@ impl<'a> Making<'a> {
             making.client.client_secret = typed("client_secret").map(Into::into);
         }
         making
+    }
+
+    /// Whether there is nothing to log in to, or that has been done.
+    pub fn is_logged_in(&self) -> bool {
+        self.connector.login.is_none() || self.credentials.session.is_some()
     }
 
     /// All that fills a template.
@@ -223,7 +228,15 @@ impl App {
         let (session, answer) = login::read(login, &response, now).map_err(|cause| cause.of(making.id))?;
         making.credentials.session = Some(session);
         making.issued = true;
+        if !making.connector.needs_token_beside_session() {
+            making.credentials.forget_token(); // it is the person's own, and nothing asks with it any more
+        }
         making.capture(&making.connector.captures.login_response, |path| template::pluck_text(&answer, path))
+    }
+
+    /// The same where nobody is logged in yet.
+    pub(super) async fn must_be_logged_in(&self, making: &mut Making<'_>) -> Result<(), Error> {
+        if making.is_logged_in() { Ok(()) } else { self.log_in(making).await }
     }
 
     /// Renews what API calls carry. `slot` names a further token; `dying` says that there is no using the old one.
@@ -257,8 +270,10 @@ impl App {
             return self.log_in(making).await.map_err(|error| NotRenewed { over: false, error });
         }
         // what was typed is the person's own, and is not taken any more
-        let over = connector.oauth2.is_none() && is_refused(&error);
-        Err(NotRenewed { error, over })
+        let typed = connector.oauth2.is_none() && is_refused(&error);
+        let ended = connector.login.iter().any(|login| login.grant_ended_status.is_some())
+            && matches!(&error, Error::Provider { cause, .. } if token::ends_the_grant(cause));
+        Err(NotRenewed { error, over: typed || ended })
     }
 
     async fn renew_token(&self, making: &mut Making<'_>, dying: bool) -> Result<(), NotRenewed> {

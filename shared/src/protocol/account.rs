@@ -36,8 +36,18 @@ pub fn authorize(
     url: &mut Url,
     headers: &mut http::HeaderMap,
 ) -> Result<(), TemplateError> {
+    place(&connector.api.credential, values, url, headers)?;
+    accompany(connector, values, url, headers)
+}
+
+/// What every call needs besides the credential.
+fn accompany(
+    connector: &Connector,
+    values: &Values,
+    url: &mut Url,
+    headers: &mut http::HeaderMap,
+) -> Result<(), TemplateError> {
     let api = &connector.api;
-    place(&api.credential, values, url, headers)?;
     for (name, value) in template::pairs(&api.headers, values)? {
         let name = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| TemplateError::Broken(format!("the header {name} has no valid name")))?;
@@ -286,7 +296,8 @@ pub fn profile_request(
     values: &Values,
 ) -> Result<http::Request<Bytes>, TemplateError> {
     let Profile { method, headers, body, .. } = profile;
-    call(connector, Call { method: *method, url, headers, body: body.as_deref() }, values)
+    let credential = &connector.api.credential;
+    call(connector, Call { method: *method, url, headers, body: body.as_deref(), credential }, values)
 }
 
 /// The request of a look-up.
@@ -295,17 +306,17 @@ pub fn lookup_request(
     lookup: &Lookup,
     values: &Values,
 ) -> Result<http::Request<Bytes>, TemplateError> {
-    let Lookup { method, url, headers, body, .. } = lookup;
+    let Lookup { method, url, headers, body, before_login, .. } = lookup;
     let mut known = values.clone();
-    // a header that every call needs can't name yet what this one, or a later one, will tell
-    let learnt = connector
-        .lookups
-        .iter()
-        .flat_map(|lookup| std::iter::once(lookup.name.as_ref()).chain(lookup.also.iter().map(|(name, _)| name)));
+    // a header that every call needs can't name yet what this one, or what comes after it, will tell
+    let login = connector.captures.login_response.iter().map(|(name, _)| name).filter(|_| *before_login);
+    let learnt = connector.lookups.iter().flat_map(Lookup::fills).chain(login);
     for name in learnt.filter(|name| values.get(name).is_none()) {
         known.insert(name, "");
     }
-    call(connector, Call { method: *method, url, headers, body: body.as_deref() }, &known)
+    let bearer = Placement::default();
+    let credential = if *before_login { &bearer } else { &connector.api.credential };
+    call(connector, Call { method: *method, url, headers, body: body.as_deref(), credential }, &known)
 }
 
 /// A call that a connector's data describes.
@@ -315,6 +326,7 @@ struct Call<'a> {
     url: &'a str,
     headers: &'a Pairs,
     body: Option<&'a str>,
+    credential: &'a Placement,
 }
 
 fn call(connector: &Connector, call: Call<'_>, values: &Values) -> Result<http::Request<Bytes>, TemplateError> {
@@ -327,7 +339,8 @@ fn call(connector: &Connector, call: Call<'_>, values: &Values) -> Result<http::
         request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         *request.body_mut() = Bytes::copy_from_slice(body.as_bytes());
     }
-    authorize(connector, values, &mut url, request.headers_mut())?;
+    place(call.credential, values, &mut url, request.headers_mut())?;
+    accompany(connector, values, &mut url, request.headers_mut())?;
     *request.method_mut() = method_of(call.method);
     *request.uri_mut() = uri(&url)?;
     Ok(request)

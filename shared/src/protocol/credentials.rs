@@ -99,6 +99,11 @@ impl Credentials {
         self
     }
 
+    /// Lets go of the access token and what renews it.
+    pub fn forget_token(&mut self) {
+        (self.access_token, self.refresh_token, self.expires_at) = (None, None, None);
+    }
+
     /// When what API calls carry ends, where that is known: the session where there is one, else the access token.
     #[must_use]
     pub fn ends_at(&self) -> Option<Timestamp> {

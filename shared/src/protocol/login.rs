@@ -15,7 +15,7 @@ use super::{
     credentials::Session,
     request::{call, set_headers, uri},
     template::{self, TemplateError, Values},
-    token::{LONGEST, ends, is_token, sign},
+    token::{INVALID_GRANT, LONGEST, ends, is_token, sign},
 };
 use crate::{
     clock::{Random, Timestamp},
@@ -57,6 +57,9 @@ pub fn read(
     response: &http::Response<Bytes>,
     now: Timestamp,
 ) -> Result<(Session, Value), ProviderError> {
+    if login.grant_ended_status == Some(response.status().as_u16()) {
+        return Err(ProviderError::Refused(INVALID_GRANT.to_owned()));
+    }
     let answer = answer::json(response)?;
     if let Some(error) = signalled(login.error_signal.as_ref(), &answer) {
         return Err(ProviderError::Refused(error));
@@ -149,6 +152,8 @@ mod tests {
                 json!({ "ok": false, "why": "locked" }),
                 "the provider refused with locked",
             ),
+            (json!({ "grant_ended_status": 404 }), 404, json!({}), "the provider refused with invalid_grant"),
+            (json!({ "grant_ended_status": 404 }), 403, json!({}), "the provider refused with status 403"),
         ];
         for (more, status, body, expected) in table {
             let response = http::Response::builder().status(status).body(Bytes::from(body.to_string())).unwrap();

@@ -1,7 +1,7 @@
 //! What a connector wants of the operator: a client at the provider, settings that are secret, and where they are used.
 
 use super::{
-    connector::{Api, Connector, Input, Pairs, Placement},
+    connector::{Api, Connector, Input, Pairs, Placement, RevokeAuthentication},
     template::{RANDOM, Values, placeholders},
 };
 use crate::secrets::ProviderClient;
@@ -44,6 +44,21 @@ impl Connector {
                 || self.secret_settings().any(|setting| names(template, &setting.name))
         };
         api(&self.api).any(secret)
+    }
+
+    /// Whether the access token is for more than what comes ahead of the login: for the login itself, for calls, or to be revoked.
+    #[must_use]
+    pub fn needs_token_beside_session(&self) -> bool {
+        let named = |template: &str| names(template, "access_token") || names(template, "refresh_token");
+        let addresses = self.login.iter().map(|login| login.url.as_ref()).chain([self.api.base_url.as_ref()]);
+        let revoked = self.revoke.as_ref().is_some_and(|revoke| {
+            let credential = revoke.credential.iter().flat_map(placed);
+            let mut templates = values(&revoke.params).chain(values(&revoke.headers)).chain(credential);
+            revoke.authentication == RevokeAuthentication::Token || templates.any(named)
+        });
+        let signed = self.login.iter().flat_map(|login| &login.assertion);
+        let mut claims = signed.flat_map(|assertion| values(&assertion.claims));
+        revoked || calls(self).chain(addresses).any(named) || claims.any(named)
     }
 
     /// Whether calls of the API carry something that is new with each of them.
@@ -166,5 +181,41 @@ mod tests {
         assert_eq!(connector.missing_secrets(|name| name == "app_key"), [] as [String; 0]);
         let values = connector.operator_values(&ProviderClient::default());
         assert_eq!((values.get("extra"), values.get("app_key"), values.get("client_id")), (Some(""), None, None));
+    }
+
+    #[test]
+    fn a_token_that_nothing_asks_with_is_not_kept_beside_a_session() {
+        let signed = json!({ "algorithm": "RS256", "key": "{app_key}", "claims": { "sub": "{access_token}" } });
+        let revoke = |more: Value| {
+            let mut revoke = json!({ "url": "https://a.example/r" });
+            revoke.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            json!({ "revoke": revoke })
+        };
+        let table = [
+            (json!({}), false),
+            (
+                json!({ "login": { "url": "https://a.example/l", "token": "t", "params": { "a": "{access_token}" } } }),
+                true,
+            ),
+            (
+                json!({ "login": { "url": "https://a.example/l", "token": "t", "headers": { "A": "{refresh_token}" } } }),
+                true,
+            ),
+            (
+                json!({ "login": { "url": "https://a.example/l", "token": "t", "credential": { "in": "header" } } }),
+                true,
+            ),
+            (json!({ "login": { "url": "https://a.example/l", "token": "t", "assertion": signed } }), true),
+            (json!({ "login": { "url": "https://a.example/l/{access_token}", "token": "t" } }), true),
+            (revoke(json!({ "authentication": "api" })), false),
+            (revoke(json!({ "authentication": "token" })), true),
+            (revoke(json!({ "params": { "token": "{access_token}" } })), true),
+        ];
+        for (more, needed) in table {
+            let api = json!({ "base_url": "https://a.example", "credential": { "in": "header", "value": "{session_token}" } });
+            let mut all = json!({ "login": { "url": "https://a.example/l", "token": "t" }, "api": api });
+            all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            assert_eq!(connector(&all).needs_token_beside_session(), needed, "{more}");
+        }
     }
 }

@@ -95,6 +95,46 @@ def an_answer_that_the_provider_did_not_sign(project):
     provider.stop()
 
 
+@attack("CWE-639: an installation of somebody else's, named in one's own answer")
+def an_installation_of_somebody_elses(project):
+    """The app logs in for whatever installation the callback names, and its key opens all of them. Which are whose, only the provider
+    knows; what the browser brings is the attacker's to write."""
+    provider = Provider()
+    provider.answers["/installations"] = 200, {}, [{"id": 7, "owner": "id-mallory"}]
+    for place in (7, 9):
+        provider.answers[f"/installations/{place}/token"] = 201, {}, {"token": f"canary-session-{place}"}
+    definition = provider.definition({"pkce": "none"})
+    definition |= {
+        "settings": [{"name": "signing_key", "label": "Key", "secret": True}],
+        "lookups": [{
+            "name": "installation", "url": f"{provider.url}/installations", "before_login": True,
+            "chosen_by": "installation_id", "list": ".", "path": "id", "also": {"owner": "owner"},
+        }],
+        "login": {
+            "url": f"{provider.url}/installations/{{installation}}/token", "token": "token",
+            "credential": {"in": "header", "value": "Bearer {assertion}"},
+            "assertion": {"algorithm": "HS256", "key": "{signing_key}", "claims": {"iss": "{client_id}"}},
+        },
+        "profile": {"account_id": "{owner}"},
+    }  # fmt: skip
+    definition["api"]["credential"] = {"in": "header", "value": "Bearer {session_token}"}
+    del definition["revoke"]
+    project.custom("harbour", definition, settings={"signing_key": "canary-signing-key-of-the-app-itself"})
+
+    def answered(place):
+        browser, attempt = Browser(), project.front_end("mallory", connector="harbour")
+        landed = provider.consent(project.started(browser, attempt), "mallory", installation_id=place)
+        return browser.arrive(landed, project.base, "cross-site")
+
+    for place in ("9", "7/../9", "./9", "09", "9%00"):
+        page = answered(place)
+        holds(not [call for call in provider.seen if "/9/" in call["path"]], f"the app logged in to {place}, which is another's")
+        assert query(page.location, "error") == "provider_invalid_response", page
+    project.nothing_is_connected()
+    assert "/connect/confirm/" in answered("7").url
+    provider.stop()
+
+
 @attack("RFC 9700 §4.4.2.2: mix-up, another connector's callback path")
 def mix_up_on_the_path_of_another_connector(project):
     mixed_up(project, "evil", "/connectors/acme/oauth/callback")

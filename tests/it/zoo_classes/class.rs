@@ -41,6 +41,12 @@ pub const APPLE: Class =
     Class { id: "apple", secret: P256, settings: &[("team_id", TEAM), ("key_id", KEY_ID)], call: "auth/keys" };
 pub const REVOLUT: Class =
     Class { id: "revolut-business", secret: RSA, settings: &[("issuer_domain", "127.0.0.1")], call: "accounts" };
+pub const GITHUB_APP: Class = Class {
+    id: "github-app",
+    secret: "zoo-secret",
+    settings: &[("app_slug", "zoo-app"), ("private_key", RSA)],
+    call: "installation/repositories",
+};
 pub const BANK: Class = Class { id: "example-bank", secret: P256, settings: &[], call: "me" };
 pub const SHA256: Class = Class { id: "example-oauth1", secret: "zoo-secret", settings: &[], call: "me?a=1&b=x%20y" };
 pub const PLAIN: Class = Class { call: "me?c=PLAINTEXT", ..SHA256 };
@@ -77,6 +83,7 @@ fn client(class: Class) -> Client {
             Client { issuer: Some(TEAM.to_owned()), ..keyed(key) }
         }
         "revolut-business" => Client { issuer: Some("127.0.0.1".to_owned()), ..keyed(public(RSA)) },
+        "github-app" => Client { secret: Some(class.secret.to_owned()), ..keyed(public(RSA)) },
         "example-bank" => keyed(public(P256)),
         _ => Client { secret: Some(class.secret.to_owned()), ..known },
     }

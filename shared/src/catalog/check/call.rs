@@ -11,7 +11,7 @@ use super::{
     text::{learnt_pattern, path, signal},
 };
 use crate::protocol::{
-    connector::{BodyFormat, Connector, Method, Placement, Profile, Revoke, Text},
+    connector::{BodyFormat, Connector, Lookup, Method, Placement, Profile, Revoke, Text},
     template::{leading, placeholders},
 };
 
@@ -113,6 +113,8 @@ impl<'a> Check<'a> {
         }
         for (at, lookup) in self.connector.lookups.iter().enumerate() {
             let field = format!("lookups.{}", lookup.name);
+            self.before_login(&format!("{field}.before_login"), at)?;
+            self.chosen_by(&format!("{field}.chosen_by"), lookup)?;
             let url = format!("{field}.url");
             self.address(&url, &lookup.url, Moment::Lookup(at))?;
             self.inside(&url, &lookup.url)?;
@@ -137,6 +139,32 @@ impl<'a> Check<'a> {
             }
         }
         Ok(())
+    }
+
+    /// What is looked up ahead of the login is so with the token that a person's consent gave.
+    fn before_login(&self, field: &str, at: usize) -> Checked {
+        let Connector { lookups, login, oauth2, api, .. } = self.connector;
+        if !lookups[at].before_login {
+            return Ok(());
+        }
+        require(
+            login.is_some() && oauth2.is_some(),
+            field,
+            "needs oauth2, which gives the token that asks, and a login that follows",
+        )?;
+        let signed = matches!(api.credential, Placement::AwsSigv4 { .. });
+        require(!signed, field, "asks with a Bearer header, and `api.credential` signs each call")?;
+        let ahead = lookups[..at].iter().all(|lookup| lookup.before_login);
+        require(ahead, field, "comes after one that is made behind the login: put it ahead of that")
+    }
+
+    fn chosen_by(&self, field: &str, lookup: &Lookup) -> Checked {
+        let Some(parameter) = lookup.chosen_by.as_deref() else { return Ok(()) };
+        require(lookup.list.is_some(), field, "chooses among a `list`, which is not there")?;
+        let browser = self.connector.consent().is_some();
+        require(browser, field, "is a parameter of the authorization response, which there is none of")?;
+        let ours = parameter.is_empty() || ["code", "state"].contains(&parameter);
+        require(!ours, field, "has to name a parameter other than code and state")
     }
 
     pub(super) fn profile(&self) -> Checked {

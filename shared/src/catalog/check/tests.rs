@@ -209,6 +209,8 @@ fn what_is_not_is_named_with_its_field() {
         ("/captures/defaults", json!({"nothing": "a"}), "captures.defaults"),
         ("/lookups/0/list", json!("a..b"), "lookups.site.list"),
         ("/lookups/0/only", json!({"type": "x"}), "lookups.site.only"),
+        ("/lookups/0/before_login", json!(true), "lookups.site.before_login"),
+        ("/lookups/0/chosen_by", json!("site_id"), "lookups.site.chosen_by"),
         ("/lookups/0/body", json!("{"), "lookups.site.body"),
         ("/api/query", json!({"": "x"}), "api.query"),
         ("/api/base_url", json!("https://api.vendor.com/{random}"), "api.base_url"),
@@ -531,5 +533,58 @@ fn what_is_chosen_later_moves_no_credential() {
     for (list, base_url, more, expected) in table {
         let said = checked(list, base_url, more);
         assert!(said.starts_with(expected), "{list} {base_url}: {said}");
+    }
+}
+
+#[test]
+fn what_a_login_is_made_for_is_looked_up_ahead_of_it() {
+    let checked = |changes: &[(&str, Value)]| {
+        let mut connector = json!({
+            "id": "forge", "name": "Forge",
+            "settings": [{ "name": "private_key", "label": "Key", "secret": true, "multiline": true }],
+            "oauth2": { "authorization_endpoint": "https://forge.example/install", "token_endpoint": "https://forge.example/token" },
+            "lookups": [
+                { "name": "place", "url": "https://api.forge.example/places", "before_login": true, "chosen_by": "place_id", "list": ".", "path": "id" },
+                { "name": "room", "url": "https://api.forge.example/places/{place}/rooms", "path": "id" },
+            ],
+            "captures": { "login_response": { "pod": "pod" } },
+            "login": {
+                "url": "https://api.forge.example/places/{place}/tokens", "token": "token", "credential": { "in": "header", "value": "Bearer {assertion}" },
+                "assertion": { "algorithm": "RS256", "key": "{private_key}", "claims": { "iss": "{client_id}" } },
+            },
+            "api": { "base_url": "https://api.forge.example/{pod}", "credential": { "in": "header", "value": "Bearer {session_token}" } },
+            "profile": { "account_id": "{place}" },
+        });
+        for (place, value) in changes {
+            let (parent, name) = place.rsplit_once('/').unwrap();
+            let parent = connector.pointer_mut(parent).unwrap();
+            match (name.parse::<usize>(), parent.as_array_mut()) {
+                (Ok(at), Some(list)) => list[at] = value.clone(),
+                _ => parent[name] = value.clone(),
+            }
+        }
+        let connector = serde_json::from_value::<Connector>(connector).unwrap();
+        connector.check(false).map_or_else(|error| error.to_string(), |()| "passes".to_owned())
+    };
+    let sigv4 = json!({
+        "in": "aws_sigv4", "service": "s", "region": "r", "access_key_id": "{place}", "secret_access_key": "{session_token}",
+    });
+    let table: [(&[(&str, Value)], &str); 9] = [
+        (&[], "passes"),
+        (&[("/lookups/0/before_login", json!(false))], "login.url: "),
+        (
+            &[("/lookups/0/before_login", json!(false)), ("/lookups/1/before_login", json!(true))],
+            "lookups.room.before_login: comes after one",
+        ),
+        (&[("/lookups/0/headers", json!({ "X": "{session_token}" }))], "lookups.place.headers"),
+        (&[("/lookups/0/url", json!("https://api.forge.example/{pod}"))], "lookups.place.url"),
+        (&[("/lookups/1/headers", json!({ "X": "{pod}" }))], "passes"),
+        (&[("/api/credential", sigv4)], "lookups.place.before_login: asks with a Bearer header"),
+        (&[("/lookups/0/list", Value::Null)], "lookups.place.chosen_by: chooses among a `list`"),
+        (&[("/lookups/0/chosen_by", json!("state"))], "lookups.place.chosen_by: has to name a parameter other"),
+    ];
+    for (changes, expected) in table {
+        let said = checked(changes);
+        assert!(said.starts_with(expected), "{changes:?}: {said}");
     }
 }

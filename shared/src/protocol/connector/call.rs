@@ -43,6 +43,10 @@ pub struct Login {
     /// A refusal that comes with status 200.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_signal: Option<ErrorSignal>,
+    /// The status that says that what was connected is no more, where the operator's key logs in: 404 for an app that was uninstalled.
+    /// Any other refusal may be of that key, which the operator can mend, and ends no connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant_ended_status: Option<u16>,
 }
 
 /// A call made once after connecting.
@@ -70,6 +74,14 @@ pub struct Lookup {
     /// person chooses; without it there is one answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub list: Option<Text>,
+    /// Whether it is made ahead of the login, with the access token as a Bearer header (RFC 6750 §2.1): what it finds says as whom to log
+    /// in. It is settled while connecting; another is had by connecting again, since that takes the person's consent.
+    #[serde(default)]
+    pub before_login: bool,
+    /// The parameter of the authorization response that says which element of the list is meant, by its `path`. Nothing is taken that is
+    /// not in the list: the parameter comes by way of the browser.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen_by: Option<Text>,
     /// Of a list only the elements where each of these paths has this value.
     #[serde(default)]
     pub only: Pairs,
@@ -85,6 +97,13 @@ pub struct Lookup {
     /// [`Captures::patterns`](super::Captures::patterns).
     #[serde(default)]
     pub patterns: Pairs,
+}
+
+impl Lookup {
+    /// The placeholders that it fills, its own first.
+    pub fn fills(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.name.as_ref()).chain(self.also.iter().map(|(name, _)| name))
+    }
 }
 
 /// The provider's API.

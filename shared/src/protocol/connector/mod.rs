@@ -252,6 +252,12 @@ impl Connector {
         self.profile.as_ref().is_some_and(|profile| profile.account_id.is_some())
     }
 
+    /// How many of the look-ups come ahead of the login: they stand first.
+    #[must_use]
+    pub fn lookups_before_login(&self) -> usize {
+        self.lookups.iter().filter(|lookup| lookup.before_login).count()
+    }
+
     /// How a person consents; `None` where they type what the provider gave them, be it a key, a client or a private key.
     #[must_use]
     pub fn consent(&self) -> Option<Consent> {

@@ -11,7 +11,7 @@ use crate::{
     error::{Error, StoreError},
     json::shape,
     protocol::account::Found,
-    store::{Item, number, string},
+    store::{Item, bytes, number, string},
 };
 
 /// A look-up that found several things, of which one is chosen. They name workspaces and companies, so they stand where the
@@ -48,26 +48,32 @@ impl Connections {
     /// Writes down what was chosen for a held grant: the connection that it would be, and what is to be chosen next. The choice is
     /// part of the condition, so that of two that are made at once one is taken and the other finds [`Error::AlreadyUsed`].
     pub async fn settle(&self, before: &Choices, held: &Held, now: Timestamp) -> Result<(), Error> {
-        let set = match (&held.connection.grant_owner(), &held.choices) {
-            (Some(_), Some(_)) => "SET doc = :doc, account = :account, choices = :choices",
-            (Some(_), None) => "SET doc = :doc, account = :account REMOVE choices",
-            (None, Some(_)) => "SET doc = :doc, choices = :choices REMOVE account",
-            (None, None) => "SET doc = :doc REMOVE account, choices",
-        };
         let pk = held_key(&held.attempt);
         let mut update = self.table.client.update_item().table_name(&self.table.name).key("pk", string(pk));
-        update = update
-            .update_expression(set)
+        let time = |at: Option<Timestamp>| at.map(|at| number(at.millis()));
+        let attributes = [
+            ("doc", Some(string(text_of(&held.connection)))),
+            ("sealed", Some(bytes(&held.sealed))), // a login may have followed the choice
+            ("account", held.connection.grant_owner().map(string)),
+            ("choices", held.choices.as_ref().map(|choices| string(text_of(choices)))),
+            ("token_expires_at", time(held.token_expires_at)),
+            ("renew_at", time(held.renew_at)),
+        ];
+        let (mut set, mut remove) = (Vec::new(), Vec::new());
+        for (name, value) in attributes {
+            if let Some(value) = value {
+                set.push(format!("{name} = :{name}"));
+                update = update.expression_attribute_values(format!(":{name}"), value);
+            } else {
+                remove.push(name);
+            }
+        }
+        let remove = if remove.is_empty() { String::new() } else { format!(" REMOVE {}", remove.join(", ")) };
+        let update = update
+            .update_expression(format!("SET {}{remove}", set.join(", ")))
             .condition_expression("choices = :before AND expires_at > :now")
-            .expression_attribute_values(":doc", string(text_of(&held.connection)))
             .expression_attribute_values(":before", string(text_of(before)))
             .expression_attribute_values(":now", number(now.millis()));
-        if let Some(owner) = held.connection.grant_owner() {
-            update = update.expression_attribute_values(":account", string(owner));
-        }
-        if let Some(choices) = &held.choices {
-            update = update.expression_attribute_values(":choices", string(text_of(choices)));
-        }
         match self.table.write(update).await {
             Ok(_) => Ok(()),
             Err(error)

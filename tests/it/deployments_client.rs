@@ -36,7 +36,7 @@ async fn a_project_says_nothing_of_the_hosts_of_the_deployments_client() {
     assert_eq!(shown(&world, &project).await, (ours.clone(), json!("default")));
     let refused = put(&world, &project, &theirs).await;
     assert_eq!(refused.refusal(), (400, "invalid_request".to_owned()));
-    assert!(refused.text().contains("settings.domain: it stands in a host"), "{}", refused.text());
+    assert!(refused.text().contains("settings.domain: it says which server requests go to"), "{}", refused.text());
     for fits in [
         json!({ "scopes": ["openid"] }),
         json!({ "settings": { "domain": "" } }),

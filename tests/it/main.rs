@@ -7,6 +7,7 @@ mod attack_callback;
 mod attack_code;
 mod attack_link;
 mod bad_input;
+mod below_a_path;
 mod callback_fails;
 mod calls;
 mod canaries;

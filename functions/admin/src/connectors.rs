@@ -226,7 +226,7 @@ fn must_count(connector: &ConnectorInUse<'_>, place: &Place, decision: &mut Deci
     };
     let decided = ConnectorInUse::new(connector.id.clone(), Cow::Borrowed(data), own, default);
     let is_theirs = matches!((place, decided.operator()), (Place::Project(..), Some(ClientSource::Default)));
-    let theirs: Vec<&str> = if is_theirs { template::free_hosts(data).collect() } else { Vec::new() };
+    let theirs: Vec<&str> = if is_theirs { template::free_servers(data).collect() } else { Vec::new() };
     let may_lack = |setting: &Input| !decision.settings.enabled || theirs.contains(&setting.name.as_ref());
     let shown = data.settings.iter().filter(|setting| !setting.secret);
     let shown: Vec<Input> =
@@ -254,7 +254,7 @@ fn leave_to_the_deployment(
     for name in hosts {
         let said = decision.settings.settings.remove(*name).filter(|value| !value.is_empty());
         if said.is_some_and(|value| counted.get(name) != Some(value.as_str())) {
-            return refused(&format!("settings.{name}"), "stands in a host");
+            return refused(&format!("settings.{name}"), "says which server requests go to");
         }
     }
     if let Some(name) = decision.secrets.set().next() {

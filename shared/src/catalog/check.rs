@@ -210,11 +210,12 @@ impl<'a> Check<'a> {
             "is for `settings`: what a person types stays",
         )?;
         require(!input.secret, field, "says nothing of a secret, which is always the one of now: take it out")?;
-        let host = filled_by(input).find(|name| template::stands_in_a_host(self.connector, name));
-        match host {
-            Some(name) => {
-                refuse(field, format!("`{name}` stands in a host: connections stay with the one they were made with"))
-            }
+        let server = filled_by(input).find(|name| template::says_which_server(self.connector, name));
+        match server {
+            Some(name) => refuse(
+                field,
+                format!("`{name}` says which server requests go to: connections stay with the one they were made with"),
+            ),
             None => Ok(()),
         }
     }
@@ -440,19 +441,25 @@ impl<'a> Check<'a> {
 
 /// A template whose placeholders are all among these.
 fn filled_with(field: &str, template: &str, known: &BTreeSet<&str>) -> Checked {
+    require(!template.contains("{+"), field, "has a `{+…}`, which is for the path of an address")?;
+    filled_in_address(field, template, known)
+}
+
+/// The same for an address, whose path may have several segments of a value.
+fn filled_in_address(field: &str, template: &str, known: &BTreeSet<&str>) -> Checked {
     let Ok(parts) = template::parts(template) else {
         return refuse(field, "has a brace without its other half, or a placeholder that is not lower snake case");
     };
     for part in parts {
         match part {
-            Part::Placeholder(name) if !known.contains(name) => {
+            Part::Placeholder(name) | Part::Segments(name) if !known.contains(name) => {
                 return refuse(
                     field,
                     format!("`{{{name}}}` is not known here: declare it in inputs, settings, captures or lookups"),
                 );
             }
             Part::Literal(literal) => require(!literal.contains(char::is_control), field, "has to be one line")?,
-            Part::Placeholder(_) => {}
+            Part::Placeholder(_) | Part::Segments(_) => {}
         }
     }
     Ok(())

@@ -43,7 +43,7 @@ pub fn between(case: &Case<'_>, metadata: &Value) -> Vec<Finding> {
 
 /// RFC 8414 §3.3: it has to be the one that was asked, and an `iss` in an answer is compared with it.
 fn issuer(oauth2: &OAuth2, stand_ins: &StandIns, metadata: &Value) -> Option<Finding> {
-    let ours = template::text(oauth2.issuer.as_deref()?, &stand_ins.values).ok()?;
+    let ours = template::address(oauth2.issuer.as_deref()?, &stand_ins.values).ok()?;
     let theirs = text(metadata, "issuer")?;
     (ours != theirs).then(|| {
         Finding::error(

@@ -341,7 +341,7 @@ impl<'a> ConnectorInUse<'a> {
     pub fn decided_settings(&self) -> BTreeMap<String, String> {
         let mut decided = self.settings().settings.clone();
         if self.operator() == Some(ClientSource::Default) {
-            for name in template::free_hosts(&self.data) {
+            for name in template::free_servers(&self.data) {
                 decided.remove(name);
                 let by_default = self.default.as_ref().and_then(|default| default.settings.get(name));
                 decided.extend(by_default.map(|host| (name.to_owned(), host.clone())));

@@ -104,12 +104,13 @@ impl App {
         } else {
             (request.url(oauth2, values).map_err(&unusable)?, Departure::Direct)
         };
+        let issuer = oauth2.issuer.as_ref().map(|issuer| template::address(issuer, values)).transpose();
         Ok(Way {
             address,
             departure,
             code_parameter: oauth2.parameter_names.authorization_response.value("code").map(str::to_owned),
-            issuer: oauth2.issuer.as_ref().map(|issuer| Issuer {
-                identifier: issuer.to_string(),
+            issuer: issuer.map_err(&unusable)?.map(|identifier| Issuer {
+                identifier,
                 is_told: oauth2.authorization_response_iss_parameter_supported,
             }),
             scopes,

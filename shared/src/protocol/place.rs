@@ -6,7 +6,7 @@ use url::Url;
 use super::{
     connector::Connector,
     origins::Origins,
-    template::{Part, is_address, is_host, is_label, leading, parts, placeholders, split, urls},
+    template::{Part, is_address, is_host, is_label, is_path, leading, parts, placeholders, split, urls},
 };
 
 /// What a value would have to be, as the end of a sentence, where it can't stand in one of the connector's addresses.
@@ -28,7 +28,11 @@ pub(super) fn misfit(connector: &Connector, name: &str, value: &str) -> Option<&
                  63 characters with what stands beside it",
             );
         }
-        (stands_in(path) && matches!(value, "." | "..")).then_some("can't be . or ..")
+        let as_segments = parts(path).is_ok_and(|parts| parts.contains(&Part::Segments(name)));
+        if as_segments && !is_path(value) {
+            return Some("has to be a path like tools/ci, without . or .. in it");
+        }
+        (stands_in(path) && !as_segments && matches!(value, "." | "..")).then_some("can't be . or ..")
     })
 }
 
@@ -37,7 +41,7 @@ fn fits_host(start: &str, name: &str, value: &str) -> bool {
     let filled = parts(start).unwrap_or_default().into_iter().map(|part| match part {
         Part::Literal(literal) => literal,
         Part::Placeholder(placeholder) if placeholder == name => value,
-        Part::Placeholder(_) => "a",
+        Part::Placeholder(_) | Part::Segments(_) => "a",
     });
     let host = Url::parse(&filled.collect::<String>()).ok().and_then(|url| url.host_str().map(str::to_owned));
     let whole = start.ends_with(&format!("://{{{name}}}"));
@@ -55,7 +59,7 @@ mod tests {
         let connector: Connector = serde_json::from_value(json!({
             "name": "Vendor",
             "oauth2": { "authorization_endpoint": "https://{login}/authorize?hint={hint}", "token_endpoint": "https://{login}/token" },
-            "api": { "base_url": "https://eu-{shop}-{region}.vendor.com/{branch}/v1", "base_url_patterns": ["https://*.vendor.com"] },
+            "api": { "base_url": "https://eu-{shop}-{region}.vendor.com/{branch}/{+folder}/v1", "base_url_patterns": ["https://*.vendor.com"] },
             "profile": { "url": "{instance}/me" },
         }))
         .unwrap();
@@ -75,6 +79,10 @@ mod tests {
             ("branch", "a/b?c".to_owned(), true), // is encoded
             ("branch", "..".to_owned(), false),
             ("branch", ".".to_owned(), false),
+            ("folder", "a/b".to_owned(), true),
+            ("folder", "/a/".to_owned(), true),
+            ("folder", "a/..".to_owned(), false),
+            ("folder", "a//b".to_owned(), false),
             ("hint", "..".to_owned(), true),
             ("instance", "https://a.vendor.com".to_owned(), true),
             ("instance", "a.vendor.com".to_owned(), false),

@@ -32,6 +32,7 @@ pub fn is_template(connector: &Connector, scope: &str) -> bool {
     let known = |part: &Part<'_>| match part {
         Part::Literal(_) => true,
         Part::Placeholder(name) => template::given(connector).any(|given| given == *name),
+        Part::Segments(_) => false,
     };
     template::parts(scope).is_ok_and(|parts| parts.iter().all(known))
 }

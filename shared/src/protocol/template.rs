@@ -140,6 +140,13 @@ pub fn url(template: &str, values: &Values) -> Result<Url, TemplateError> {
     Ok(url)
 }
 
+/// The same as it is written, for an address that is compared and not called: an issuer (RFC 8414 §2).
+pub fn address(template: &str, values: &Values) -> Result<String, TemplateError> {
+    parts(template)?;
+    let (base, rest) = base(template, values)?;
+    Ok(base + &fill_rest(rest, values)?)
+}
+
 /// What passthrough puts in front of a path, for one connection. An address that the provider named itself lies within
 /// `api.base_url_patterns`.
 pub fn base_url(connector: &Connector, values: &Values) -> Result<Url, TemplateError> {
@@ -160,6 +167,7 @@ pub fn text(template: &str, values: &Values) -> Result<String, TemplateError> {
             + match part {
                 Part::Literal(literal) => literal,
                 Part::Placeholder(name) => printable(name, values)?,
+                Part::Segments(_) => return Err(TemplateError::Broken(template.to_owned())),
             })
     })
 }
@@ -176,6 +184,8 @@ pub fn pairs<'a>(pairs: &'a Pairs, values: &Values) -> Result<Vec<(&'a str, Stri
 pub(crate) enum Part<'a> {
     Literal(&'a str),
     Placeholder(&'a str),
+    /// `{+name}`: several segments of a path, or none.
+    Segments(&'a str),
 }
 
 /// The pieces of a template, in order.
@@ -185,10 +195,12 @@ pub(crate) fn parts(template: &str) -> Result<Vec<Part<'_>>, TemplateError> {
     let mut rest = template;
     while let Some((literal, after)) = rest.split_once('{') {
         let (name, after) = after.split_once('}').ok_or_else(broken)?;
-        if !is_name(name) {
-            return Err(broken());
-        }
-        parts.extend([Part::Literal(literal), Part::Placeholder(name)]);
+        let placeholder = match name.strip_prefix('+') {
+            Some(name) if is_name(name) => Part::Segments(name),
+            None if is_name(name) => Part::Placeholder(name),
+            _ => return Err(broken()),
+        };
+        parts.extend([Part::Literal(literal), placeholder]);
         rest = after;
     }
     parts.push(Part::Literal(rest));
@@ -202,7 +214,7 @@ pub(crate) fn parts(template: &str) -> Result<Vec<Part<'_>>, TemplateError> {
 /// The names of a template's placeholders; none if it is broken.
 pub(crate) fn placeholders(template: &str) -> impl Iterator<Item = &str> {
     parts(template).unwrap_or_default().into_iter().filter_map(|part| match part {
-        Part::Placeholder(name) => Some(name),
+        Part::Placeholder(name) | Part::Segments(name) => Some(name),
         Part::Literal(_) => None,
     })
 }
@@ -216,7 +228,8 @@ pub(crate) fn is_name(name: &str) -> bool {
 
 /// The placeholder that a template begins with, which stands for a whole address.
 pub(crate) fn leading(template: &str) -> Option<&str> {
-    template.strip_prefix('{').and_then(|rest| rest.split_once('}')).map(|(name, _)| name)
+    let name = template.strip_prefix('{').and_then(|rest| rest.split_once('}')).map(|(name, _)| name);
+    name.filter(|name| !name.starts_with('+'))
 }
 
 /// The part of an address template that decides whom is spoken to, and what follows it.
@@ -278,6 +291,7 @@ fn authority(template: &str, values: &Values) -> Result<String, TemplateError> {
             label if !whole(name) && is_label(label) => Ok(filled + label),
             _ => Err(TemplateError::unfit(name, "a host name's part in lower case")),
         },
+        Part::Segments(_) => Err(TemplateError::Broken(template.to_owned())),
     })
 }
 
@@ -305,7 +319,29 @@ fn fill_rest(template: &str, values: &Values) -> Result<String, TemplateError> {
             "" | "." | ".." if !filled.contains('?') => Err(TemplateError::unfit(name, "a path segment")),
             value => Ok(filled + &utf8_percent_encode(value, RESERVED).to_string()),
         },
+        Part::Segments(_) if filled.contains(['?', '#']) => Err(TemplateError::Broken(template.to_owned())),
+        Part::Segments(name) => match printable(name, values)? {
+            value if !is_path(value) => Err(TemplateError::unfit(name, "a path like tools/ci")),
+            // with no segment the slash in front goes too: one stands before what follows
+            value if segments(value).is_empty() => Ok(filled.strip_suffix('/').unwrap_or(&filled).to_owned()),
+            value => Ok(segments(value).split('/').fold(filled, |filled, segment| {
+                let slash = if filled.ends_with('/') { "" } else { "/" };
+                filled + slash + &utf8_percent_encode(segment, RESERVED).to_string()
+            })),
+        },
     })
+}
+
+/// The segments of a path as somebody writes it, with or without a slash at either end.
+fn segments(value: &str) -> &str {
+    let value = value.strip_prefix('/').unwrap_or(value);
+    value.strip_suffix('/').unwrap_or(value)
+}
+
+/// Whether a value is a path below another one, and stays below it: no segment is empty, and none leads back.
+pub(crate) fn is_path(value: &str) -> bool {
+    let path = segments(value);
+    path.is_empty() || path.split('/').all(|segment| !matches!(segment, "" | "." | ".."))
 }
 
 fn value<'a>(name: &str, values: &'a Values) -> Result<&'a str, TemplateError> {
@@ -570,16 +606,17 @@ pub(crate) fn urls(connector: &Connector) -> impl Iterator<Item = &str> {
     endpoints(connector).map(|(_, endpoint)| endpoint).chain(all.map(AsRef::as_ref))
 }
 
-/// The settings that say to which host requests go, and are none of a closed list.
-pub fn free_hosts(connector: &Connector) -> impl Iterator<Item = &str> {
+/// The settings that say to which server requests go, its host or the path that it is below, and are none of a closed list.
+pub fn free_servers(connector: &Connector) -> impl Iterator<Item = &str> {
     let open = connector.settings.iter().filter(|setting| setting.values.is_empty());
-    open.map(|setting| setting.name.as_ref()).filter(|name| stands_in_a_host(connector, name))
+    open.map(|setting| setting.name.as_ref()).filter(|name| says_which_server(connector, name))
 }
 
-/// Whether a placeholder says to which host requests go.
-pub(crate) fn stands_in_a_host(connector: &Connector, name: &str) -> bool {
-    let is_named = |start: &str| placeholders(start).any(|placeholder| placeholder == name);
-    urls(connector).any(|address| split(address).is_ok_and(|(start, _)| is_named(start)))
+/// Whether a placeholder says to which server requests go: it stands in a host, or for a path of several segments.
+pub(crate) fn says_which_server(connector: &Connector, name: &str) -> bool {
+    let in_host = |start: &str| placeholders(start).any(|placeholder| placeholder == name);
+    let below = |rest: &str| parts(rest).is_ok_and(|parts| parts.contains(&Part::Segments(name)));
+    urls(connector).any(|address| split(address).is_ok_and(|(start, rest)| in_host(start) || below(rest)))
 }
 
 /// The addresses by which a connection comes to be and lives on, each with its field: all but the API's.

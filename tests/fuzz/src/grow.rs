@@ -73,7 +73,8 @@ const HOSTS: [&str; 16] = [
 ];
 
 /// What comes after a host.
-const RESTS: [&str; 14] = ["/", "/v1", "{}", "{}", "?a=", "&b=", "#", "..", ".", "%2e", "@", "//", ":", "\\"];
+const RESTS: [&str; 16] =
+    ["/", "/v1", "{}", "{}", "/{+}", "/{+}", "?a=", "&b=", "#", "..", ".", "%2e", "@", "//", ":", "\\"];
 
 /// Patterns for values: narrow, wide, and with holes.
 const PATTERNS: [&str; 14] = [
@@ -212,6 +213,7 @@ fn pieces(from: &[&str], names: &[String], draw: &mut Unstructured<'_>) -> Resul
     for _ in 0..draw.int_in_range(1..=4)? {
         match *draw.choose(from)? {
             "{}" => made.extend(["{", pick(names, draw)?, "}"]),
+            "/{+}" => made.extend(["/{+", pick(names, draw)?, "}"]),
             piece => made += piece,
         }
     }

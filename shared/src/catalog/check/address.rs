@@ -3,7 +3,7 @@
 use regex_lite::Regex;
 use url::{Host, Url};
 
-use super::{Check, Checked, GIVEN, Moment, refuse, require};
+use super::{Check, Checked, GIVEN, Moment, filled_in_address, refuse, require};
 use crate::protocol::{
     connector::{Connector, Text},
     origins::{Origin, Origins, Pattern, Scheme, is_own_suffix},
@@ -31,17 +31,19 @@ const NOT_LABELS: [&str; 16] = [
 ];
 
 impl<'a> Check<'a> {
-    pub(super) fn address(&self, field: &str, template: &str, moment: Moment) -> Checked {
-        self.filled(field, template, moment)?;
+    pub(super) fn address(&self, field: &str, template: &'a str, moment: Moment) -> Checked {
         let Ok((start, rest)) = split(template) else {
             return refuse(field, "has to be an address like https://api.example.com/v1");
         };
+        self.segments(field, template)?;
+        filled_in_address(field, template, &self.known(moment))?;
         let secret = |text: &str| placeholders(text).any(|name| self.is_secret(name));
         let shown = rest.split_once(['?', '#']).is_some_and(|(_, query)| secret(query))
             || secret(start)
             || placeholders(rest).any(|name| name == "client_secret");
         require(!shown, field, "has a secret in it, where logs keep it: use `api.credential`, or send it in a body")?;
-        let may_lack = |text: &str| placeholders(text).any(|name| self.may_lack(name));
+        let one = |part: &Part<'a>| matches!(part, Part::Placeholder(name) if self.may_lack(name));
+        let may_lack = |text: &'a str| template::parts(text).unwrap_or_default().iter().any(one);
         let path = rest.split(['?', '#']).next().unwrap_or_default();
         require(
             !may_lack(start) && !may_lack(path),
@@ -63,9 +65,46 @@ impl<'a> Check<'a> {
         let sample = template::parts(template).unwrap_or_default().into_iter().map(|part| match part {
             Part::Literal(literal) => literal,
             Part::Placeholder(name) if leading(template) == Some(name) => "https://example.com",
-            Part::Placeholder(_) => "x",
+            Part::Placeholder(_) | Part::Segments(_) => "x",
         });
         require(Url::parse(&sample.collect::<String>()).is_ok(), field, "is not an address")
+    }
+
+    /// What may be several segments stands for whole ones, in a path, and for nothing secret.
+    pub(super) fn segments(&self, field: &str, template: &str) -> Checked {
+        let (start, rest) = split(template).unwrap_or((template, ""));
+        let mut path = rest.split(['?', '#']).next().unwrap_or_default();
+        let elsewhere = start.contains("{+") || rest[path.len()..].contains("{+");
+        require(!elsewhere, field, "has a `{+…}` outside of its path")?;
+        while let Some((before, after)) = path.split_once("{+") {
+            let (name, after) = after.split_once('}').unwrap_or((after, ""));
+            require(
+                before.ends_with('/') && (after.is_empty() || after.starts_with('/')),
+                field,
+                &format!("`{{+{name}}}` stands for whole segments: between slashes, or at the end"),
+            )?;
+            require(
+                !self.is_secret(name),
+                field,
+                &format!("`{{+{name}}}` is a secret, which is one segment: {{{name}}}"),
+            )?;
+            let Connector { inputs, .. } = self.connector;
+            let is_typed = inputs.iter().any(|input| super::filled_by(input).any(|filled| filled == name));
+            require(
+                !is_typed || !self.has_operator_secrets(),
+                field,
+                &format!(
+                    "`{{+{name}}}` would lead the operator's secrets to a path that a person names: make it one of the settings"
+                ),
+            )?;
+            path = after;
+        }
+        Ok(())
+    }
+
+    /// Whether requests carry what is the operator's: a client, or a secret setting.
+    fn has_operator_secrets(&self) -> bool {
+        self.connector.takes_client() || self.connector.secret_settings().next().is_some()
     }
 
     /// A host that is written out.
@@ -114,7 +153,7 @@ impl<'a> Check<'a> {
         };
         let sample = template::parts(start).unwrap_or_default().into_iter().map(|part| match part {
             Part::Literal(literal) => literal,
-            Part::Placeholder(_) => "x",
+            Part::Placeholder(_) | Part::Segments(_) => "x",
         });
         require(
             Origin::parse(&sample.collect::<String>()).is_ok(),

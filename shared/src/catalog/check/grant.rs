@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::{
-    Check, Checked, Moment, SECRET,
+    Check, Checked, Moment, SECRET, filled_in_address,
     parameters::{header_name, unique},
     require,
     text::{path, signal},
@@ -30,9 +30,11 @@ impl Check<'_> {
         }
         self.client(oauth2)?;
         if let Some(issuer) = &oauth2.issuer {
-            self.filled("oauth2.issuer", issuer, Moment::Token)?;
             let plain = split(issuer).is_ok() && !issuer.contains(['?', '#']);
             require(plain, "oauth2.issuer", "has to be an address without a query (RFC 8414 §2)")?;
+            self.segments("oauth2.issuer", issuer)?;
+            // it is compared with the answer to the browser, and so filled when they are sent there
+            filled_in_address("oauth2.issuer", issuer, &self.known(Moment::Authorization))?;
         }
         if let Some(resource) = &oauth2.resource {
             self.filled("oauth2.resource", resource, Moment::Authorization)?;

@@ -520,8 +520,8 @@ fn what_is_chosen_later_moves_no_credential() {
     let also = json!({ "values": ["a", "b"], "also": { "host": { "a": "a", "b": "b" } } });
     let table = [
         ("settings", "https://api.vendor.com/{choice}", json!({}), "passes"),
-        ("settings", "https://{choice}.vendor.com", hosts, "settings.choice.live: `choice` stands in a host"),
-        ("settings", "https://{host}.vendor.com", also, "settings.choice.live: `host` stands in a host"),
+        ("settings", "https://{choice}.vendor.com", hosts, "settings.choice.live: `choice` says which server"),
+        ("settings", "https://{host}.vendor.com", also, "settings.choice.live: `host` says which server"),
         (
             "settings",
             "https://api.vendor.com",
@@ -586,5 +586,49 @@ fn what_a_login_is_made_for_is_looked_up_ahead_of_it() {
     for (changes, expected) in table {
         let said = checked(changes);
         assert!(said.starts_with(expected), "{changes:?}: {said}");
+    }
+}
+
+#[test]
+fn several_segments_stand_in_a_path_between_slashes() {
+    let table = [
+        ("/api/base_url", json!("https://api.vendor.com/{+branch}"), "passes"),
+        ("/api/base_url", json!("https://api.vendor.com/{+branch}/v1"), "passes"),
+        ("/api/base_url", json!("https://api.vendor.com/v1/{+branch}/{company}/{+branch}"), "passes"),
+        ("/oauth2/issuer", json!("https://login.vendor.com/{+branch}"), "passes"),
+        ("/oauth2/token_endpoint", json!("https://{login_host}/{+branch}/token"), "passes"),
+        ("/api/base_url", json!("https://api.vendor.com{+branch}"), "api.base_url: has a `{+…}` outside"),
+        ("/api/base_url", json!("https://{+branch}.vendor.com"), "api.base_url: has a `{+…}` outside"),
+        ("/api/base_url", json!("{+branch}/v1"), "api.base_url: has to be an address"),
+        ("/api/base_url", json!("https://api.vendor.com/v{+branch}"), "api.base_url: `{+branch}` stands for whole"),
+        ("/api/base_url", json!("https://api.vendor.com/{+branch}s"), "api.base_url: `{+branch}` stands for whole"),
+        (
+            "/api/base_url",
+            json!("https://api.vendor.com/{+branch}{company}"),
+            "api.base_url: `{+branch}` stands for whole",
+        ),
+        ("/api/base_url", json!("https://api.vendor.com/{+unknown}"), "api.base_url: `{unknown}` is not known here"),
+        ("/api/base_url", json!("https://api.vendor.com/{+}"), "api.base_url: has a brace"),
+        (
+            "/api/base_url",
+            json!("https://api.vendor.com/{+access_token}"),
+            "api.base_url: `{+access_token}` is a secret",
+        ),
+        (
+            "/api/base_url",
+            json!("https://api.vendor.com/{+shop}"),
+            "api.base_url: `{+shop}` would lead the operator's secrets",
+        ),
+        ("/profile/url", json!("{instance_url}/me?a={+branch}"), "profile.url: has a `{+…}` outside"),
+        ("/api/headers", json!({ "X-Branch": "{+branch}" }), "api.headers: has a `{+…}`"),
+        ("/oauth2/token_params", json!({ "branch": "{+branch}" }), "oauth2.token_params: has a `{+…}`"),
+        ("/oauth2/scopes", json!(["{+branch}"]), "oauth2.scopes"),
+    ];
+    for (member, value, expected) in table {
+        let mut connector = connector(member, value.clone());
+        let branch = json!({ "name": "branch", "label": "Branch", "optional": true });
+        connector.settings.to_mut().push(serde_json::from_value(branch).unwrap());
+        let said = connector.check(false).map_or_else(|error| error.to_string(), |()| "passes".to_owned());
+        assert!(said.starts_with(expected), "{member} {value}: {said}");
     }
 }

@@ -45,6 +45,9 @@ pub type List<T> = Cow<'static, [T]>;
 /// `{access_token}`, `{refresh_token}`, `{session_token}`, `{redirect_uri}`, `{scope}`, `{state}` and `{random}`, which stands in headers and parameters
 /// and is a UUID of each request's own. A header or parameter whose placeholder stands for an [optional](Input::optional) input that was not given is left out.
 ///
+/// In the path of an address `{+folder}` stands for several segments, `tools/ci`, or for none: where a server is below a path of its
+/// host (as in RFC 6570 §3.2.3, whose `+` leaves slashes alone).
+///
 /// A dotted path like `user.id` leads to a member of an answer, `0.id` into the first of a list. A dot that belongs to a name is
 /// written `\.`, as in `https://example\.com/claims/tenant`; in TOML that wants a literal string, in single quotes.
 ///

@@ -451,3 +451,40 @@ fn what_is_live_stands_where_it_does_now() {
     let expected = [("contact", "then"), ("edition", "two"), ("tenant", "then"), ("version", "2")];
     assert_eq!(values_of(&connector, &stored).iter().collect::<Vec<_>>(), expected);
 }
+
+#[test]
+fn a_path_below_a_host_keeps_its_slashes_and_stays_below() {
+    let table = [
+        ("https://ci.example/{+folder}/api", "", Ok("https://ci.example/api")),
+        ("https://ci.example/{+folder}/api", "/", Ok("https://ci.example/api")),
+        ("https://ci.example/{+folder}/api", "//", Ok("https://ci.example/api")),
+        ("https://ci.example/{+folder}/api", "tools", Ok("https://ci.example/tools/api")),
+        ("https://ci.example/{+folder}/api", "/tools/ci/", Ok("https://ci.example/tools/ci/api")),
+        ("https://ci.example/{+folder}", "", Ok("https://ci.example/")),
+        ("https://ci.example/{+folder}", "tools", Ok("https://ci.example/tools")),
+        ("https://ci.example/{+folder}?a=b", "", Ok("https://ci.example/?a=b")),
+        ("https://ci.example/a/{+folder}/{+folder}/b", "c/d", Ok("https://ci.example/a/c/d/c/d/b")),
+        ("https://ci.example/{+folder}/api", "a b?c#d%2e", Ok("https://ci.example/a%20b%3Fc%23d%252e/api")),
+        ("https://ci.example/{+folder}/api", "@evil.example", Ok("https://ci.example/%40evil.example/api")),
+        ("https://ci.example/{+folder}/api", "..", Err(())),
+        ("https://ci.example/{+folder}/api", "a/../b", Err(())),
+        ("https://ci.example/{+folder}/api", "a/./b", Err(())),
+        ("https://ci.example/{+folder}/api", "//evil.example", Err(())),
+        ("https://ci.example/{+folder}/api", "a//b", Err(())),
+        ("https://ci.example/{+folder}/api", "a\nb", Err(())),
+        ("https://ci.example{+folder}", "a", Err(())),
+        ("https://{+folder}.example/", "a", Err(())),
+        ("https://ci.example/?a={+folder}", "a", Err(())),
+        ("{+folder}/api", "https://ci.example", Err(())),
+    ];
+    for (template, value, expected) in table {
+        let filled = url(template, &values(&[("folder", value)]));
+        assert_eq!(filled.as_ref().map(Url::as_str).map_err(|_| ()), expected, "{template} {value}");
+        assert_eq!(address(template, &values(&[("folder", value)])).is_ok(), expected.is_ok(), "{template} {value}");
+    }
+    assert!(text("{+folder}", &values(&[("folder", "a")])).is_err());
+    assert_eq!(
+        address("https://ci.example/{+folder}/realms", &values(&[("folder", "auth")])).unwrap(),
+        "https://ci.example/auth/realms"
+    );
+}

@@ -307,6 +307,13 @@ pub enum ProviderError {
     /// An OAuth error response (RFC 6749 §5.2), or a status that means refusal.
     #[error("the provider refused with {0}")]
     Refused(String),
+    /// The status by which it says that what was connected is no more
+    /// ([`Login::grant_ended_status`](crate::protocol::connector::Login::grant_ended_status)).
+    #[error("the provider says with status {0} that what was connected is no more")]
+    Ended(u16),
+    /// A list to choose from that is empty: the account has nothing that could be connected.
+    #[error("the account has nothing that could be connected")]
+    NothingFound,
     /// Something else than its documentation says.
     #[error("the provider's answer is not what it documents: {0}")]
     InvalidResponse(&'static str),
@@ -326,7 +333,8 @@ impl ProviderError {
             Self::Timeout => "provider_timeout",
             Self::Unreachable(_) => "provider_unreachable",
             Self::AddressRefused => "provider_address_refused",
-            Self::Refused(_) => "provider_refused",
+            Self::Refused(_) | Self::Ended(_) => "provider_refused",
+            Self::NothingFound => "nothing_to_connect",
             Self::InvalidResponse(_) => "provider_invalid_response",
             Self::CallbackSignature(_) => "invalid_callback_signature",
             Self::Failed(_) => "provider_failed",

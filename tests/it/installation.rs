@@ -50,7 +50,8 @@ impl Provider {
                     Json(json!({ "installations": owned.iter().map(one).collect::<Value>() })).into_response()
                 }
                 (_, Some(_)) if refusal.is_some() => {
-                    (refusal.unwrap(), Json(json!({ "message": "no" }))).into_response()
+                    // in words that would end a grant, from a token endpoint
+                    (refusal.unwrap(), Json(json!({ "error": "invalid_grant" }))).into_response()
                 }
                 (_, Some(id)) if bearer.split('.').count() == 3 => {
                     let answer = json!({ "token": format!("canary-session-{id}"), "ttl": 3600 });
@@ -164,13 +165,20 @@ async fn what_was_installed_just_now_is_connected_without_asking_again() {
 
 #[tokio::test]
 async fn another_s_installation_is_not_taken_on_the_browser_s_word() {
-    for (person, said) in [("ben", "72"), ("ada", "73"), ("ada", "../71"), ("ada", "71%00"), ("eve", "72")] {
+    let strange = "provider_invalid_response";
+    for (person, said, code) in [
+        ("ben", "72", strange),
+        ("ada", "73", strange),
+        ("ada", "../71", strange),
+        ("ada", "71%00", strange),
+        ("eve", "72", "nothing_to_connect"),
+    ] {
         let (world, provider) = forge().await;
         let browser = world.browser();
         let (attempt, landed) = back(&world, &browser, person, Some(said)).await;
         assert!(landed.text().contains("/connect/outcome/"), "{person} {said}: {}", landed.text());
         let (status, error) = world.told(&browser, &attempt).await;
-        assert_eq!((status.as_str(), error.as_str()), ("failed", "provider_invalid_response"), "{person} {said}");
+        assert_eq!((status.as_str(), error.as_str()), ("failed", code), "{person} {said}");
         assert_eq!(provider.logins(), [] as [String; 0], "{person} {said}: nobody logs in to it");
         assert_eq!(world.connections().await, [] as [Value; 0]);
     }
@@ -204,6 +212,25 @@ async fn of_several_the_person_chooses_and_the_login_follows() {
             assert!(!text.contains("canary-"), "{text}");
         }
     }
+}
+
+/// Where the login is for the token of the person, that is renewed with it; what was uninstalled is over all the same.
+#[tokio::test]
+async fn a_token_that_logs_in_does_not_hide_that_it_is_over() {
+    let (world, provider) = forge().await;
+    let mut definition = provider.definition();
+    definition["login"]["params"] = json!({ "token": "{access_token}" });
+    world.custom("forge", &definition, false).await;
+    world.turn(Duration::from_secs(31));
+    let browser = world.browser();
+    let (_, landed) = back(&world, &browser, "ben", None).await;
+    confirm(&browser, &browser.open(&landed.location()).await, None).await;
+    let key = only_connection(&world).await["key"].as_str().unwrap().to_owned();
+    provider.refuses.store(404, Ordering::SeqCst);
+    world.turn(Duration::from_hours(1));
+    assert_eq!(world.through("forge", "repos", &key).await.refusal(), (409, "needs_reauth".to_owned()));
+    let tokens = provider.fake.seen().iter().filter(|seen| seen.target == "/token").count();
+    assert_eq!(tokens, 1, "nothing was renewed for it");
 }
 
 #[tokio::test]

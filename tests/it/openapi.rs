@@ -272,7 +272,9 @@ fn after_provider(cause: &ProviderError) -> Option<ProviderError> {
         ProviderError::Timeout => ProviderError::Unreachable("".into()),
         ProviderError::Unreachable(_) => ProviderError::AddressRefused,
         ProviderError::AddressRefused => ProviderError::Refused(String::new()),
-        ProviderError::Refused(_) => ProviderError::InvalidResponse(""),
+        ProviderError::Refused(_) => ProviderError::Ended(404),
+        ProviderError::Ended(_) => ProviderError::NothingFound,
+        ProviderError::NothingFound => ProviderError::InvalidResponse(""),
         ProviderError::InvalidResponse(_) => {
             ProviderError::CallbackSignature(shared::protocol::callback_signature::Refusal::Missing)
         }

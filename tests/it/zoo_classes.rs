@@ -9,7 +9,7 @@ mod class;
 use serde_json::{Value, json};
 use zoo::Fault;
 
-use self::class::{APPLE, BANK, BLUESKY, CLOCK, Change, Class, GITHUB_APP, PLAIN, REVOLUT, SHA256};
+use self::class::{APPLE, BANK, BLUESKY, CLOCK, Change, Class, GITHUB_APP, GITHUB_INSTALL, PLAIN, REVOLUT, SHA256};
 use crate::{
     world::{USER, query},
     zoo::{DAY, Stage},
@@ -22,7 +22,7 @@ async fn each_class_is_connected_called_renewed_and_revoked() {
         (BLUESKY, true, true, true),
         (APPLE, false, false, true),
         (REVOLUT, true, true, false),
-        (GITHUB_APP, true, false, true), // the person's token has served; the app logs in again
+        (GITHUB_INSTALL, true, false, true), // the person's token has served; the app logs in again
         (BANK, true, true, true),
         (SHA256, true, false, false),
         (PLAIN, true, false, false),
@@ -81,7 +81,7 @@ async fn what_a_definition_lacks_is_refused() {
             "token: the client has to authenticate by PrivateKeyJwt, was a secret in the parameters",
         ),
         (
-            GITHUB_APP,
+            GITHUB_INSTALL,
             ("/login/assertion/claims/iss", Some("\"x\"")),
             "installation_token: no client is registered under this id",
         ),
@@ -372,4 +372,26 @@ async fn a_code_that_is_typed_at_github_becomes_a_connection() {
     stage.turn(901);
     assert_eq!(collect(&late).await.refusal(), (400, "expired_token".to_owned()));
     assert_eq!(world.connections().await.len(), 1);
+}
+
+/// Where people let the app act for them, and choose among what it is installed in.
+#[tokio::test]
+async fn an_installation_is_chosen_where_it_was_made_before() {
+    let (stage, name) = Stage::of(GITHUB_APP, None).await;
+    let went = stage.go(name).await;
+    assert_eq!((went.told.as_str(), stage.missed()), ("held -", Vec::new()));
+    assert_eq!(stage.zoo.calls(GITHUB_APP.id, "installation_token"), 0);
+    let page = went.browser.open(&went.landed.unwrap().location()).await;
+    let choose = |page: &crate::world::Answer, choice: Option<&str>| {
+        let form = page.form("/connect/confirm/").with("decision", "confirm");
+        choice.into_iter().fold(form, |form, choice| form.with("choice", choice))
+    };
+    let asked = went.browser.submit(choose(&page, Some("72"))).await;
+    let page = went.browser.open(&asked.location()).await;
+    assert!(page.text().contains("zoo-org"), "{}", page.text());
+    went.browser.submit(choose(&page, None)).await;
+    let rows = stage.world.connections().await;
+    assert_eq!((rows.len(), &rows[0]["account"]["id"]), (1, &json!("5001")));
+    assert_eq!(stage.api(GITHUB_APP, name, rows[0]["key"].as_str().unwrap()).await, 200, "{:?}", stage.refused());
+    assert_eq!(stage.zoo.calls(GITHUB_APP.id, "installation_token"), 1);
 }

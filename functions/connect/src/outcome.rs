@@ -126,6 +126,9 @@ fn words(t: Language, progress: &Progress, connection: Option<&Connection>) -> W
             };
             words(Tone::Neutral, t.outcome_other_account(), text)
         }
+        (Status::Failed, "nothing_to_connect") => {
+            words(Tone::Neutral, t.outcome_nothing(), t.outcome_nothing_text(connector))
+        }
         (Status::Failed, "client_not_configured") => {
             words(Tone::Bad, t.outcome_failed(), t.outcome_unconfigured_text(app, connector))
         }

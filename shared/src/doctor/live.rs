@@ -198,6 +198,8 @@ fn why(error: &ProviderError) -> (&'static str, &'static str) {
         ),
         ProviderError::Unreachable(_) => ("it can't be reached", "Is the address right, and may we call out?"),
         ProviderError::Refused(_)
+        | ProviderError::Ended(_)
+        | ProviderError::NothingFound
         | ProviderError::InvalidResponse(_)
         | ProviderError::CallbackSignature(_)
         | ProviderError::Failed(_) => {

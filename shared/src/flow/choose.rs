@@ -145,6 +145,9 @@ impl App {
 
         take(&connector.lookups[at], taken, &mut making.values);
         let learnt = self.learn(&mut making, at + 1, wanted).await?;
+        if learnt.open.is_none() {
+            making.must_have_an_address()?;
+        }
         let mut account = self.account_so_far(&making, &learnt).await;
         account.label = account.label.or_else(|| taken.label.clone()).or(learnt.label);
         let connection = Connection { values: plain(&making.values), account, ..held.connection.clone() };
@@ -225,7 +228,7 @@ impl App {
     ) -> Result<Connection, Error> {
         let connector = self.connector_of(&stored.connection).await?;
         must_be_lists(&connector, chosen)?;
-        must_be_behind_the_login(&connector, chosen)?;
+        must_be_behind_the_login(&connector, chosen, &stored.connection.values)?;
         let open = self.fresh(stored, &connector, None, deadline).await?;
         let switched = self.switch_to(&open, &connector, chosen).await;
         match self.renewed_after(open, &switched, deadline).await? {
@@ -245,7 +248,9 @@ impl App {
         }
         // whose account it is by then decides what may be revoked, so here it has to be told
         let mut account = self.profile_in_time(&making).await?.unwrap_or_default();
-        account.label = account.label.or(learnt.label);
+        // what was looked up ahead of the login is not asked again, and neither is its name
+        let known = (account.id == before.account.id).then(|| before.account.label.clone()).flatten();
+        account.label = account.label.or(learnt.label).or(known);
         let connection = Connection {
             values: plain(&making.values),
             account,
@@ -327,9 +332,10 @@ fn must_be_lists(connector: &Connector, chosen: &Chosen) -> Result<(), Error> {
 }
 
 /// Fails where what the login was made for would be another: that takes the person's consent.
-fn must_be_behind_the_login(connector: &Connector, chosen: &Chosen) -> Result<(), Error> {
+fn must_be_behind_the_login(connector: &Connector, chosen: &Chosen, before: &Chosen) -> Result<(), Error> {
     let mut settled = connector.lookups.iter().take(connector.lookups_before_login());
-    match settled.find(|lookup| chosen.contains_key(lookup.name.as_ref())) {
+    let is_other = |name: &str| chosen.get(name).is_some_and(|value| before.get(name) != Some(value));
+    match settled.find(|lookup| is_other(&lookup.name)) {
         Some(lookup) => Err(Error::refused(
             Refusal::InvalidChoice,
             format!("{} was settled with the person's consent: another is had by connecting again", lookup.name),

@@ -177,6 +177,7 @@ fn description(status: &Status, reason: &str) -> &'static str {
         (Status::Denied, _) => "the provider refused",
         (_, SERVER_ERROR) => "the service failed",
         (_, "wrong_account") => "the connection is to another account",
+        (_, "nothing_to_connect") => "the account has nothing that could be connected",
         _ => "the provider did not answer as expected",
     }
 }

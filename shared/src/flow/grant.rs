@@ -139,7 +139,8 @@ impl App {
         learnt.map_err(|error| match error {
             // nobody typed it: the browser brought it
             Error::Refused { code: Refusal::InvalidChoice, .. } => {
-                ProviderError::InvalidResponse("it names something that is not the account's to connect").of(making.id)
+                ProviderError::InvalidResponse("it names something that is not among what the account has")
+                    .of(making.id)
             }
             error => error,
         })

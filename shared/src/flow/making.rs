@@ -265,15 +265,14 @@ impl App {
             renewed = true;
         }
         let Err(error) = self.log_in(making).await else { return Ok(()) };
+        // what was typed is the person's own, and is not taken any more; the operator's key may be mended
+        let typed = connector.oauth2.is_none();
+        let failed = |error| NotRenewed { over: is_ended(&error) || typed && is_refused(&error), error };
         if is_refused(&error) && !renewed && renewable(&making.credentials) {
             self.renew_token(making, true).await?;
-            return self.log_in(making).await.map_err(|error| NotRenewed { over: false, error });
+            return self.log_in(making).await.map_err(failed);
         }
-        // what was typed is the person's own, and is not taken any more
-        let typed = connector.oauth2.is_none() && is_refused(&error);
-        let ended = connector.login.iter().any(|login| login.grant_ended_status.is_some())
-            && matches!(&error, Error::Provider { cause, .. } if token::ends_the_grant(cause));
-        Err(NotRenewed { error, over: typed || ended })
+        Err(failed(error))
     }
 
     async fn renew_token(&self, making: &mut Making<'_>, dying: bool) -> Result<(), NotRenewed> {
@@ -413,6 +412,11 @@ fn is_refused(error: &Error) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether the provider said that what was connected is no more.
+fn is_ended(error: &Error) -> bool {
+    matches!(error, Error::Provider { cause: ProviderError::Ended(_), .. })
 }
 
 #[cfg(test)]

@@ -215,8 +215,8 @@ impl App {
         let belongs = (&job.project, job.environment);
         let operator = self.operator_of(&connector, &job.connector, job.client.as_ref(), client_id, belongs).await?;
         let making = Making::new(&connector, &job.connector, operator, values, credentials);
-        if revoke.authentication == RevokeAuthentication::Api && !making.is_logged_in() {
-            return Ok(Revocation::NotSupported); // the login failed: there is no session to end
+        if connector.revokes_by_session() && !making.is_logged_in() {
+            return Ok(Revocation::NotSupported); // the login failed: there is nothing to end it with
         }
         let client = (job.client.is_some() || connector.client_is_typed()).then_some(&making.client);
         // further tokens first: the usual one may stand for the whole grant, and then the provider knows none of them any more

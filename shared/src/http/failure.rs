@@ -159,6 +159,8 @@ fn provider_status(cause: &ProviderError) -> u16 {
         ProviderError::Unreachable(_)
         | ProviderError::AddressRefused
         | ProviderError::Refused(_)
+        | ProviderError::Ended(_)
+        | ProviderError::NothingFound
         | ProviderError::InvalidResponse(_)
         | ProviderError::CallbackSignature(_)
         | ProviderError::Failed(_) => 502,

@@ -70,6 +70,8 @@ impl Problem {
             ProviderError::Refused(code) => {
                 (refusal(t, name, code), Some(code).filter(|code| !code.starts_with("status ")))
             }
+            ProviderError::Ended(_) => (refusal(t, name, ""), None),
+            ProviderError::NothingFound => (t.outcome_nothing_text(name), None),
             ProviderError::Failed(429) => (t.too_often(name), None),
             ProviderError::Timeout
             | ProviderError::Unreachable(_)

@@ -423,6 +423,12 @@ texts! {
     outcome_unconfigured_text(app, connector)
         "{app} is not registered at {connector} any more. Please tell its developers; there is nothing you can do here.",
         "{app} ist bei {connector} nicht mehr registriert. Bitte sagen Sie es denen, die es entwickeln; hier können Sie nichts tun.";
+    outcome_nothing()
+        "There is nothing to connect yet",
+        "Es gibt noch nichts zu verbinden";
+    outcome_nothing_text(connector)
+        "Your account at {connector} has nothing yet that could be connected. Set it up there, or have the app installed there, then try again.",
+        "Ihr Konto bei {connector} hat noch nichts, was verbunden werden könnte. Richten Sie es dort ein oder lassen Sie die App dort installieren und versuchen Sie es dann noch einmal.";
     outcome_other_account()
         "That was another account",
         "Das war ein anderes Konto";

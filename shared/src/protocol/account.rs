@@ -403,7 +403,10 @@ const MOST_CHOICES: usize = 200;
 /// What a look-up found: one thing, or those of a list that the data wants. An element without the value is left out.
 pub fn read_lookup(lookup: &Lookup, response: &http::Response<Bytes>) -> Result<Vec<Found>, ProviderError> {
     let answer = answer::json(response)?;
-    let nothing = ProviderError::InvalidResponse("the look-up found nothing");
+    let nothing = match lookup.list {
+        Some(_) => ProviderError::NothingFound,
+        None => ProviderError::InvalidResponse("the look-up found nothing"),
+    };
     let found: Vec<Found> = match lookup.list.as_deref() {
         None => found(lookup, &answer).into_iter().collect(),
         Some(list) => {

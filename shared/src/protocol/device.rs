@@ -135,9 +135,11 @@ pub fn next(error: &ProviderError, interval: Duration) -> Next {
         ProviderError::Timeout | ProviderError::Unreachable(_) | ProviderError::Failed(_) => {
             wait(interval.saturating_mul(2))
         }
-        ProviderError::AddressRefused | ProviderError::InvalidResponse(_) | ProviderError::CallbackSignature(_) => {
-            Next::Over
-        }
+        ProviderError::AddressRefused
+        | ProviderError::Ended(_)
+        | ProviderError::NothingFound
+        | ProviderError::InvalidResponse(_)
+        | ProviderError::CallbackSignature(_) => Next::Over,
     }
 }
 

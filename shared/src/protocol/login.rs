@@ -15,7 +15,7 @@ use super::{
     credentials::Session,
     request::{call, set_headers, uri},
     template::{self, TemplateError, Values},
-    token::{INVALID_GRANT, LONGEST, ends, is_token, sign},
+    token::{LONGEST, ends, is_token, sign},
 };
 use crate::{
     clock::{Random, Timestamp},
@@ -58,7 +58,7 @@ pub fn read(
     now: Timestamp,
 ) -> Result<(Session, Value), ProviderError> {
     if login.grant_ended_status == Some(response.status().as_u16()) {
-        return Err(ProviderError::Refused(INVALID_GRANT.to_owned()));
+        return Err(ProviderError::Ended(response.status().as_u16()));
     }
     let answer = answer::json(response)?;
     if let Some(error) = signalled(login.error_signal.as_ref(), &answer) {
@@ -152,7 +152,12 @@ mod tests {
                 json!({ "ok": false, "why": "locked" }),
                 "the provider refused with locked",
             ),
-            (json!({ "grant_ended_status": 404 }), 404, json!({}), "the provider refused with invalid_grant"),
+            (
+                json!({ "grant_ended_status": 404 }),
+                404,
+                json!({}),
+                "the provider says with status 404 that what was connected is no more",
+            ),
             (json!({ "grant_ended_status": 404 }), 403, json!({}), "the provider refused with status 403"),
         ];
         for (more, status, body, expected) in table {

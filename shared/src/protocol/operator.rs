@@ -49,16 +49,16 @@ impl Connector {
     /// Whether the access token is for more than what comes ahead of the login: for the login itself, for calls, or to be revoked.
     #[must_use]
     pub fn needs_token_beside_session(&self) -> bool {
-        let named = |template: &str| names(template, "access_token") || names(template, "refresh_token");
-        let addresses = self.login.iter().map(|login| login.url.as_ref()).chain([self.api.base_url.as_ref()]);
-        let revoked = self.revoke.as_ref().is_some_and(|revoke| {
-            let credential = revoke.credential.iter().flat_map(placed);
-            let mut templates = values(&revoke.params).chain(values(&revoke.headers)).chain(credential);
-            revoke.authentication == RevokeAuthentication::Token || templates.any(named)
-        });
-        let signed = self.login.iter().flat_map(|login| &login.assertion);
-        let mut claims = signed.flat_map(|assertion| values(&assertion.claims));
-        revoked || calls(self).chain(addresses).any(named) || claims.any(named)
+        let token = |template: &str| names(template, "access_token") || names(template, "refresh_token");
+        let bearer = self.revoke.as_ref().is_some_and(|revoke| revoke.authentication == RevokeAuthentication::Token);
+        bearer || revocation(self).chain(behind_consent(self)).any(token)
+    }
+
+    /// Whether what a login gave is needed to revoke it.
+    #[must_use]
+    pub fn revokes_by_session(&self) -> bool {
+        let api = self.revoke.as_ref().is_some_and(|revoke| revoke.authentication == RevokeAuthentication::Api);
+        self.login.is_some() && (api || revocation(self).any(|template| names(template, "session_token")))
     }
 
     /// Whether calls of the API carry something that is new with each of them.
@@ -95,6 +95,30 @@ fn calls(connector: &Connector) -> impl Iterator<Item = &str> {
         values(&login.params).chain(values(&login.headers)).chain(credential)
     });
     api(&connector.api).chain(lookups).chain(profile).chain(login)
+}
+
+/// Every template of the login and of what follows it.
+fn behind_consent(connector: &Connector) -> impl Iterator<Item = &str> {
+    let Connector { login, lookups, profile, api: Api { base_url, .. }, .. } = connector;
+    let login = login.iter().flat_map(|login| {
+        let signed = login.assertion.iter().flat_map(|assertion| {
+            values(&assertion.claims).chain([assertion.key.as_ref()]).chain(assertion.key_id.as_deref())
+        });
+        let credential = login.credential.iter().flat_map(placed);
+        values(&login.params).chain(values(&login.headers)).chain(credential).chain(signed).chain([login.url.as_ref()])
+    });
+    let lookups = lookups.iter().filter(|lookup| !lookup.before_login);
+    let lookups = lookups.flat_map(|lookup| values(&lookup.headers).chain([lookup.url.as_ref()]));
+    let profile = profile.iter().flat_map(|profile| values(&profile.headers).chain(profile.url.as_deref()));
+    api(&connector.api).chain([base_url.as_ref()]).chain(login).chain(lookups).chain(profile)
+}
+
+/// Every template of a revocation, but for how its caller proves itself usually.
+fn revocation(connector: &Connector) -> impl Iterator<Item = &str> {
+    connector.revoke.iter().flat_map(|revoke| {
+        let credential = revoke.credential.iter().flat_map(placed);
+        values(&revoke.params).chain(values(&revoke.headers)).chain(credential).chain([revoke.url.as_ref()])
+    })
 }
 
 fn api(api: &Api) -> impl Iterator<Item = &str> {
@@ -207,6 +231,17 @@ mod tests {
             ),
             (json!({ "login": { "url": "https://a.example/l", "token": "t", "assertion": signed } }), true),
             (json!({ "login": { "url": "https://a.example/l/{access_token}", "token": "t" } }), true),
+            (
+                json!({ "login": { "url": "https://a.example/l", "token": "t", "assertion": { "algorithm": "RS256", "key": "{app_key}", "key_id": "{access_token}" } } }),
+                true,
+            ),
+            (json!({ "profile": { "url": "https://a.example/{access_token}/me" } }), true),
+            (json!({ "lookups": [{ "name": "a", "url": "https://a.example/{access_token}", "path": "a" }] }), true),
+            (
+                json!({ "lookups": [{ "name": "a", "url": "https://a.example/a", "path": "a", "before_login": true, "headers": { "X": "{access_token}" } }] }),
+                false,
+            ),
+            (revoke(json!({ "url": "https://a.example/r/{access_token}" })), true),
             (revoke(json!({ "authentication": "api" })), false),
             (revoke(json!({ "authentication": "token" })), true),
             (revoke(json!({ "params": { "token": "{access_token}" } })), true),

@@ -23,7 +23,7 @@ use crate::{
     secrets::ProviderClient,
 };
 
-pub(super) use response::{INVALID_GRANT, LONGEST, ends, is_token};
+pub(super) use response::{LONGEST, ends, is_token};
 pub use response::{ends_the_grant, read, read_slot};
 
 /// What a provider gave. `Debug` leaves the answer out, since the tokens stand in it.

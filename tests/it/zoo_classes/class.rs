@@ -44,9 +44,12 @@ pub const REVOLUT: Class =
 pub const GITHUB_APP: Class = Class {
     id: "github-app",
     secret: "zoo-secret",
-    settings: &[("app_slug", "zoo-app"), ("private_key", RSA)],
+    settings: &[("private_key", RSA)],
     call: "installation/repositories",
 };
+/// The same where people install the app on the way.
+pub const GITHUB_INSTALL: Class =
+    Class { settings: &[("entrance", "apps/zoo-app/installations/new"), ("private_key", RSA)], ..GITHUB_APP };
 pub const BANK: Class = Class { id: "example-bank", secret: P256, settings: &[], call: "me" };
 pub const SHA256: Class = Class { id: "example-oauth1", secret: "zoo-secret", settings: &[], call: "me?a=1&b=x%20y" };
 pub const PLAIN: Class = Class { call: "me?c=PLAINTEXT", ..SHA256 };

@@ -11,7 +11,7 @@ use super::{
     text::{learnt_pattern, path, signal},
 };
 use crate::protocol::{
-    connector::{BodyFormat, Connector, Lookup, Method, Placement, Profile, Revoke, Text},
+    connector::{BodyFormat, Connector, Method, Placement, Profile, Revoke, Text},
     template::{leading, placeholders},
 };
 
@@ -114,7 +114,7 @@ impl<'a> Check<'a> {
         for (at, lookup) in self.connector.lookups.iter().enumerate() {
             let field = format!("lookups.{}", lookup.name);
             self.before_login(&format!("{field}.before_login"), at)?;
-            self.chosen_by(&format!("{field}.chosen_by"), lookup)?;
+            self.chosen_by(&format!("{field}.chosen_by"), at)?;
             let url = format!("{field}.url");
             self.address(&url, &lookup.url, Moment::Lookup(at))?;
             self.inside(&url, &lookup.url)?;
@@ -147,24 +147,37 @@ impl<'a> Check<'a> {
         if !lookups[at].before_login {
             return Ok(());
         }
+        let consented = oauth2.is_some() && self.connector.consent().is_some();
         require(
-            login.is_some() && oauth2.is_some(),
+            login.is_some() && consented,
             field,
-            "needs oauth2, which gives the token that asks, and a login that follows",
+            "needs oauth2 with a person's consent, which gives the token that asks, and a login that follows",
         )?;
-        let signed = matches!(api.credential, Placement::AwsSigv4 { .. });
-        require(!signed, field, "asks with a Bearer header, and `api.credential` signs each call")?;
+        let signed = matches!(api.credential, Placement::AwsSigv4 { .. }) || oauth2.as_ref().is_some_and(|it| it.dpop);
+        require(!signed, field, "asks with a Bearer header, and the connector's calls are signed")?;
+        let accompanied = api.headers.iter().chain(api.query.iter());
+        let by_session = |(_, template)| placeholders(template).any(|name| name == "session_token");
+        require(
+            !accompanied.into_iter().any(by_session),
+            field,
+            "is sent with `api.headers` and `api.query`, and `{session_token}` is not known there yet",
+        )?;
         let ahead = lookups[..at].iter().all(|lookup| lookup.before_login);
         require(ahead, field, "comes after one that is made behind the login: put it ahead of that")
     }
 
-    fn chosen_by(&self, field: &str, lookup: &Lookup) -> Checked {
-        let Some(parameter) = lookup.chosen_by.as_deref() else { return Ok(()) };
-        require(lookup.list.is_some(), field, "chooses among a `list`, which is not there")?;
-        let browser = self.connector.consent().is_some();
+    fn chosen_by(&self, field: &str, at: usize) -> Checked {
+        let Connector { lookups, oauth2, oauth1, .. } = self.connector;
+        let Some(parameter) = lookups[at].chosen_by.as_deref() else { return Ok(()) };
+        require(lookups[at].list.is_some(), field, "chooses among a `list`, which is not there")?;
+        let first = lookups[..at].iter().all(|lookup| lookup.list.is_none());
+        require(first, field, "is known in the answer to the browser alone: no other `list` may come first")?;
+        let browser = oauth1.is_some() || oauth2.as_ref().is_some_and(|it| it.authorization_endpoint.is_some());
         require(browser, field, "is a parameter of the authorization response, which there is none of")?;
-        let ours = parameter.is_empty() || ["code", "state"].contains(&parameter);
-        require(!ours, field, "has to name a parameter other than code and state")
+        let renamed = oauth2.iter().flat_map(|it| it.parameter_names.authorization_response.iter());
+        let taken = ["", "code", "error", "error_description", "error_uri", "iss", "response", "scope", "state"];
+        let taken = taken.contains(&parameter) || renamed.into_iter().any(|(_, own)| own == parameter);
+        require(!taken, field, "has to name a parameter that means nothing else (RFC 6749 §4.1.2)")
     }
 
     pub(super) fn profile(&self) -> Checked {

@@ -238,6 +238,13 @@ impl Check<'_> {
         self.assertion("login.assertion", assertion.as_ref(), Moment::Login)?;
         path("login.token", token)?;
         expires_in.iter().try_for_each(|member| path("login.expires_in", member))?;
+        // 401 is the key's, and these others mean not now
+        let lasting = |status: u16| (400..500).contains(&status) && ![401, 408, 425, 429].contains(&status);
+        require(
+            login.grant_ended_status.is_none_or(lasting),
+            "login.grant_ended_status",
+            "has to be a status of refusal that lasts, like 404 or 410; 401 may be of the key that logs in",
+        )?;
         signal("login.error_signal", login.error_signal.as_ref())
     }
 

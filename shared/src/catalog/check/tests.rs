@@ -569,8 +569,21 @@ fn what_a_login_is_made_for_is_looked_up_ahead_of_it() {
     let sigv4 = json!({
         "in": "aws_sigv4", "service": "s", "region": "r", "access_key_id": "{place}", "secret_access_key": "{session_token}",
     });
-    let table: [(&[(&str, Value)], &str); 9] = [
+    let room = json!({ "name": "room", "url": "https://api.forge.example/rooms", "list": ".", "chosen_by": "room_id", "path": "id" });
+    let named = json!({ "authorization_response": { "code": "place_id" } });
+    let table: [(&[(&str, Value)], &str); 17] = [
         (&[], "passes"),
+        (&[("/lookups/1", room)], "lookups.room.chosen_by: is known in the answer to the browser alone"),
+        (&[("/oauth2/parameter_names", named)], "lookups.place.chosen_by: has to name a parameter that"),
+        (&[("/lookups/0/chosen_by", json!("iss"))], "lookups.place.chosen_by: has to name a parameter that"),
+        (&[("/oauth2/dpop", json!(true))], "lookups.place.before_login: asks with a Bearer header"),
+        (
+            &[("/api/query", json!({ "s": "{session_token}" }))],
+            "lookups.place.before_login: is sent with `api.headers`",
+        ),
+        (&[("/login/grant_ended_status", json!(404))], "passes"),
+        (&[("/login/grant_ended_status", json!(401))], "login.grant_ended_status: has to be"),
+        (&[("/login/grant_ended_status", json!(503))], "login.grant_ended_status: has to be"),
         (&[("/lookups/0/before_login", json!(false))], "login.url: "),
         (
             &[("/lookups/0/before_login", json!(false)), ("/lookups/1/before_login", json!(true))],
@@ -581,7 +594,7 @@ fn what_a_login_is_made_for_is_looked_up_ahead_of_it() {
         (&[("/lookups/1/headers", json!({ "X": "{pod}" }))], "passes"),
         (&[("/api/credential", sigv4)], "lookups.place.before_login: asks with a Bearer header"),
         (&[("/lookups/0/list", Value::Null)], "lookups.place.chosen_by: chooses among a `list`"),
-        (&[("/lookups/0/chosen_by", json!("state"))], "lookups.place.chosen_by: has to name a parameter other"),
+        (&[("/lookups/0/chosen_by", json!("state"))], "lookups.place.chosen_by: has to name a parameter that"),
     ];
     for (changes, expected) in table {
         let said = checked(changes);

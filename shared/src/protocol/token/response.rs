@@ -29,7 +29,7 @@ pub fn read(oauth2: &OAuth2, response: &http::Response<Bytes>, now: Timestamp) -
 }
 
 /// RFC 6749 §5.2: the grant, be it a code or a refresh token, is not or no longer good.
-pub(crate) const INVALID_GRANT: &str = "invalid_grant";
+const INVALID_GRANT: &str = "invalid_grant";
 
 /// A refusal by which this provider says that the grant is over, as the standard calls it.
 fn in_the_standards_word(oauth2: &OAuth2, response: &http::Response<Bytes>, error: ProviderError) -> ProviderError {

@@ -88,7 +88,13 @@ impl Provider {
             },
             "api": { "base_url": url, "credential": { "in": "header", "value": "Bearer {session_token}" } },
             "profile": { "account_id": "{owner}" },
+            "revoke": { "url": format!("{url}/session"), "method": "DELETE", "authentication": "api", "effect": "token" },
         })
+    }
+
+    /// How many sessions were ended.
+    fn ended(&self) -> usize {
+        self.fake.seen().iter().filter(|seen| seen.target == "/session").count()
     }
 
     /// Which installations were logged in to.
@@ -211,6 +217,21 @@ async fn of_several_the_person_chooses_and_the_login_follows() {
         for text in world.dump().await.into_values() {
             assert!(!text.contains("canary-"), "{text}");
         }
+    }
+}
+
+/// A session that has ended by itself can't be ended, and need not be.
+#[tokio::test]
+async fn a_session_is_ended_with_its_connection_while_it_lives() {
+    for (hours, ended) in [(0, 1), (2, 0)] {
+        let (world, provider) = forge().await;
+        let browser = world.browser();
+        let (_, landed) = back(&world, &browser, "ben", None).await;
+        confirm(&browser, &browser.open(&landed.location()).await, None).await;
+        let key = only_connection(&world).await["key"].as_str().unwrap().to_owned();
+        world.turn(Duration::from_hours(hours));
+        let deleted = world.api("DELETE", &format!("/v1/vault/connections/{key}")).send().await.json();
+        assert_eq!((&deleted["revocation"], provider.ended()), (&json!("revoked"), ended), "{hours} hours");
     }
 }
 

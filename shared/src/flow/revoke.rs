@@ -17,7 +17,7 @@ use crate::{
         account::{self, Signing},
         connector::{Revoke, RevokeAuthentication, RevokeEffect},
         origins::Origins,
-        revocation,
+        renewal, revocation,
         template::{self, Values},
     },
     secrets::ProviderClient,
@@ -215,8 +215,16 @@ impl App {
         let belongs = (&job.project, job.environment);
         let operator = self.operator_of(&connector, &job.connector, job.client.as_ref(), client_id, belongs).await?;
         let making = Making::new(&connector, &job.connector, operator, values, credentials);
-        if connector.revokes_by_session() && !making.is_logged_in() {
-            return Ok(Revocation::NotSupported); // the login failed: there is nothing to end it with
+        if connector.revokes_by_session() {
+            let alone = revoke.effect == RevokeEffect::Token;
+            match &making.credentials.session {
+                None => return Ok(Revocation::NotSupported), // the login failed: there is nothing to end it with
+                // what has ended by itself is as good (RFC 7009 §2.2), and proves nothing any more
+                Some(session) if alone && renewal::has_ended(session.expires_at, self.clock.now()) => {
+                    return Ok(Revocation::Revoked);
+                }
+                Some(_) => {}
+            }
         }
         let client = (job.client.is_some() || connector.client_is_typed()).then_some(&making.client);
         // further tokens first: the usual one may stand for the whole grant, and then the provider knows none of them any more

@@ -32,7 +32,7 @@ const KEY: &str = "standin_key";
 /// The stand-ins of a case, and what is known besides.
 pub struct StandIns {
     /// Each with what is shown for it.
-    shown: Vec<(String, String)>,
+    shown: Shown,
     /// Everything that a template may ask for, at any moment of the flow.
     pub values: Values,
     /// The client's id, as the operator stored it.
@@ -70,52 +70,20 @@ impl StandIns {
     /// For this connector and what is known of it.
     pub fn of(case: &Case<'_>) -> Self {
         let connector = case.connector.data.as_ref();
-        let mut made = Self {
-            shown: Vec::new(),
-            values: Values::default(),
-            client_id: String::new(),
-            client_secret: String::new(),
-            verifier: CodeVerifier::from(String::new()),
-            redirect_uri: String::new(),
-            state: String::new(),
-            request_uri: String::new(),
-            temporary: String::new(),
-            device_code: String::new(),
-            refused: Vec::new(),
-            open: Vec::new(),
-        };
-        made.shown.push((CODE_OF_NOBODY.to_owned(), "‹code›".to_owned()));
-        for (name, words) in [
-            ("access_token", "access token"),
-            ("refresh_token", "refresh token"),
-            ("session_token", "session token"),
-            ("random", "random"),
-        ] {
-            let token = made.stand_in(words);
-            made.values.insert(name, token);
+        let mut made = Self::of_every_case();
+        if let Some((_, id)) = &case.connector.client {
+            made.client_id.clone_from(id);
         }
-        made.state = made.stand_in("state");
-        made.values.insert("state", made.state.clone());
-        made.request_uri = made.stand_in("request_uri of the answer");
-        made.temporary = made.stand_in("temporary token");
-        made.device_code = made.stand_in("device code");
-        let verifier = CodeVerifier::from(made.stand_in("code_verifier"));
-        made.shown.push((verifier.challenge(), "‹SHA-256 of the code verifier›".to_owned()));
-        made.verifier = verifier;
-        made.client_secret = made.stand_in("client secret");
-        made.client_id = match &case.connector.client {
-            Some((_, id)) => id.clone(),
-            None => made.stand_in("client id"),
-        };
-        made.values.insert("client_id", made.client_id.clone());
-        made.values.insert("client_secret", made.client_secret.clone());
-        made.values.insert("app_name", case.app_name);
         let base_url = match case.base_url {
             Some(base_url) => base_url.trim_end_matches('/').to_owned(),
-            None => made.address("base URL"),
+            None => made.shown.address("base URL"),
         };
         made.redirect_uri = case.connector.redirect_uri(&base_url);
-        made.values.insert("redirect_uri", &made.redirect_uri);
+        for (name, value) in
+            [("client_id", made.client_id.as_str()), ("redirect_uri", &made.redirect_uri), ("app_name", case.app_name)]
+        {
+            made.values.insert(name, value);
+        }
         made.learnt(connector);
         made.given(connector, &connector.inputs, case.given, Whose::Person);
         made.given(connector, &connector.settings, &case.connector.decided_settings(), Whose::Operator);
@@ -131,6 +99,40 @@ impl StandIns {
             }
         }
         made
+    }
+
+    /// What is the same for every connector: what the flow itself makes, and what any provider issues.
+    fn of_every_case() -> Self {
+        let mut shown = Shown::default();
+        shown.add(CODE_OF_NOBODY.to_owned(), "‹code›");
+        let verifier = CodeVerifier::from(shown.stand_in("code_verifier"));
+        shown.add(verifier.challenge(), "‹SHA-256 of the code verifier›");
+        let (state, client_secret) = (shown.stand_in("state"), shown.stand_in("client secret"));
+        let mut values = Values::default();
+        for (name, words) in [
+            ("access_token", "access token"),
+            ("refresh_token", "refresh token"),
+            ("session_token", "session token"),
+            ("random", "random"),
+        ] {
+            values.insert(name, shown.stand_in(words));
+        }
+        values.insert("state", &state);
+        values.insert("client_secret", &client_secret);
+        Self {
+            values,
+            client_id: shown.stand_in("client id"),
+            client_secret,
+            verifier,
+            device_code: shown.stand_in("device code"),
+            redirect_uri: String::new(),
+            state,
+            request_uri: shown.stand_in("request_uri of the answer"),
+            temporary: shown.stand_in("temporary token"),
+            refused: Vec::new(),
+            open: Vec::new(),
+            shown,
+        }
     }
 
     /// A value that only the provider's answers bring.
@@ -181,33 +183,10 @@ impl StandIns {
         let is_host = template::urls(connector)
             .any(|url| template::split(url).is_ok_and(|(start, _)| start.ends_with(&format!("://{{{name}}}"))));
         match (leads, is_host) {
-            (true, _) => self.address(name),
-            (false, true) => self.under(name, |token| format!("{token}.invalid")),
-            (false, false) => self.stand_in(name),
+            (true, _) => self.shown.address(name),
+            (false, true) => self.shown.under(name, |token| format!("{token}.invalid")),
+            (false, false) => self.shown.stand_in(name),
         }
-    }
-
-    fn stand_in(&mut self, words: &str) -> String {
-        self.under(words, |token| token)
-    }
-
-    fn address(&mut self, words: &str) -> String {
-        let address = self.under(words, |token| format!("https://{token}.invalid"));
-        let host = address.trim_start_matches("https://").to_owned();
-        self.shown.push((host, format!("‹host of the {}›", words.replace('_', " "))));
-        address
-    }
-
-    fn under(&mut self, words: &str, form: impl Fn(String) -> String) -> String {
-        let letters: String = words.chars().filter(char::is_ascii_alphanumeric).take(32).collect();
-        let token = form(format!("standin{}{}z", self.shown.len(), letters.to_lowercase()));
-        let shown = format!("‹{}›", words.replace('_', " "));
-        let encoded: String = url::form_urlencoded::byte_serialize(token.as_bytes()).collect();
-        self.shown.push((token.clone(), shown.clone()));
-        if encoded != token {
-            self.shown.push((encoded, shown));
-        }
-        token
     }
 
     /// A text with the words in place of their stand-ins; a credential of HTTP Basic and a JWT are opened for that.
@@ -219,9 +198,45 @@ impl StandIns {
         let text = replace_all(r"(eyJ[A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+", &text, |found| {
             jwt(&found[1], &found[2])
         });
-        // an address before the name within it
-        let mut by_length: Vec<_> = self.shown.iter().collect();
-        by_length.sort_by_key(|(token, _)| std::cmp::Reverse(token.len()));
+        self.shown.in_place_of_stand_ins(text)
+    }
+}
+
+/// The stand-ins, each with what is shown for it.
+#[derive(Default)]
+struct Shown(Vec<(String, String)>);
+
+impl Shown {
+    fn add(&mut self, token: String, shown: &str) {
+        self.0.push((token, shown.to_owned()));
+    }
+
+    fn stand_in(&mut self, words: &str) -> String {
+        self.under(words, |token| token)
+    }
+
+    fn address(&mut self, words: &str) -> String {
+        let address = self.under(words, |token| format!("https://{token}.invalid"));
+        let host = address.trim_start_matches("https://").to_owned();
+        self.add(host, &format!("‹host of the {}›", words.replace('_', " ")));
+        address
+    }
+
+    fn under(&mut self, words: &str, form: impl Fn(String) -> String) -> String {
+        let letters: String = words.chars().filter(char::is_ascii_alphanumeric).take(32).collect();
+        let token = form(format!("standin{}{}z", self.0.len(), letters.to_lowercase()));
+        let shown = format!("‹{}›", words.replace('_', " "));
+        let encoded: String = url::form_urlencoded::byte_serialize(token.as_bytes()).collect();
+        self.add(token.clone(), &shown);
+        if encoded != token {
+            self.add(encoded, &shown);
+        }
+        token
+    }
+
+    fn in_place_of_stand_ins(&self, text: String) -> String {
+        let mut by_length: Vec<_> = self.0.iter().collect();
+        by_length.sort_by_key(|(token, _)| std::cmp::Reverse(token.len())); // an address before the name within it
         by_length.into_iter().fold(text, |text, (token, shown)| text.replace(token.as_str(), shown))
     }
 }

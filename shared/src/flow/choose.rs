@@ -146,7 +146,7 @@ impl App {
         take(&connector.lookups[at], taken, &mut making.values);
         let learnt = self.learn(&mut making, at + 1, wanted).await?;
         if learnt.open.is_none() {
-            making.must_have_an_address()?;
+            making.must_be_usable(&self.random)?;
         }
         let mut account = self.account_so_far(&making, &learnt).await;
         account.label = account.label.or_else(|| taken.label.clone()).or(learnt.label);
@@ -357,11 +357,14 @@ fn not_offered() -> Error {
 fn waits_for(connector: &Connector, profile: &Profile, open: &str) -> bool {
     let later = connector.lookups.iter().skip_while(|lookup| lookup.name != open);
     let unknown: Vec<&str> = later.flat_map(Lookup::fills).collect();
-    let headers = profile.headers.iter().map(|(_, value)| value);
-    let Profile { url, account_id, tenant, label, email, .. } = profile;
-    let told = [account_id, tenant, label, email].into_iter().flatten().filter(|_| url.is_none()).map(AsRef::as_ref);
-    let mut asked = url.iter().map(AsRef::as_ref).chain(profile.body.as_deref()).chain(headers).chain(told);
-    asked.any(|text| unknown.iter().any(|name| text.contains(&format!("{{{name}}}"))))
+    let is_open = |text: &str| template::placeholders(text).any(|name| unknown.contains(&name));
+    let Profile { url, headers, account_id, tenant, label, email, .. } = profile;
+    match url {
+        Some(url) => {
+            connector.api.carried().chain(headers.iter().map(|(_, value)| value)).chain([url.as_ref()]).any(is_open)
+        }
+        None => [account_id, tenant, label, email].into_iter().flatten().any(|told| is_open(told)),
+    }
 }
 
 fn plain(values: &Values) -> Chosen {

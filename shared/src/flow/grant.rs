@@ -154,7 +154,7 @@ impl App {
             self.exchange(making).await?;
             let learnt = self.learn_each(making, 0, wanted).await?;
             if learnt.open.is_none() {
-                making.must_have_an_address()?;
+                making.must_be_usable(&self.random)?;
             }
             Ok(learnt)
         };

@@ -7,11 +7,12 @@
 //! ```
 
 use bytes::Bytes;
+use http::HeaderMap;
 
 use super::{no_origin, not_believed, not_signed, unusable};
 use crate::{
     app::App,
-    clock::Timestamp,
+    clock::{Random, Timestamp},
     error::{Error, ProviderError},
     id::{ConnectorId, Environment, ProjectId},
     protocol::{
@@ -103,10 +104,28 @@ impl<'a> Making<'a> {
         Ok(())
     }
 
-    /// Fails where the answers lack what the API's address is made of: calls could go nowhere.
-    pub fn must_have_an_address(&self) -> Result<(), Error> {
-        let lacks = |_| ProviderError::InvalidResponse("it lacks what the API's address is made of").of(self.id);
-        template::url(&self.connector.api.base_url, &self.all()).map(drop).map_err(lacks)
+    /// Fails where the answers lack what the API's address, each of its calls or a renewal is made of: such a connection would be of
+    /// no use, now or from its first renewal on.
+    pub fn must_be_usable(&self, random: &Random) -> Result<(), Error> {
+        let all = self.all().with_random(random);
+        let lacks = |what| ProviderError::InvalidResponse(what).of(self.id);
+        let Ok(mut url) = template::url(&self.connector.api.base_url, &all) else {
+            return Err(lacks("it lacks what the API's address is made of"));
+        };
+        // what does not fit its place is told where it is typed or learnt
+        let call = account::authorize(self.connector, &all, &mut url, &mut HeaderMap::new());
+        if let Err(TemplateError::Missing(_)) = call {
+            return Err(lacks("it lacks what each call carries"));
+        }
+        let Some(oauth2) = self.connector.oauth2.as_ref().filter(|it| renewal::is_renewable(it, &self.credentials))
+        else {
+            return Ok(());
+        };
+        let endpoint = oauth2.refresh_endpoint.as_ref().map(|endpoint| template::url(endpoint, &all)).transpose();
+        if endpoint.is_err() || template::pairs(&oauth2.refresh_params, &all).is_err() {
+            return Err(lacks("it lacks what the token is renewed with"));
+        }
+        Ok(())
     }
 
     /// Keeps a value that the provider gave, or the part of it that is meant, if it is one that may be believed.

@@ -43,7 +43,7 @@ impl Connector {
             client && names(template, "client_secret")
                 || self.secret_settings().any(|setting| names(template, &setting.name))
         };
-        api(&self.api).any(secret)
+        self.api.carried().any(secret)
     }
 
     /// Whether the access token is for more than what comes ahead of the login: for the login itself, for calls, or to be revoked.
@@ -64,7 +64,7 @@ impl Connector {
     /// Whether calls of the API carry something that is new with each of them.
     #[must_use]
     pub fn calls_carry_random(&self) -> bool {
-        api(&self.api).any(|template| names(template, RANDOM))
+        self.api.carried().any(|template| names(template, RANDOM))
     }
 
     /// The operator's part of what fills the templates. An optional secret that is not set stands there empty, so that what
@@ -94,12 +94,12 @@ fn calls(connector: &Connector) -> impl Iterator<Item = &str> {
         let credential = login.credential.iter().flat_map(placed);
         values(&login.params).chain(values(&login.headers)).chain(credential)
     });
-    api(&connector.api).chain(lookups).chain(profile).chain(login)
+    connector.api.carried().chain(lookups).chain(profile).chain(login)
 }
 
 /// Every template of the login and of what follows it.
 fn behind_consent(connector: &Connector) -> impl Iterator<Item = &str> {
-    let Connector { login, lookups, profile, api: Api { base_url, .. }, .. } = connector;
+    let Connector { login, lookups, profile, api, .. } = connector;
     let login = login.iter().flat_map(|login| {
         let signed = login.assertion.iter().flat_map(|assertion| {
             values(&assertion.claims).chain([assertion.key.as_ref()]).chain(assertion.key_id.as_deref())
@@ -110,7 +110,7 @@ fn behind_consent(connector: &Connector) -> impl Iterator<Item = &str> {
     let lookups = lookups.iter().filter(|lookup| !lookup.before_login);
     let lookups = lookups.flat_map(|lookup| values(&lookup.headers).chain([lookup.url.as_ref()]));
     let profile = profile.iter().flat_map(|profile| values(&profile.headers).chain(profile.url.as_deref()));
-    api(&connector.api).chain([base_url.as_ref()]).chain(login).chain(lookups).chain(profile)
+    connector.api.carried().chain([api.base_url.as_ref()]).chain(login).chain(lookups).chain(profile)
 }
 
 /// Every template of a revocation, but for how its caller proves itself usually.
@@ -121,8 +121,11 @@ fn revocation(connector: &Connector) -> impl Iterator<Item = &str> {
     })
 }
 
-fn api(api: &Api) -> impl Iterator<Item = &str> {
-    values(&api.headers).chain(values(&api.query)).chain(placed(&api.credential))
+impl Api {
+    /// Every template of what each call carries.
+    pub(crate) fn carried(&self) -> impl Iterator<Item = &str> {
+        values(&self.headers).chain(values(&self.query)).chain(placed(&self.credential))
+    }
 }
 
 fn values(pairs: &Pairs) -> impl Iterator<Item = &str> {

@@ -1,7 +1,8 @@
 //! Withdrawing consent at the provider (RFC 7009 and what providers have in its place).
 
 use bytes::Bytes;
-use http::header;
+use http::{HeaderMap, header};
+use url::Url;
 
 use super::{
     account,
@@ -39,39 +40,13 @@ pub fn request(
     }
     let mut params = template::pairs(&revoke.params, &values)?;
     let mut url = template::url(&revoke.url, &values)?;
-    let mut authorization = http::HeaderMap::new();
     let bare = params.is_empty();
-    let authentication = if revoke.credential.is_some() { RevokeAuthentication::None } else { revoke.authentication };
+    let mut authorization = HeaderMap::new();
     if let Some(placement) = &revoke.credential {
         account::place(placement, &values, &mut url, &mut authorization)?;
-    }
-    match (authentication, client, &connector.oauth2) {
-        (RevokeAuthentication::Client, Some(client), Some(oauth2)) => {
-            let asking = TokenRequest { oauth2, client, values: &values, now, random };
-            let mut proof = Vec::new();
-            let basic = asking.authenticate(oauth2.token_endpoint_auth_method, &mut proof)?;
-            authorization.extend(basic.map(|basic| (header::AUTHORIZATION, basic)));
-            // as the token endpoint calls them
-            let own = |name| oauth2.parameter_names.token_request.value(name).unwrap_or(name);
-            params.extend(proof.into_iter().map(|(name, value)| (own(name), value)));
-        }
-        (RevokeAuthentication::ClientSecretPost, Some(client), _) => {
-            params.push(("client_id", client.client_id.clone()));
-            params.extend(client.client_secret.as_ref().map(|secret| ("client_secret", secret.expose().to_owned())));
-        }
-        (RevokeAuthentication::ClientSecretBasic, Some(client), _) => {
-            let secret = client.client_secret.as_ref().map(ClientSecret::expose).unwrap_or_default();
-            authorization.insert(header::AUTHORIZATION, basic(&client.client_id, secret));
-        }
-        (RevokeAuthentication::Token, ..) => {
-            let token = values.get("access_token").map(|token| sensitive(&format!("Bearer {token}")));
-            authorization.extend(token.map(|token| (header::AUTHORIZATION, token)));
-        }
-        (RevokeAuthentication::Api, ..) => {
-            account::place(&connector.api.credential, &values, &mut url, &mut authorization)?;
-        }
-        (RevokeAuthentication::Client | RevokeAuthentication::None, ..)
-        | (RevokeAuthentication::ClientSecretBasic | RevokeAuthentication::ClientSecretPost, None, _) => {}
+    } else {
+        let asking = Asking { connector, client, values: &values, now, random };
+        authorization = asking.authenticate(revoke.authentication, &mut params, &mut url)?;
     }
     // a DELETE has a body where the provider wants one (GitHub's names the token so), and JSON is sent even when it is empty
     let silent = bare && params.is_empty() && revoke.body != BodyFormat::Json;
@@ -82,6 +57,58 @@ pub fn request(
     request.headers_mut().extend(authorization);
     set_headers(request.headers_mut(), &revoke.headers, &values)?;
     Ok(request)
+}
+
+/// Who asks.
+struct Asking<'a> {
+    connector: &'a Connector,
+    client: Option<&'a ProviderClient>,
+    values: &'a Values,
+    now: Timestamp,
+    random: &'a Random,
+}
+
+impl<'a> Asking<'a> {
+    /// Adds what proves who asks, where it has to stand: gives the headers of it. A connection without a client has nothing to show
+    /// for one.
+    fn authenticate(
+        &self,
+        way: RevokeAuthentication,
+        params: &mut Vec<(&'a str, String)>,
+        url: &mut Url,
+    ) -> Result<HeaderMap, TemplateError> {
+        let mut headers = HeaderMap::new();
+        match (way, self.client, &self.connector.oauth2) {
+            (RevokeAuthentication::Client, Some(client), Some(oauth2)) => {
+                let Self { values, now, random, .. } = *self;
+                let asking = TokenRequest { oauth2, client, values, now, random };
+                let mut proof = Vec::new();
+                let basic = asking.authenticate(oauth2.token_endpoint_auth_method, &mut proof)?;
+                headers.extend(basic.map(|basic| (header::AUTHORIZATION, basic)));
+                // as the token endpoint calls them
+                let own = |name| oauth2.parameter_names.token_request.value(name).unwrap_or(name);
+                params.extend(proof.into_iter().map(|(name, value)| (own(name), value)));
+            }
+            (RevokeAuthentication::ClientSecretPost, Some(client), _) => {
+                params.push(("client_id", client.client_id.clone()));
+                params.extend(client.client_secret.iter().map(|secret| ("client_secret", secret.expose().to_owned())));
+            }
+            (RevokeAuthentication::ClientSecretBasic, Some(client), _) => {
+                let secret = client.client_secret.as_ref().map(ClientSecret::expose).unwrap_or_default();
+                headers.insert(header::AUTHORIZATION, basic(&client.client_id, secret));
+            }
+            (RevokeAuthentication::Token, ..) => {
+                let token = self.values.get("access_token").map(|token| sensitive(&format!("Bearer {token}")));
+                headers.extend(token.map(|token| (header::AUTHORIZATION, token)));
+            }
+            (RevokeAuthentication::Api, ..) => {
+                account::place(&self.connector.api.credential, self.values, url, &mut headers)?;
+            }
+            (RevokeAuthentication::Client | RevokeAuthentication::None, ..)
+            | (RevokeAuthentication::ClientSecretBasic | RevokeAuthentication::ClientSecretPost, None, _) => {}
+        }
+        Ok(headers)
+    }
 }
 
 /// Whether consent is withdrawn. A token that the provider no longer knows is as good (RFC 7009 §2.2).

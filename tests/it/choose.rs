@@ -34,7 +34,9 @@ async fn provider() -> Fake {
             (path, _) if path.ends_with("/boards") => {
                 Json(json!({ "boards": [{ "id": 3, "name": "Only" }] })).into_response()
             }
-            ("/me", _) => Json(json!({ "id": "u1", "mail": format!("{account}@sites.example") })).into_response(),
+            (path, _) if path.ends_with("/me") => {
+                Json(json!({ "id": "u1", "mail": format!("{account}@sites.example") })).into_response()
+            }
             (path, _) => Json(json!({ "path": path })).into_response(),
         }
     })
@@ -343,12 +345,50 @@ async fn cancelling_a_choice_forgets_the_grant() {
 /// Sites that are reached with a key: the same, without anybody's consent.
 async fn keyed() -> (World, Fake) {
     let (world, provider) = (World::new().await, provider().await);
-    let mut definition = definition(&provider.url, &json!({}));
+    world.custom("sites", &with_a_key(&provider.url), false).await;
+    (world, provider)
+}
+
+fn with_a_key(url: &str) -> Value {
+    let mut definition = definition(url, &json!({}));
     definition.as_object_mut().unwrap().remove("oauth2");
     definition["inputs"] = json!([{ "name": "api_key", "label": "API key", "secret": true }]);
     definition["api"]["credential"] = json!({ "in": "header", "value": "Bearer {api_key}" });
-    world.custom("sites", &definition, false).await;
-    (world, provider)
+    definition
+}
+
+#[tokio::test]
+async fn whose_account_it_is_is_asked_when_all_that_the_question_carries_is_known() {
+    let cases = [
+        ("a header of the question", "/profile/headers", json!({ "Site": "{cloud_id}" })),
+        ("a header of each call", "/api/headers", json!({ "Site": "{cloud_id}" })),
+        ("a parameter of each call", "/api/query", json!({ "site": "{cloud_id}" })),
+        ("its address", "/profile/url", json!("{cloud_id}/me")),
+        ("a path in its address", "/profile/url", json!("{+cloud_id}/me")),
+    ];
+    for (case, field, value) in cases {
+        let (world, provider) = (World::new().await, provider().await);
+        let mut definition = with_a_key(&provider.url);
+        let (parent, name) = field.rsplit_once('/').unwrap();
+        let value = value.as_str().map_or(value.clone(), |below| format!("{}/{below}", provider.url).into());
+        definition.pointer_mut(parent).unwrap()[name] = value;
+        world.custom("sites", &definition, false).await;
+
+        let connect = async |choose: Value| {
+            let body = json!({ "credentialType": "apiKey", "userId": USER, "credentials": { "api_key": "ada" }, "choose": choose });
+            world.post("/connectors/sites/credentials", &body).await
+        };
+        assert_eq!(connect(json!({})).await.refusal(), (409, "choice_required".to_owned()), "{case}");
+        let is_profile = |seen: &Seen| seen.target.split('?').next().unwrap().ends_with("/me");
+        assert!(!provider.seen().iter().any(is_profile), "{case}: asked before it was chosen");
+        assert_eq!(connect(json!({ "cloud_id": "b" })).await.status, 201, "{case}");
+        assert_eq!(only_connection(&world).await["account"]["id"], "u1", "{case}");
+        let seen = provider.seen();
+        let asked: Vec<_> = seen.iter().filter(|seen| is_profile(seen)).collect();
+        assert_eq!(asked.len(), 1, "{case}");
+        let told = [asked[0].header("site").unwrap_or_default(), &asked[0].target];
+        assert!(told == ["b", "/me"] || told == ["", "/b/me"] || told == ["", "/me?site=b"], "{case}: {told:?}");
+    }
 }
 
 #[tokio::test]

@@ -135,7 +135,7 @@ async fn forgetful() -> Fake {
         "/token" => {
             let form = format!("http://x/?{}", String::from_utf8_lossy(&seen.body));
             let shard = query(&form, "code").filter(|code| code != "none");
-            Json(json!({ "access_token": "at", "shard": shard })).into_response()
+            Json(json!({ "access_token": "at", "refresh_token": "rt", "shard": shard })).into_response()
         }
         "/me" if asked.fetch_add(1, Ordering::Relaxed) == 0 => Json(json!({ "id": "u1" })).into_response(),
         "/me" => StatusCode::SERVICE_UNAVAILABLE.into_response(),
@@ -187,11 +187,49 @@ async fn an_account_that_is_not_told_any_more_may_be_another() {
 }
 
 #[tokio::test]
-async fn an_answer_without_what_the_apis_address_is_made_of_connects_nothing() {
-    let (world, provider) = (World::new().await, forgetful().await);
-    world.custom_with_client("shards", &sharded(&provider.url), "id", "canary").await;
-    let (browser, attempt) = (world.browser(), world.begin_at("shards").await);
-    back(&world, &browser, &attempt, "none").await;
-    assert_eq!(world.told(&browser, &attempt).await, ("failed".to_owned(), "provider_invalid_response".to_owned()));
-    assert_eq!(world.connections().await, [] as [Value; 0]);
+async fn an_answer_without_what_calls_or_renewals_are_made_of_connects_nothing() {
+    let cases = [
+        ("the API's address", "/api/base_url", None, true),
+        ("a header of each call", "/api/headers", Some(json!({ "Shard": "{shard}" })), true),
+        ("a parameter of a renewal", "/oauth2/refresh_params", Some(json!({ "shard": "{shard}" })), true),
+        ("where tokens are renewed", "/oauth2/refresh_endpoint", Some(json!("/{shard}/token")), true),
+        (
+            "a parameter of a renewal that there is not",
+            "/oauth2/refresh_params",
+            Some(json!({ "s": "{shard}" })),
+            false,
+        ),
+        ("an address that only the revocation needs", "/revoke", Some(json!({ "url": "/{shard}/revoke" })), false),
+    ];
+    for (case, field, value, refused) in cases {
+        let (world, provider) = (World::new().await, forgetful().await);
+        let mut definition = sharded(&provider.url);
+        if let Some(mut value) = value {
+            definition["api"]["base_url"] = json!(provider.url);
+            let address = if value.is_string() { Some(&mut value) } else { value.get_mut("url") };
+            if let Some(address) = address {
+                *address = json!(format!("{}{}", provider.url, address.as_str().unwrap()));
+            }
+            let (parent, name) = field.rsplit_once('/').unwrap();
+            definition.pointer_mut(parent).unwrap()[name] = value;
+        }
+        if case.ends_with("there is not") {
+            definition["oauth2"]["refresh"] = json!("none");
+        }
+        world.custom_with_client("shards", &definition, "id", "canary").await;
+        let (browser, attempt) = (world.browser(), world.begin_at("shards").await);
+        let landed = back(&world, &browser, &attempt, "none").await;
+        if refused {
+            let told = ("failed".to_owned(), "provider_invalid_response".to_owned());
+            assert_eq!(world.told(&browser, &attempt).await, told, "{case}");
+            assert_eq!(world.connections().await, [] as [Value; 0], "{case}");
+        } else {
+            world.confirmed(&browser, &attempt, &landed).await;
+        }
+
+        // and one that has it is connected
+        let (browser, attempt) = (world.browser(), world.begin_at("shards").await);
+        let landed = back(&world, &browser, &attempt, "one").await;
+        world.confirmed(&browser, &attempt, &landed).await;
+    }
 }

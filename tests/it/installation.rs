@@ -11,6 +11,7 @@ use std::{
 
 use axum::{Json, http::StatusCode, response::IntoResponse};
 use serde_json::{Value, json};
+use shared::{error::Error, id::AttemptId};
 
 use crate::world::{Answer, Attempt, Browser, Fake, Seen, World, query};
 
@@ -92,9 +93,10 @@ impl Provider {
         })
     }
 
-    /// How many sessions were ended.
-    fn ended(&self) -> usize {
-        self.fake.seen().iter().filter(|seen| seen.target == "/session").count()
+    /// The sessions that were ended.
+    fn ended(&self) -> Vec<String> {
+        let seen = self.fake.seen().into_iter().filter(|seen| seen.target == "/session");
+        seen.map(|seen| seen.header("authorization").unwrap().replace("Bearer canary-", "")).collect()
     }
 
     /// Which installations were logged in to.
@@ -220,10 +222,59 @@ async fn of_several_the_person_chooses_and_the_login_follows() {
     }
 }
 
+/// A session is made for each choice, and one alone is kept.
+#[tokio::test]
+async fn a_session_that_comes_to_nothing_is_ended() {
+    for (case, first, then, ended) in [
+        ("another choice was faster", "72", "71", vec!["session-71"]),
+        ("the same was chosen, and the session is the same", "71", "71", vec![]),
+    ] {
+        for completed in [false, true] {
+            let (world, provider) = forge().await;
+            let browser = world.browser();
+            let (attempt, landed) = back(&world, &browser, "ada", None).await;
+            let page = browser.open(&landed.location()).await;
+            let app = &world.server.app;
+            let stale = app.connections.held(&AttemptId::parse(&attempt.id).unwrap()).await.unwrap().unwrap();
+            let asked = confirm(&browser, &page, Some(first)).await;
+            if completed {
+                confirm(&browser, &browser.open(&asked.location()).await, None).await;
+            }
+            let chosen = [("installation".to_owned(), then.to_owned())].into();
+            let lost = app.choose(stale, &chosen).await.unwrap_err();
+            assert!(matches!(lost, Error::AlreadyUsed), "{case}: {lost:?}");
+            keeper::keep(app, None).await.unwrap();
+            assert_eq!(provider.ended(), ended, "{case}, completed: {completed}");
+            assert_eq!(world.dump_of(&["journal"]).await.len(), 0, "{case}");
+        }
+    }
+}
+
+/// Where what follows the login fails, its session is ended, and the choice stands open.
+#[tokio::test]
+async fn a_session_is_ended_where_what_follows_it_fails() {
+    let (world, provider) = forge().await;
+    let mut definition = provider.definition();
+    let url = &provider.fake.url;
+    let plan =
+        json!({ "name": "plan", "url": format!("{url}/plan"), "path": "plan", "patterns": { "plan": "[a-z]+" } });
+    definition["lookups"].as_array_mut().unwrap().push(plan);
+    world.custom("forge", &definition, false).await;
+    world.turn(Duration::from_secs(31));
+    let browser = world.browser();
+    let (_, landed) = back(&world, &browser, "ada", None).await;
+    let page = browser.open(&landed.location()).await;
+    assert_eq!(confirm(&browser, &page, Some("71")).await.status, 502);
+    keeper::keep(&world.server.app, None).await.unwrap();
+    assert_eq!((provider.logins(), provider.ended()), (vec!["71".to_owned()], vec!["session-71".to_owned()]));
+    let again = browser.open(&landed.location()).await;
+    assert!(again.text().contains("<legend>Which installation?</legend>"), "{}", again.text());
+}
+
 /// A session that has ended by itself can't be ended, and need not be.
 #[tokio::test]
 async fn a_session_is_ended_with_its_connection_while_it_lives() {
-    for (hours, ended) in [(0, 1), (2, 0)] {
+    for (hours, ended) in [(0, vec!["session-73"]), (2, vec![])] {
         let (world, provider) = forge().await;
         let browser = world.browser();
         let (_, landed) = back(&world, &browser, "ben", None).await;
@@ -231,7 +282,11 @@ async fn a_session_is_ended_with_its_connection_while_it_lives() {
         let key = only_connection(&world).await["key"].as_str().unwrap().to_owned();
         world.turn(Duration::from_hours(hours));
         let deleted = world.api("DELETE", &format!("/v1/vault/connections/{key}")).send().await.json();
-        assert_eq!((&deleted["revocation"], provider.ended()), (&json!("revoked"), ended), "{hours} hours");
+        assert_eq!(
+            (&deleted["revocation"], provider.ended()),
+            (&json!("revoked"), ended.iter().map(ToString::to_string).collect()),
+            "{hours} hours"
+        );
     }
 }
 

@@ -144,22 +144,38 @@ impl App {
         let mut making = self.making_of(&connector, &held.connection, credentials).await?;
 
         take(&connector.lookups[at], taken, &mut making.values);
-        let learnt = self.learn(&mut making, at + 1, wanted).await?;
-        if learnt.open.is_none() {
-            making.must_be_usable(&self.random)?;
-        }
-        let mut account = self.account_so_far(&making, &learnt).await;
-        account.label = account.label.or_else(|| taken.label.clone()).or(learnt.label);
-        let connection = Connection { values: plain(&making.values), account, ..held.connection.clone() };
-        let mut settled = Held { connection, choices: learnt.open, ..held.clone() };
+        let learnt = self.learn_all(&mut making, at + 1, wanted).await;
+        let mut settled = held.clone();
+        settled.connection.values = plain(&making.values);
         if making.issued {
             let credentials = &making.credentials;
             settled.sealed = self.seal(&settled.connection.belongs(), &credentials.plaintext()).await?;
             settled.token_expires_at = credentials.ends_at();
             settled.renew_at = renewal::due(&connector, credentials);
         }
-        self.connections.settle(open, &settled, self.clock.now()).await?;
-        Ok(settled)
+        let written = match learnt {
+            Ok(learnt) => {
+                let mut account = self.account_so_far(&making, &learnt).await;
+                account.label = account.label.or_else(|| taken.label.clone()).or(learnt.label);
+                settled.connection.account = account;
+                settled.choices = learnt.open;
+                self.connections.settle(open, &settled, self.clock.now()).await
+            }
+            Err(error) => Err(error),
+        };
+        if written.is_err() && making.issued {
+            self.end_unsettled(&settled).await; // a session that nobody will use
+        }
+        written.map(|()| settled)
+    }
+
+    /// What is left to learn for a held grant. One that has nothing more to be chosen can be used.
+    async fn learn_all(&self, making: &mut Making<'_>, from: usize, wanted: Wanted<'_>) -> Result<Learnt, Error> {
+        let learnt = self.learn(making, from, wanted).await?;
+        if learnt.open.is_none() {
+            making.must_be_usable(&self.random)?;
+        }
+        Ok(learnt)
     }
 
     /// Whose account it is, unless the question itself needs what is still to be chosen.

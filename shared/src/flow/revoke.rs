@@ -138,6 +138,33 @@ impl App {
         self.given_up(old, new, attempt).await
     }
 
+    /// Has ended what a login issued for a held grant, where that came to nothing or another choice was faster: by the same rules.
+    pub(super) async fn end_unsettled(&self, unsettled: &Held) {
+        match self.unsettled(unsettled).await {
+            Ok(Some(queued)) => self.leave_to_the_keeper(&queued).await,
+            Ok(None) => {}
+            Err(error) => tracing::error!(
+                attempt = %unsettled.attempt,
+                cause = chain(&error),
+                "what a login issued could not be queued for revocation; it lives until it expires"
+            ),
+        }
+    }
+
+    async fn unsettled(&self, unsettled: &Held) -> Result<Option<Queued>, Error> {
+        let attempt = &unsettled.attempt;
+        let old = Grant { connection: &unsettled.connection, sealed: &unsettled.sealed };
+        if let Some(is) = self.connections.held(attempt).await? {
+            let new = Grant { connection: &is.connection, sealed: &is.sealed };
+            return self.given_up(old, new, attempt).await;
+        }
+        let completed = self.connections.find(&unsettled.connection.key).await?;
+        match completed.filter(|is| is.attempt.as_ref() == Some(attempt)) {
+            Some(is) => self.given_up(old, Grant { connection: &is.connection, sealed: &is.sealed }, attempt).await,
+            None => Ok(self.unclaimed(unsettled)),
+        }
+    }
+
     /// How a grant is revoked in whose place the one of this attempt stands, or will.
     async fn given_up(&self, old: Grant<'_>, new: Grant<'_>, attempt: &AttemptId) -> Result<Option<Queued>, Error> {
         let connector = match self.connector_of(old.connection).await {

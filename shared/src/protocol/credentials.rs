@@ -163,13 +163,14 @@ impl Credentials {
         self.tokens().any(|token| others.contains(token)) || (!self.secrets.is_empty() && self.secrets == other.secrets)
     }
 
-    /// Every token, the further ones included.
+    /// Every token, the further ones and the session's included.
     fn tokens(&self) -> impl Iterator<Item = &str> {
         let further = self.slots.values().map(|slot| (Some(&slot.access_token), slot.refresh_token.as_ref()));
         let all = std::iter::once((self.access_token.as_ref(), self.refresh_token.as_ref())).chain(further);
-        all.flat_map(|(access, refresh)| {
+        let tokens = all.flat_map(|(access, refresh)| {
             access.map(AccessToken::expose).into_iter().chain(refresh.map(RefreshToken::expose))
-        })
+        });
+        tokens.chain(self.session.iter().map(|session| session.token.expose()))
     }
 
     /// As placeholders: `{access_token}`, `{refresh_token}`, `{session_token}` and the typed secrets by name.
@@ -271,6 +272,11 @@ mod tests {
         }
         let with = |name: &str| of("a", "", "").with_slot("user", slot(name, None));
         assert!(with("u").have_in_common(&of("u", "", "")) && !with("u").have_in_common(&of("b", "", "")));
+        let session = |token: &str| Credentials {
+            session: Some(Session { token: SessionToken::from(token.to_owned()), expires_at: None }),
+            ..Credentials::default()
+        };
+        assert!(session("s").have_in_common(&session("s")) && !session("s").have_in_common(&session("t")));
     }
 
     #[test]

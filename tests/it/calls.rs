@@ -46,7 +46,7 @@ const fn counts(reads: usize, writes: usize, secrets: usize, rounds: usize, prov
 /// A route, and what it may cost: at first, again, and later.
 type Row = (&'static str, [Counts; 3]);
 
-const TABLE: [Row; 27] = [
+const TABLE: [Row; 32] = [
     ("token", [counts(1, 0, 0, 1, 0), counts(0, 0, 0, 0, 0), counts(1, 0, 0, 1, 0)]),
     ("one-time token", [counts(1, 1, 0, 1, 0), counts(0, 1, 0, 0, 0), counts(1, 1, 0, 1, 0)]),
     ("session", [counts(1, 1, 0, 1, 0), counts(0, 1, 0, 0, 0), counts(1, 1, 0, 1, 0)]),
@@ -59,6 +59,9 @@ const TABLE: [Row; 27] = [
     // the link says whose settings are to be read
     ("the link's form", [counts(2, 1, 0, 2, 0), counts(1, 1, 0, 1, 0), counts(3, 1, 0, 2, 0)]),
     ("start", [counts(0, 1, 0, 0, 0), counts(0, 1, 0, 0, 0), counts(0, 1, 0, 0, 0)]),
+    // the client goes to the provider before the browser does; the secret that OAuth 1.0a brings back from there is kept
+    ("start, the request is pushed", [counts(0, 1, 1, 1, 1), counts(0, 1, 0, 0, 1), counts(0, 1, 1, 1, 1)]),
+    ("start, OAuth 1.0a", [counts(0, 2, 1, 1, 1), counts(0, 2, 0, 0, 1), counts(0, 2, 1, 1, 1)]),
     // a session in a page of the app's: our start page, what that asks for, and a form of the app's page in its own window
     ("the start page", [counts(0, 0, 0, 0, 0), counts(0, 0, 0, 0, 0), counts(1, 0, 0, 1, 0)]),
     // the session says whose settings are to be read; what is asked is ours only at our address
@@ -69,6 +72,10 @@ const TABLE: [Row; 27] = [
     // held and then completed, so that nothing is lost between the two
     ("callback, bound at the start", [counts(0, 3, 1, 1, 2), counts(0, 3, 0, 0, 2), counts(1, 3, 1, 1, 2)]),
     ("callback, the project's own connector", [counts(1, 2, 1, 1, 2), counts(0, 2, 0, 0, 2), counts(2, 2, 1, 1, 2)]),
+    ("callback, OAuth 1.0a", [counts(0, 2, 1, 1, 1), counts(0, 2, 0, 0, 1), counts(1, 2, 1, 1, 1)]),
+    ("a code to type", [counts(1, 1, 1, 2, 1), counts(0, 1, 0, 0, 1), counts(1, 1, 1, 2, 1)]),
+    // claimed, held and completed in one request, since nobody else comes back
+    ("the code was typed", [counts(3, 3, 1, 3, 2), counts(2, 3, 0, 2, 2), counts(3, 3, 1, 3, 2)]),
     // caller and code, then attempt and grant: all at once would take more connections than are made ahead
     ("the app completes", [counts(4, 1, 0, 2, 0), counts(3, 1, 0, 2, 0), counts(4, 1, 0, 2, 0)]),
     // that the user was not deleted is a condition of the one write

@@ -79,7 +79,7 @@ pub struct World {
     pub dynamodb: Proxy,
     /// What stands before Secrets Manager.
     pub secrets: Proxy,
-    /// The provider, in the catalogue as `vendor` and among the project's own connectors as `custom`.
+    /// The provider, in the catalogue as `vendor` (and as `pushed`, `typed` and `signed`, which begin otherwise) and among the project's own connectors as `custom`.
     pub provider: Provider,
     /// A project, in whose environment `test` everything happens.
     pub project: ProjectId,
@@ -137,7 +137,7 @@ impl World {
         app.settings.create_client(&client, &shared::secret::digest(secret.expose())).await.unwrap();
         app.settings.put_custom(&self.project, &self.provider.connector("custom")).await.unwrap();
         let own = ClientsSecret::Project(self.project.clone(), Environment::Test);
-        for connector in ["vendor", "custom"].map(|id| ConnectorId::parse(id).unwrap()) {
+        for connector in ["vendor", "custom", "pushed", "typed", "signed"].map(|id| ConnectorId::parse(id).unwrap()) {
             let secret = ClientSecret::from("provider-client-secret".to_owned());
             let client_id = "mooring".to_owned();
             let client = ProviderClient { client_id, client_secret: Some(secret), ..ProviderClient::default() };
@@ -178,6 +178,7 @@ impl World {
 
 fn process(config: &Config, provider: &Provider, hands: &Hands) -> Arc<App> {
     let catalog = Catalog::builtin().with(provider.connector("vendor"));
+    let catalog = provider.other_beginnings().into_iter().fold(catalog, Catalog::with);
     Arc::new(App::new(config.clone(), catalog, hands.clock()).unwrap())
 }
 

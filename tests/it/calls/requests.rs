@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use authorize::Authorize;
+use serde_json::{Value, json};
 use shared::{
-    http::{Request, form},
+    http::{Request, answer, form},
     id::Environment,
     secret::Bearer,
     store::{
@@ -14,7 +15,9 @@ use shared::{
     },
 };
 
-use crate::store_world::World;
+use url::Url;
+
+use crate::{refresh::Told, store_world::World};
 
 impl World {
     /// A request of this route that will be granted.
@@ -52,6 +55,16 @@ impl World {
                 let attempt = self.attempt("vendor");
                 let state = self.put(&attempt).await;
                 self.getting(&format!("/connect/start/{}", attempt.id), &format!("state={}", state.expose()), &[])
+            }
+            "start, the request is pushed" => self.departure("pushed").await,
+            "start, OAuth 1.0a" => self.departure("signed").await,
+            "callback, OAuth 1.0a" => self.return_with_a_verifier().await,
+            "a code to type" => self.request_for_a_code(),
+            "the code was typed" => {
+                let begun = self.said(self.request_for_a_code()).await;
+                let attempt = begun["attempt"].as_str().unwrap().to_owned();
+                self.hands.turn(Duration::from_secs(5));
+                self.posting_json(&format!("/v1/connect/device/{attempt}"), &json!({ "userId": "ada" }))
             }
             "the start page" => self.getting("/connect/start", "", &[]),
             "our start page asks" => {
@@ -200,6 +213,38 @@ impl World {
         let (state, browser) = (self.put(attempt).await, Bearer::random(&self.app.random));
         self.app.attempts.start(&state, &browser.digest(), self.hands.now()).await.unwrap();
         (state, browser)
+    }
+
+    /// What a page of the app's is led to with this connector.
+    async fn departure(&self, connector: &str) -> Request {
+        let begun =
+            self.said(self.getting(&format!("/connectors/{connector}/oauth/authorize"), "userId=ada", &[])).await;
+        let url = Url::parse(begun["authorizationUrl"].as_str().unwrap()).unwrap();
+        self.getting(url.path(), url.query().unwrap(), &[])
+    }
+
+    /// OAuth 1.0a's answer of the provider, in the browser that was sent there.
+    async fn return_with_a_verifier(&self) -> Request {
+        let departure = self.departure("signed").await;
+        let attempt = departure.path.rsplit('/').next().unwrap().to_owned();
+        let state = departure.query.clone();
+        let left = answer(&self.app, departure, &Authorize).await;
+        let cookie = left.headers.iter().find(|(name, _)| name == "set-cookie").unwrap();
+        let cookie = cookie.1.split(';').next().unwrap().to_owned();
+        assert!(cookie.contains(&attempt), "{cookie}");
+        let query = format!("oauth_token=t&oauth_verifier=v&{state}");
+        self.getting("/connectors/signed/oauth/callback", &query, &[("cookie", cookie)])
+    }
+
+    fn request_for_a_code(&self) -> Request {
+        self.posting_json("/v1/connect/device", &json!({ "connector": "typed", "userId": "ada" }))
+    }
+
+    /// What another process answers to this.
+    async fn said(&self, request: Request) -> Value {
+        let told = Told::of(answer(&self.app, request, &Authorize).await).await;
+        assert!(told.status < 400, "{told:?}");
+        told.body
     }
 
     /// The provider's answer, in the browser that started this attempt.

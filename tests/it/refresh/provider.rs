@@ -9,7 +9,7 @@ use std::{
 use axum::{
     Router,
     body::{Body, Bytes},
-    extract::State,
+    extract::{Path, State},
     http::{HeaderMap, Response, StatusCode, Uri, header::AUTHORIZATION},
     routing::{any, post},
 };
@@ -84,6 +84,7 @@ impl Provider {
         let books = Arc::<Mutex<Books>>::default();
         let router = Router::new()
             .route("/token", post(token))
+            .route("/before/{step}", post(before))
             .route("/revoke", post(revoke))
             .route("/api/{*path}", any(api))
             .with_state(Arc::clone(&books));
@@ -105,6 +106,39 @@ impl Provider {
             "revoke": { "url": format!("{url}/revoke"), "params": { "token": "{refresh_token}" } },
         }))
         .unwrap()
+    }
+
+    /// It as the data of connectors whose consent begins otherwise: by a request that is pushed (RFC 9126), a code that is typed
+    /// (RFC 8628), temporary credentials (RFC 5849).
+    pub fn other_beginnings(&self) -> [Connector; 3] {
+        let url = &self.url;
+        let oauth2 = |more: Value| {
+            let mut connector = json!({
+                "name": "Vendor", "api": { "base_url": format!("{url}/api") },
+                "profile": { "url": format!("{url}/api/me"), "account_id": "id", "label": "name" },
+                "oauth2": { "token_endpoint": format!("{url}/token") },
+            });
+            connector["oauth2"].as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            connector
+        };
+        let pushed = oauth2(json!({
+            "authorization_endpoint": format!("{url}/authorize"),
+            "pushed_authorization_request_endpoint": format!("{url}/before/push"),
+        }));
+        let typed = oauth2(json!({
+            "grant": "device_code", "device_authorization_endpoint": format!("{url}/before/code"), "refresh": "none",
+        }));
+        let signed = json!({
+            "name": "Vendor", "api": { "base_url": format!("{url}/api"), "credential": { "in": "oauth1" } },
+            "oauth1": {
+                "temporary_credential_endpoint": format!("{url}/before/temporary"),
+                "authorization_endpoint": format!("{url}/authorize"), "token_endpoint": format!("{url}/before/token"),
+            },
+        });
+        [("pushed", pushed), ("typed", typed), ("signed", signed)].map(|(id, mut connector)| {
+            connector["id"] = id.into();
+            serde_json::from_value(connector).unwrap()
+        })
     }
 
     /// Somebody consents.
@@ -249,6 +283,25 @@ async fn token(State(books): State<Arc<Mutex<Books>>>, form: String) -> Response
         _ => {}
     }
     json_answer(200, &body)
+}
+
+/// What a consent begins with elsewhere than at the authorization endpoint, and how OAuth 1.0a's goes on.
+async fn before(State(books): State<Arc<Mutex<Books>>>, Path(step): Path<String>) -> Response<Body> {
+    books.lock().unwrap().asked += 1;
+    match step.as_str() {
+        "push" => json_answer(201, &json!({ "request_uri": "urn:pushed", "expires_in": 60 })),
+        "code" => {
+            let code = json!({ "device_code": "d", "user_code": "U", "verification_uri": "https://vendor.example/code", "expires_in": 600 });
+            json_answer(200, &code)
+        }
+        _ => {
+            let pair = "oauth_token=t&oauth_token_secret=s&oauth_callback_confirmed=true";
+            Response::builder()
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body(Body::from(pair))
+                .unwrap()
+        }
+    }
 }
 
 async fn revoke(State(books): State<Arc<Mutex<Books>>>, form: String) -> StatusCode {

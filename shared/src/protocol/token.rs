@@ -315,6 +315,10 @@ impl<'a> TokenRequest<'a> {
 /// RFC 7523 §2.2.
 const CLIENT_ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
+/// How long ago a JWT says that it was made: a server whose clock is behind refuses what was made in its future
+/// (<https://docs.github.com/apps/creating-github-apps/authenticating-with-a-github-app/generating-a-json-web-token-jwt-for-a-github-app>).
+const BACKDATED: Duration = Duration::from_mins(1);
+
 /// The JWT that a connector's data describes.
 pub fn sign(
     described: &connector::Assertion,
@@ -333,10 +337,12 @@ pub fn sign(
     let claims = template::pairs(&described.claims, values)?;
     let claims = claims.into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
     let jti = URL_SAFE_NO_PAD.encode(random.bytes::<16>());
+    let lifetime = Duration::from_secs(described.expires_in);
+    let issued_at = now.before(BACKDATED.min(lifetime / 2));
     let claims = Claims {
         members: &claims,
-        issued_at: now,
-        expires_at: now.after(Duration::from_secs(described.expires_in)),
+        issued_at,
+        expires_at: issued_at.after(lifetime), // what is too long is measured from there (Google's hour)
         jti: Some(&jti),
     };
     let header = key_id.map(|id| ("kid".to_owned(), Value::from(id))).into_iter().collect();

@@ -307,7 +307,7 @@ pub struct Assertion {
     /// The claims that are texts, each a template.
     #[serde(default)]
     pub claims: Pairs,
-    /// Seconds it is good for.
+    /// Seconds it is good for, from its `iat`, which is a minute ago, or half of that time: the provider's clock may be behind.
     #[serde(default = "five_minutes")]
     pub expires_in: u64,
 }

@@ -1,6 +1,9 @@
 //! An account that reaches several sites: the person chooses one, or the app's back end in their place, and nothing else is taken.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use axum::{Json, http::StatusCode, response::IntoResponse};
 use serde_json::{Value, json};
@@ -44,7 +47,8 @@ async fn provider() -> Fake {
 }
 
 fn site(id: &str, name: &str) -> Value {
-    json!({ "id": id, "name": name, "type": "tracker", "url": format!("https://{id}.sites.example") })
+    let region = (id == "a").then_some("north");
+    json!({ "id": id, "name": name, "type": "tracker", "url": format!("https://{id}.sites.example"), "region": region })
 }
 
 fn definition(url: &str, more: &Value) -> Value {
@@ -208,7 +212,10 @@ async fn what_hangs_on_a_choice_is_looked_up_after_it() {
     let second = browser.open(&next.location()).await;
     assert_eq!(options(&second), ["1", "2"]);
     assert!(second.text().contains("<legend>Which board?</legend>"));
-    assert_eq!(submit(&browser, &first, Some("b")).await.status, 422, "what was chosen is not asked again");
+    for again in [Some("b"), Some("2"), None] {
+        let led = submit(&browser, &first, again).await;
+        assert_eq!(led.location(), landed.location(), "{again:?}: of another list than the one that is open");
+    }
     submit(&browser, &second, Some("2")).await;
     assert_eq!(only_connection(&world).await["values"]["board"], "2");
     let asked: Vec<_> = provider.seen().into_iter().map(|seen| seen.target).collect();
@@ -251,11 +258,84 @@ async fn an_app_that_vouches_chooses_in_the_completing_call() {
     assert_eq!(redeem(json!({ "cloud_id": "b" })).await.refusal(), (400, "invalid_grant".to_owned()), "once");
 }
 
+/// What was chosen is taken once, and the account that hung on it is agreed to by its own page alone.
+#[tokio::test]
+async fn another_choice_of_a_page_that_was_answered_confirms_nothing() {
+    let (world, provider) = sites().await;
+    let profile = json!({ "url": format!("{}/{{cloud_id}}/me", provider.url), "account_id": "id", "email": "mail" });
+    custom(&world, &definition(&provider.url, &json!({ "profile": profile }))).await;
+    world.turn(Duration::from_secs(31));
+    let browser = world.browser();
+    let (_, landed) = held(&world, &browser, "ada").await;
+    let page = browser.open(&landed.location()).await;
+    assert!(!page.text().contains("ada@sites.example"), "it hangs on the choice");
+    assert_eq!(submit(&browser, &page, Some("a")).await.location(), landed.location());
+    for again in [Some("a"), Some("b"), Some("zzz"), None] {
+        assert_eq!(submit(&browser, &page, again).await.location(), landed.location(), "{again:?}");
+        assert_eq!(world.connections().await, [] as [Value; 0], "{again:?}");
+    }
+    let asked = browser.open(&landed.location()).await;
+    assert!(asked.text().contains("ada@sites.example") && options(&asked).is_empty(), "{}", asked.text());
+    submit(&browser, &asked, None).await;
+    assert_eq!(only_connection(&world).await["values"]["cloud_id"], "a");
+}
+
+/// Look-ups, the question whose account it is and renewals may carry what calls of the API do not.
+#[tokio::test]
+async fn what_is_the_operators_is_there_after_a_choice_too() {
+    let second = |url: &str, headers: Value| {
+        let mut lookups = definition(url, &json!({}))["lookups"].clone();
+        let plan = json!({ "name": "plan", "url": format!("{url}/plan"), "path": "path", "headers": headers });
+        lookups.as_array_mut().unwrap().push(plan);
+        lookups
+    };
+    for case in ["a renewal", "the profile", "a second look-up"] {
+        let (world, provider) = (World::new().await, provider().await);
+        let url = &provider.url;
+        let mut definition = definition(url, &json!({}));
+        definition["settings"] = json!([{ "name": "app_key", "label": "Key", "secret": true }]);
+        match case {
+            "a renewal" => definition["oauth2"]["refresh_params"] = json!({ "app": "{app_key}" }),
+            "the profile" => definition["profile"]["headers"] = json!({ "X-App": "{client_secret}" }),
+            _ => definition["lookups"] = second(url, json!({ "X-App": "{app_key}", "X-Client": "{client_secret}" })),
+        }
+        world.custom("sites", &definition, false).await;
+        let path = format!("/v1/admin/projects/{}/environments/test/connectors/sites", world.project());
+        let client = json!({ "client_id": "c", "client_secret": "s", "settings": { "app_key": "k" } });
+        world.root("PUT", &path, Some(&client)).await;
+
+        let key = connected(&world, "ada", "a").await;
+        assert_eq!(only_connection(&world).await["account"]["id"], "u1", "{case}");
+        let path = format!("/v1/vault/connections/{key}");
+        assert_eq!(world.get(&format!("{path}/choices")).await.json()["chosen"]["cloud_id"], "a", "{case}");
+        let switched = world.api("PATCH", &path).json(&json!({ "choose": { "cloud_id": "b" } })).send().await;
+        assert_eq!(switched.status, 200, "{case}: {}", switched.text());
+        assert_eq!(called(&world, &key).await, "/ex/b/things", "{case}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_is_not_switched_to_what_can_not_be_called() {
+    let (world, provider) = (World::new().await, provider().await);
+    let mut definition = definition(&provider.url, &json!({}));
+    definition["lookups"][0]["also"]["region"] = json!("region"); // the first site alone has one
+    definition["api"]["headers"] = json!({ "X-Region": "{region}" });
+    custom(&world, &definition).await;
+    let key = connected(&world, "ada", "a").await;
+    let path = format!("/v1/vault/connections/{key}");
+    let switched = world.api("PATCH", &path).json(&json!({ "choose": { "cloud_id": "b" } })).send().await;
+    assert_eq!(switched.refusal(), (502, "provider_invalid_response".to_owned()));
+    assert_eq!(called(&world, &key).await, "/ex/a/things");
+}
+
 /// Connected to this site, confirmed; its key.
 async fn connected(world: &World, account: &str, site: &str) -> String {
     let browser = world.browser();
     let (_, landed) = held(world, &browser, account).await;
-    submit(&browser, &browser.open(&landed.location()).await, Some(site)).await;
+    let led = submit(&browser, &browser.open(&landed.location()).await, Some(site)).await;
+    if led.location() == landed.location() {
+        submit(&browser, &browser.open(&led.location()).await, None).await; // the account hung on the choice
+    }
     only_connection(world).await["key"].as_str().unwrap().to_owned()
 }
 

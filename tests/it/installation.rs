@@ -205,7 +205,10 @@ async fn of_several_the_person_chooses_and_the_login_follows() {
 
         // a key that can't be used now can be later: the choice stands open
         provider.refuses.store(401, Ordering::SeqCst);
-        assert_eq!(confirm(&browser, &page, Some("71")).await.status, 502);
+        let failed = confirm(&browser, &page, Some("71")).await;
+        assert_eq!(failed.status, 502);
+        let said = "Forge could not take this choice. Choose another, or try again in a few minutes.";
+        assert!(failed.text().contains(said) && failed.text().contains("Which installation?"), "{}", failed.text());
         provider.refuses.store(0, Ordering::SeqCst);
         let asked = confirm(&browser, &page, Some("71")).await;
         assert_eq!(asked.status, 303, "{}", asked.text());
@@ -242,7 +245,7 @@ async fn a_session_that_comes_to_nothing_is_ended() {
             }
             let chosen = [("installation".to_owned(), then.to_owned())].into();
             let lost = app.choose(stale, &chosen).await.unwrap_err();
-            assert!(matches!(lost, Error::AlreadyUsed), "{case}: {lost:?}");
+            assert!(matches!(lost, Error::Conflict(_)), "{case}: {lost:?}");
             keeper::keep(app, None).await.unwrap();
             assert_eq!(provider.ended(), ended, "{case}, completed: {completed}");
             assert_eq!(world.dump_of(&["journal"]).await.len(), 0, "{case}");

@@ -191,6 +191,14 @@ async fn an_answer_without_what_calls_or_renewals_are_made_of_connects_nothing()
     let cases = [
         ("the API's address", "/api/base_url", None, true),
         ("a header of each call", "/api/headers", Some(json!({ "Shard": "{shard}" })), true),
+        (
+            "what calls are signed with",
+            "/api/credential",
+            Some(
+                json!({ "in": "signed_parameters", "token_parameter": "t", "parameter": "s", "recipe": "md5_token_secret", "secret": "{shard}" }),
+            ),
+            true,
+        ),
         ("a parameter of a renewal", "/oauth2/refresh_params", Some(json!({ "shard": "{shard}" })), true),
         ("where tokens are renewed", "/oauth2/refresh_endpoint", Some(json!("/{shard}/token")), true),
         (

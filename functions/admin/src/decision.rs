@@ -343,6 +343,11 @@ mod tests {
                 json!({ "authorization_params": { "scope": "x" } }),
                 "authorization_params: scope is set by the flow itself",
             ),
+            (
+                "gmail",
+                json!({ "authorization_params": { "client_secret": "x" } }),
+                "authorization_params: client_secret is set by the flow itself",
+            ),
             ("gmail", json!({ "second_scopes": ["x"] }), "second_scopes: this provider has no second scope parameter"),
             (
                 "gmail",

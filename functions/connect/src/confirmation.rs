@@ -16,7 +16,10 @@ use shared::{
     },
 };
 
-use crate::picker::{Picker, chosen};
+use crate::{
+    connecting::failure_on,
+    picker::{Picker, chosen},
+};
 
 #[derive(Template)]
 #[template(path = "confirm.html")]
@@ -97,16 +100,16 @@ pub async fn page(app: &App, request: &Request) -> Result<Response, Error> {
         let ending = app.complete_in_browser(attempt, held, &own.cookie).await?;
         return app.end(&own.progress, ending).await;
     }
-    ask(app, request, &own, (held.as_ref(), exchanged.as_ref()), false).await
+    ask(app, request, &own, (held.as_ref(), exchanged.as_ref()), None).await
 }
 
-/// The page, with what is wrong with what was sent.
+/// The page, with why what was sent was not taken.
 async fn ask(
     app: &App,
     request: &Request,
     own: &Own,
     (held, exchanged): (Option<&Held>, Option<&Account>),
-    fault: bool,
+    unfit: Option<&Unfit>,
 ) -> Result<Response, Error> {
     let attempt = &own.progress.attempt;
     let connector = app.connector_data(&attempt.project, attempt.environment, &attempt.connector).await?;
@@ -115,6 +118,10 @@ async fn ask(
     let project = app.settings.read(&keys, app.clock.now()).await?.project(&attempt.project)?;
     let frame = Frame::of(app, request).dressed(&project.ok_or(Error::NotFound(Missing::Project))?);
     let alone = attempt.completion == Completion::BoundAtStart;
+    let fault = unfit.map(|unfit| match unfit {
+        Unfit::Choice => frame.t.pick_fault(),
+        Unfit::Provider(_) => frame.t.pick_failed(&connector.name),
+    });
     let picker = Picker::of(frame.t, held, alone, fault);
     let form_token = form::token(own.cookie.expose(), &purpose(attempt));
     if let (true, Some(picker)) = (alone, &picker) {
@@ -189,9 +196,12 @@ pub async fn decide(app: &App, request: &Request) -> Result<Response, Error> {
                 app.complete_in_browser_agreeing(attempt, held, &own.cookie, agreed).await?
             }
             Settled::Further => Ending::Held(None),
-            Settled::Unfit(held) => {
-                let page = ask(app, request, &own, (Some(&held), None), true).await?;
-                return Ok(Response { status: 422, ..page });
+            Settled::Not(held, unfit) => {
+                let page = ask(app, request, &own, (Some(&held), None), Some(&unfit)).await?;
+                return Ok(match unfit {
+                    Unfit::Choice => Response { status: 422, ..page },
+                    Unfit::Provider(error) => failure_on(app, request, &error, page),
+                });
             }
         },
         "cancel" => cancel(app, &own).await?,
@@ -206,24 +216,35 @@ enum Settled {
     Whole(Option<Held>),
     /// There is more to be asked, or the account to be shown that hung on the choice.
     Further,
+    /// It waits as it did.
+    Not(Held, Unfit),
+}
+
+/// Why a choice was not taken.
+enum Unfit {
     /// Nothing was chosen, or nothing of what there is.
-    Unfit(Held),
+    Choice,
+    /// The provider failed or refused what follows from it; another choice may do.
+    Provider(Error),
 }
 
 async fn settled(app: &App, held: Option<Held>, form: &Params) -> Result<Settled, Error> {
     let Some(before) = held else { return Ok(Settled::Whole(None)) };
+    let Some(chosen) = chosen(form, &before)? else { return Ok(Settled::Further) };
     if before.choices.is_none() {
         return Ok(Settled::Whole(Some(before)));
     }
-    match app.choose(before.clone(), &chosen(form, &before)?).await {
+    match app.choose(before.clone(), &chosen).await {
         Ok(after) if after.choices.is_some() => Ok(Settled::Further),
         Ok(after) if before.connection.account.name().is_none() && after.connection.account.id.is_some() => {
             Ok(Settled::Further)
         }
         Ok(after) => Ok(Settled::Whole(Some(after))),
         Err(Error::ChoiceRequired(_) | Error::Refused { code: Refusal::InvalidChoice, .. }) => {
-            Ok(Settled::Unfit(before))
+            Ok(Settled::Not(before, Unfit::Choice))
         }
+        Err(Error::Conflict(_)) => Ok(Settled::Further), // chosen by another click, which may have been another choice
+        Err(error @ Error::Provider { .. }) => Ok(Settled::Not(before, Unfit::Provider(error))),
         Err(error) => Err(error),
     }
 }

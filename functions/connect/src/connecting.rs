@@ -99,7 +99,7 @@ pub async fn submit(app: &App, request: &Request) -> Result<Response, Error> {
             Some(problem) => {
                 let typed = Typed { values: given, problem: Some(problem) };
                 let page = form_page(app, request, &visit, &connector, renewed.as_ref(), &typed).await?;
-                Ok(failure_on(app, request, &error, page))
+                Ok(failure_on(app, request, &of_what_was_typed(error), page))
             }
             None => Err(error),
         },
@@ -133,12 +133,19 @@ fn with_cookie(response: Response, attempt: &Attempt, browser: &Bearer) -> Respo
     response.with("set-cookie", &cookie(&attempt.cookie_name(), browser.expose(), 3 * LIFETIME.as_secs()))
 }
 
-/// A page in place of the one that tells a failure: with its status and its code, and in the log.
-fn failure_on(app: &App, request: &Request, error: &Error, page: Response) -> Response {
-    if let Error::Provider { cause: ProviderError::Refused(code), connector } = error {
-        let why = format!("{connector} does not accept these credentials ({code})");
-        return failure_on(app, request, &Error::refused(Refusal::InvalidCredentials, why), page);
+/// What a provider refuses of it is the person's to mend.
+fn of_what_was_typed(error: Error) -> Error {
+    match error {
+        Error::Provider { cause: ProviderError::Refused(code), connector } => Error::refused(
+            Refusal::InvalidCredentials,
+            format!("{connector} does not accept these credentials ({code})"),
+        ),
+        error => error,
     }
+}
+
+/// A page in place of the one that tells a failure: with its status and its code, and in the log.
+pub fn failure_on(app: &App, request: &Request, error: &Error, page: Response) -> Response {
     let told = failure(app, request, Voice::Page, error);
     let code = told.headers.iter().find(|(name, _)| name == "x-mooring-error").map(|(_, code)| code.clone());
     Response { status: told.status, ..page }.with("x-mooring-error", &code.unwrap_or_default())

@@ -12,11 +12,14 @@ use url::Url;
 /// From how many on a search helps.
 const MANY: usize = 9;
 
-/// The name of the form's field.
-const FIELD: &str = "choice";
+/// The names of the form's fields: which list was shown, and what was chosen.
+const LIST: &str = "list";
+const CHOICE: &str = "choice";
 
 /// A list to choose from.
 pub struct Picker {
+    /// Which list it is.
+    pub list: String,
     /// What is asked: `Which site?`
     pub question: String,
     /// What there is.
@@ -41,10 +44,10 @@ pub struct PickOption {
 
 impl Picker {
     /// What a held grant waits for, if it does.
-    pub fn of(t: Language, held: Option<&Held>, alone: bool, fault: bool) -> Option<Self> {
-        let Choices { title, found, .. } = held?.choices.as_ref()?;
+    pub fn of(t: Language, held: Option<&Held>, alone: bool, fault: Option<String>) -> Option<Self> {
+        let Choices { name, title, found } = held?.choices.as_ref()?;
         let options = found.iter().map(|one| PickOption::of(one, found)).collect();
-        Some(Self { question: question(t, title.as_deref()), options, fault: fault.then(|| t.pick_fault()), alone })
+        Some(Self { list: name.clone(), question: question(t, title.as_deref()), options, fault, alone })
     }
 
     /// Whether there are so many that a search helps.
@@ -80,11 +83,14 @@ fn question(t: Language, title: Option<&str>) -> String {
     t.pick_named(title, if is_word { &small } else { title })
 }
 
-/// What was chosen: of the list that was shown.
-pub fn chosen(form: &Params, held: &Held) -> Result<Chosen, Error> {
-    let Some(choices) = &held.choices else { return Ok(Chosen::new()) };
-    let value = form.one(FIELD)?.map(|value| (choices.name.clone(), value.to_owned()));
-    Ok(value.into_iter().collect())
+/// What was chosen. `None` where another page was shown than would be now: its word counts for nothing else.
+pub fn chosen(form: &Params, held: &Held) -> Result<Option<Chosen>, Error> {
+    let open = held.choices.as_ref().map(|choices| choices.name.as_str());
+    if form.one(LIST)? != open {
+        return Ok(None);
+    }
+    let value = form.one(CHOICE)?.zip(open);
+    Ok(Some(value.map(|(value, list)| (list.to_owned(), value.to_owned())).into_iter().collect()))
 }
 
 #[cfg(test)]

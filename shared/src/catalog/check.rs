@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use url::Url;
 
 use crate::protocol::{
-    connector::{Connector, Input, Lookup, Pairs},
+    connector::{Connector, Grant, Input, Lookup, Pairs},
     template::{self, Part, RANDOM, accept, is_name},
 };
 use parameters::unique;
@@ -96,6 +96,8 @@ enum Moment {
     Authorization,
     /// At the token endpoint.
     Token,
+    /// In the parameters of the request for the first token, which may repeat the state.
+    Code,
     /// At the exchange of a token for another.
     Exchange,
     /// At a refresh, when all that the token endpoint said is known.
@@ -339,7 +341,10 @@ impl<'a> Check<'a> {
     fn known(&self, moment: Moment) -> BTreeSet<&'a str> {
         let Connector { inputs, settings, captures, lookups, login, .. } = self.connector;
         let names = |pairs: &'a Pairs| pairs.iter().map(|(name, _)| name);
-        let mut known: BTreeSet<&str> = ["app_name", "client_id"].into();
+        let mut known: BTreeSet<&str> = ["app_name"].into();
+        if !self.connector.client_is_typed() {
+            known.insert("client_id");
+        }
         known.extend(inputs.iter().chain(settings.iter()).flat_map(filled_by));
         if moment == Moment::Authorization {
             known.retain(|name| !self.is_secret(name));
@@ -347,8 +352,10 @@ impl<'a> Check<'a> {
         }
         known.extend(["scope"]);
         known.extend(names(&captures.authorization_response));
-        if moment == Moment::Token {
+        if moment == Moment::Code && self.in_a_browser() {
             known.insert("state");
+        }
+        if matches!(moment, Moment::Code | Moment::Token) {
             return known;
         }
         if self.connector.oauth2.is_some() {
@@ -360,7 +367,9 @@ impl<'a> Check<'a> {
         known
             .extend([&captures.token_response, &captures.id_token, &captures.access_token].into_iter().flat_map(names));
         if moment == Moment::Refresh {
-            known.insert("redirect_uri");
+            if self.in_a_browser() {
+                known.insert("redirect_uri");
+            }
             return known;
         }
         let ahead = self.connector.lookups_before_login();
@@ -384,6 +393,11 @@ impl<'a> Check<'a> {
             known.insert("client_secret"); // a few APIs want the client's secret with each call
         }
         known
+    }
+
+    /// Whether a browser goes to the provider and comes back with a code.
+    fn in_a_browser(&self) -> bool {
+        self.connector.oauth2.as_ref().is_some_and(|oauth2| oauth2.grant == Grant::AuthorizationCode)
     }
 
     fn is_secret(&self, name: &str) -> bool {

@@ -5,10 +5,7 @@
 //! asks nothing new; else the person chooses, or the app's back end in their place. Look-ups run in order, since each may need
 //! what the one before found. Nothing is taken that the provider did not offer at that moment.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use tokio::time::timeout;
 
@@ -19,13 +16,12 @@ use crate::{
     error::{Error, ProviderError, Refusal},
     id::ConnectorId,
     protocol::{
-        account::{Found, lookup_request, read_lookup},
+        account::{Found, MOST_CHOICES, lookup_request, read_lookup},
         connector::{Connector, Lookup, Profile},
         credentials::Credentials,
         renewal,
         template::{self, Values},
     },
-    secrets::ProviderClient,
     store::connections::{Account, Choices, Chosen, Connection, Held, Stored},
 };
 
@@ -107,21 +103,14 @@ impl App {
         Ok(Choices { name: lookup.name.to_string(), title, found: believed(connector, id, found)? })
     }
 
-    /// A connection's credentials, to ask its provider with. The operator's secrets are read only where its calls carry any, or where a
-    /// login is still to come.
+    /// A connection's credentials, to ask its provider with: look-ups may carry what calls of the API do not.
     async fn making_of<'a>(
         &self,
         connector: &'a Connector,
         connection: &'a Connection,
         credentials: Credentials,
     ) -> Result<Making<'a>, Error> {
-        let to_log_in = connector.login.is_some() && credentials.session.is_none();
-        let operator = if to_log_in || connector.calls_carry_operator_secrets() {
-            self.client_of(connector, connection).await?
-        } else {
-            let client_id = connection.client_id.clone().unwrap_or_default();
-            ProviderClient { client_id, client_secret: None, secrets: BTreeMap::new() }
-        };
+        let operator = self.client_of(connector, connection).await?;
         let values = template::values_of(connector, &connection.values);
         Ok(Making::new(connector, &connection.connector, operator, values, credentials))
     }
@@ -173,7 +162,7 @@ impl App {
     async fn learn_all(&self, making: &mut Making<'_>, from: usize, wanted: Wanted<'_>) -> Result<Learnt, Error> {
         let learnt = self.learn(making, from, wanted).await?;
         if learnt.open.is_none() {
-            making.must_be_usable(&self.random)?;
+            making.must_be_usable()?;
         }
         Ok(learnt)
     }
@@ -186,6 +175,9 @@ impl App {
     /// What can be chosen for a connection, with what is chosen: its look-ups made again, with a token that works.
     pub async fn offers(self: &Arc<Self>, stored: Stored, deadline: Option<Timestamp>) -> Result<Vec<Offer>, Error> {
         let connector = self.connector_of(&stored.connection).await?;
+        if up_to_the_last_list(&connector) == 0 {
+            return Ok(Vec::new());
+        }
         let open = self.fresh(stored, &connector, None, deadline).await?;
         let offers = self.offers_to(&open, &connector).await;
         match self.renewed_after(open, &offers, deadline).await? {
@@ -218,11 +210,9 @@ impl App {
 
     async fn offers_of(&self, making: &mut Making<'_>, connection: &Connection) -> Result<Vec<Offer>, Error> {
         let mut offers = Vec::new();
-        // up to the last list: what comes after it is nobody's to choose, nor is what the login was made for
-        let lookups = &making.connector.lookups;
-        let lists = lookups.iter().rposition(|lookup| lookup.list.is_some()).map_or(0, |last| last + 1);
         let none = Chosen::new();
-        for lookup in lookups.iter().take(lists).skip(making.connector.lookups_before_login()) {
+        let lookups = making.connector.lookups.iter().take(up_to_the_last_list(making.connector));
+        for lookup in lookups.skip(making.connector.lookups_before_login()) {
             let choices = self.found(making, lookup).await?;
             let taken = Wanted { chosen: &none, before: &connection.values }.of(&choices)?.cloned();
             if lookup.list.is_some() {
@@ -262,6 +252,7 @@ impl App {
         if let Some(open) = learnt.open {
             return Err(Error::ChoiceRequired(Box::new(open)));
         }
+        making.must_be_usable()?;
         // whose account it is by then decides what may be revoked, so here it has to be told
         let mut account = self.profile_in_time(&making).await?.unwrap_or_default();
         // what was looked up ahead of the login is not asked again, and neither is its name
@@ -304,6 +295,13 @@ impl Wanted<'_> {
     }
 }
 
+/// How many look-ups to make for all that can be chosen: up to the last list, since what comes after it is nobody's to choose, nor is
+/// what the login was made for. None where there is no such list.
+fn up_to_the_last_list(connector: &Connector) -> usize {
+    let last = connector.lookups.iter().rposition(|lookup| lookup.list.is_some() && !lookup.before_login);
+    last.map_or(0, |last| last + 1)
+}
+
 /// Puts what was taken in place of what stood there: also of what the new one lacks.
 fn take(lookup: &Lookup, taken: &Found, values: &mut Values) {
     for name in lookup.fills() {
@@ -317,6 +315,7 @@ fn take(lookup: &Lookup, taken: &Found, values: &mut Values) {
 /// What may be believed of what was found, each once. If nothing may be, that is why.
 fn believed(connector: &Connector, id: &ConnectorId, found: Vec<Found>) -> Result<Vec<Found>, Error> {
     let (mut seen, mut bytes, mut believed, mut refused) = (BTreeSet::new(), 0, Vec::new(), None);
+    let told = found.len();
     for one in found {
         let kept = |(name, value): &(String, String)| {
             template::believe(connector, name, value).map(|kept| (name.clone(), kept))
@@ -333,6 +332,9 @@ fn believed(connector: &Connector, id: &ConnectorId, found: Vec<Found>) -> Resul
         if bytes <= MOST_BYTES && seen.insert(one.value().to_owned()) {
             believed.push(one);
         }
+    }
+    if told == MOST_CHOICES || bytes > MOST_BYTES {
+        tracing::warn!(connector = %id, kept = believed.len(), "a look-up found more than is kept; what comes later can't be chosen");
     }
     match (believed.is_empty(), refused) {
         (true, Some(cause)) => Err(not_believed(id)(cause)),

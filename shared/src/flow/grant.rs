@@ -23,7 +23,7 @@ use crate::{
         connector::{CallbackSignature, CallbackSignatureAlgorithm, Connector},
         credentials::Credentials,
         renewal, scope,
-        template::Values,
+        template::{self, Values},
         token::{TokenRequest, Tokens},
     },
     secret::ProofKey,
@@ -78,7 +78,9 @@ impl App {
         making.capture(&connector.captures.authorization_response, answered)?;
         let tokens = match (&connector.oauth2, &connector.oauth1) {
             (Some(oauth2), _) => {
-                if oauth2.refresh_params.iter().any(|(_, value)| value == "{redirect_uri}") {
+                let renewal =
+                    oauth2.refresh_params.iter().map(|(_, value)| value).chain(oauth2.refresh_endpoint.as_deref());
+                if renewal.flat_map(template::placeholders).any(|name| name == "redirect_uri") {
                     making.values.insert("redirect_uri", &attempt.redirect_uri);
                 }
                 let verifier = kept.code_verifier.ok_or(Error::UnknownState)?;
@@ -154,7 +156,7 @@ impl App {
             self.exchange(making).await?;
             let learnt = self.learn_each(making, 0, wanted).await?;
             if learnt.open.is_none() {
-                making.must_be_usable(&self.random)?;
+                making.must_be_usable()?;
             }
             Ok(learnt)
         };

@@ -7,12 +7,11 @@
 //! ```
 
 use bytes::Bytes;
-use http::HeaderMap;
 
 use super::{no_origin, not_believed, not_signed, unusable};
 use crate::{
     app::App,
-    clock::{Random, Timestamp},
+    clock::Timestamp,
     error::{Error, ProviderError},
     id::{ConnectorId, Environment, ProjectId},
     protocol::{
@@ -22,7 +21,7 @@ use crate::{
         dpop, id_token, login,
         origins::Origins,
         renewal,
-        template::{self, TemplateError, Values},
+        template::{self, RANDOM, TemplateError, Values},
         token::{self, TokenRequest, Tokens},
     },
     secrets::{ClientSource, ClientsSecret, ProviderClient},
@@ -106,26 +105,31 @@ impl<'a> Making<'a> {
 
     /// Fails where the answers lack what the API's address, each of its calls or a renewal is made of: such a connection would be of
     /// no use, now or from its first renewal on.
-    pub fn must_be_usable(&self, random: &Random) -> Result<(), Error> {
-        let all = self.all().with_random(random);
-        let lacks = |what| ProviderError::InvalidResponse(what).of(self.id);
-        let Ok(mut url) = template::url(&self.connector.api.base_url, &all) else {
-            return Err(lacks("it lacks what the API's address is made of"));
-        };
-        // what does not fit its place is told where it is typed or learnt
-        let call = account::authorize(self.connector, &all, &mut url, &mut HeaderMap::new());
-        if let Err(TemplateError::Missing(_)) = call {
-            return Err(lacks("it lacks what each call carries"));
+    pub fn must_be_usable(&self) -> Result<(), Error> {
+        let mut all = self.all();
+        all.insert(RANDOM, ""); // each request has its own
+        let api = &self.connector.api;
+        let renewal = self.is_renewed_by_request().then_some(self.connector.oauth2.as_ref()).flatten();
+        let renewed = renewal.into_iter().flat_map(|oauth2| {
+            oauth2.refresh_params.iter().map(|(_, value)| value).chain(oauth2.refresh_endpoint.as_deref())
+        });
+        let address = "it lacks what the API's address is made of";
+        must_be_known(self.id, &all, [api.base_url.as_ref()], address)?;
+        template::url(&api.base_url, &all).map_err(|_| ProviderError::InvalidResponse(address).of(self.id))?;
+        must_be_known(self.id, &all, api.carried(), "it lacks what each call carries")?;
+        must_be_known(self.id, &all, renewed, "it lacks what the token is renewed with")
+    }
+
+    /// Whether a token is renewed with parameters of its own, and not asked for anew.
+    fn is_renewed_by_request(&self) -> bool {
+        let Credentials { access_token, refresh_token, slots, .. } = &self.credentials;
+        match self.connector.oauth2.as_ref().map(|oauth2| oauth2.refresh) {
+            Some(RefreshKind::RefreshToken) => {
+                refresh_token.is_some() || slots.values().any(|slot| slot.refresh_token.is_some())
+            }
+            Some(RefreshKind::AccessToken) => access_token.is_some(),
+            Some(RefreshKind::Remint | RefreshKind::None) | None => false,
         }
-        let Some(oauth2) = self.connector.oauth2.as_ref().filter(|it| renewal::is_renewable(it, &self.credentials))
-        else {
-            return Ok(());
-        };
-        let endpoint = oauth2.refresh_endpoint.as_ref().map(|endpoint| template::url(endpoint, &all)).transpose();
-        if endpoint.is_err() || template::pairs(&oauth2.refresh_params, &all).is_err() {
-            return Err(lacks("it lacks what the token is renewed with"));
-        }
-        Ok(())
     }
 
     /// Keeps a value that the provider gave, or the part of it that is meant, if it is one that may be believed.
@@ -408,6 +412,22 @@ impl App {
     ) -> Result<http::Response<Bytes>, Error> {
         let origins = Origins::of(making.connector, &making.all()).map_err(no_origin(making.id))?;
         self.egress.send(request, &origins).await.map_err(|cause| cause.of(making.id))
+    }
+}
+
+/// Fails where one of the templates names something that has no value; the log says what.
+fn must_be_known<'t>(
+    id: &ConnectorId,
+    all: &Values,
+    templates: impl IntoIterator<Item = &'t str>,
+    otherwise: &'static str,
+) -> Result<(), Error> {
+    match templates.into_iter().flat_map(template::placeholders).find(|name| all.get(name).is_none()) {
+        Some(name) => {
+            tracing::warn!(connector = %id, name, "the provider's answers lack a value that the connector needs");
+            Err(ProviderError::InvalidResponse(otherwise).of(id))
+        }
+        None => Ok(()),
     }
 }
 

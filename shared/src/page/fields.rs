@@ -73,12 +73,12 @@ impl Problem {
             ProviderError::Ended(_) => (refusal(t, name, ""), None),
             ProviderError::NothingFound => (t.outcome_nothing_text(name), None),
             ProviderError::Failed(429) => (t.too_often(name), None),
-            ProviderError::Timeout
-            | ProviderError::Unreachable(_)
-            | ProviderError::AddressRefused
-            | ProviderError::InvalidResponse(_)
-            | ProviderError::CallbackSignature(_)
-            | ProviderError::Failed(_) => (t.provider_silent(name), None),
+            ProviderError::InvalidResponse(_) | ProviderError::CallbackSignature(_) | ProviderError::AddressRefused => {
+                (t.provider_odd(name), None)
+            }
+            ProviderError::Timeout | ProviderError::Unreachable(_) | ProviderError::Failed(_) => {
+                (t.provider_silent(name), None)
+            }
         };
         let field = match cause {
             ProviderError::Refused(code) => blamed(connector, code).map(|name| (name.to_owned(), text.clone())),

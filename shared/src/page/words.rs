@@ -322,6 +322,9 @@ texts! {
     provider_silent(connector)
         "{connector} does not answer at the moment. Nothing was saved; please try again in a few minutes.",
         "{connector} antwortet gerade nicht. Es wurde nichts gespeichert; bitte versuchen Sie es in einigen Minuten noch einmal.";
+    provider_odd(connector)
+        "{connector} did not answer as expected. Nothing was saved; please try again in a few minutes.",
+        "{connector} hat nicht wie erwartet geantwortet. Es wurde nichts gespeichert; bitte versuchen Sie es in einigen Minuten noch einmal.";
     provider_said(said)
         "The answer was: {said}",
         "Die Antwort war: {said}";
@@ -365,6 +368,9 @@ texts! {
     pick_fault()
         "Choose one of these to go on.",
         "Bitte wählen Sie hier etwas aus, damit es weitergeht.";
+    pick_failed(connector)
+        "{connector} could not take this choice. Choose another, or try again in a few minutes.",
+        "{connector} konnte diese Auswahl nicht annehmen. Wählen Sie etwas anderes oder versuchen Sie es in einigen Minuten noch einmal.";
     exchange_heading()
         "Change to another account?",
         "Zu einem anderen Konto wechseln?";

@@ -18,11 +18,12 @@ use super::{
         aws::{self, SigningError},
         sorted::{self, Digest, Pair, Recipe, Signed},
     },
-    template::{self, TemplateError, Values},
+    template::{self, LONGEST_VALUE, TemplateError, Values},
 };
 use crate::{
     clock::{Random, Timestamp},
     error::ProviderError,
+    label::{is_label, must_be_label},
     secret::{AccessToken, ClientSecret},
     secrets::ProviderClient,
     store::connections::Account,
@@ -398,38 +399,39 @@ impl Found {
 }
 
 /// The most that a person is asked to choose from. More are not kept.
-const MOST_CHOICES: usize = 200;
+pub const MOST_CHOICES: usize = 1000;
 
 /// What a look-up found: one thing, or those of a list that the data wants. An element without the value is left out.
 pub fn read_lookup(lookup: &Lookup, response: &http::Response<Bytes>) -> Result<Vec<Found>, ProviderError> {
     let answer = answer::json(response)?;
-    let nothing = match lookup.list {
-        Some(_) => ProviderError::NothingFound,
-        None => ProviderError::InvalidResponse("the look-up found nothing"),
+    let lacks = ProviderError::InvalidResponse("the look-up's answer lacks what is looked for");
+    let Some(list) = lookup.list.as_deref() else {
+        return found(lookup, &answer).map(|one| vec![one]).ok_or(lacks);
     };
-    let found: Vec<Found> = match lookup.list.as_deref() {
-        None => found(lookup, &answer).into_iter().collect(),
-        Some(list) => {
-            let list = if list == "." { Some(&answer) } else { template::pluck(&answer, list) };
-            let wanted = |element: &&Value| {
-                lookup.only.iter().all(|(path, value)| template::pluck_text(element, path).as_deref() == Some(value))
-            };
-            let elements = list.and_then(Value::as_array).into_iter().flatten();
-            elements.filter(wanted).filter_map(|element| found(lookup, element)).take(MOST_CHOICES).collect()
-        }
+    let list = if list == "." { Some(&answer) } else { template::pluck(&answer, list) };
+    let elements = match list {
+        Some(Value::Array(elements)) => elements.as_slice(),
+        Some(Value::Null) => &[],
+        Some(_) | None => return Err(ProviderError::InvalidResponse("the look-up's answer lacks its list")),
     };
+    let is_wanted = |element: &&Value| {
+        lookup.only.iter().all(|(path, value)| template::pluck_text(element, path).as_deref() == Some(value))
+    };
+    let mut wanted = elements.iter().filter(is_wanted).peekable();
+    let nothing = if wanted.peek().is_none() { ProviderError::NothingFound } else { lacks };
+    let found: Vec<Found> = wanted.filter_map(|element| found(lookup, element)).take(MOST_CHOICES).collect();
     if found.is_empty() { Err(nothing) } else { Ok(found) }
 }
 
 fn found(lookup: &Lookup, element: &Value) -> Option<Found> {
-    let own = (lookup.name.to_string(), template::pluck_text(element, &lookup.path)?);
+    // it is shown where there is no label
+    let own =
+        template::pluck_text(element, &lookup.path).filter(|value| must_be_label(value, LONGEST_VALUE).is_ok())?;
+    let own = (lookup.name.to_string(), own);
     let also =
         lookup.also.iter().filter_map(|(name, path)| Some((name.to_owned(), template::pluck_text(element, path)?)));
     let label = lookup.label.as_ref().and_then(|path| template::pluck_text(element, path));
-    Some(Found {
-        values: std::iter::once(own).chain(also).collect(),
-        label: label.filter(|text| crate::label::is_label(text)),
-    })
+    Some(Found { values: std::iter::once(own).chain(also).collect(), label: label.filter(|text| is_label(text)) })
 }
 
 #[cfg(test)]
@@ -455,6 +457,33 @@ mod tests {
             given.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))).collect();
         authorize(&connector(credential), &values, &mut url, &mut headers).unwrap();
         (url.to_string(), headers)
+    }
+
+    #[test]
+    fn a_list_with_nothing_in_it_is_told_from_a_list_that_is_not_there() {
+        let lookup: Lookup = serde_json::from_value(serde_json::json!({
+            "name": "site", "url": "https://api.acme.example/sites", "list": "sites", "path": "id", "only": { "kind": "a" },
+        }))
+        .unwrap();
+        let table = [
+            (r#"{"sites": [{"id": 1, "kind": "a"}, {"id": "b\u202e", "kind": "a"}]}"#, "1"),
+            (r#"{"sites": []}"#, "nothing"),
+            (r#"{"sites": null}"#, "nothing"),
+            (r#"{"sites": [{"id": 1, "kind": "b"}]}"#, "nothing"),
+            (r#"{"sites": [{"ident": 1, "kind": "a"}]}"#, "the look-up's answer lacks what is looked for"),
+            (r#"{"sites": {"1": {"id": 1, "kind": "a"}}}"#, "the look-up's answer lacks its list"),
+            (r"{}", "the look-up's answer lacks its list"),
+        ];
+        for (body, expected) in table {
+            let response = http::Response::builder().header("content-type", "application/json");
+            let said = match read_lookup(&lookup, &response.body(Bytes::from_static(body.as_bytes())).unwrap()) {
+                Ok(found) => found.iter().map(Found::value).collect::<Vec<_>>().join(" "),
+                Err(ProviderError::NothingFound) => "nothing".to_owned(),
+                Err(ProviderError::InvalidResponse(why)) => why.to_owned(),
+                Err(other) => panic!("{body}: {other:?}"),
+            };
+            assert_eq!(said, expected, "{body}");
+        }
     }
 
     #[test]

@@ -34,18 +34,24 @@ pub struct AuthorizationRequest<'a> {
     pub random: &'a str,
 }
 
-/// Parameters that carry the flow: neither a connector's data nor an operator's setting may set them.
-pub const RESERVED_PARAMS: [&str; 10] = [
-    "response_type",
-    "response_mode",
+/// Parameters of the protocol itself (RFC 6749 §4.1 and §6, RFC 7636 §4, RFC 9101), which carry the flow and its secrets: neither a
+/// connector's data nor an operator's setting may set them. Scopes have fields of their own.
+pub const RESERVED_PARAMS: [&str; 15] = [
     "client_id",
-    "redirect_uri",
-    "state",
+    "client_secret",
+    "code",
     "code_challenge",
     "code_challenge_method",
+    "code_verifier",
+    "grant_type",
+    "nonce",
+    "redirect_uri",
+    "refresh_token",
     "request",
     "request_uri",
-    "nonce",
+    "response_mode",
+    "response_type",
+    "state",
 ];
 
 impl AuthorizationRequest<'_> {

@@ -26,7 +26,10 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 pub(crate) const RANDOM: &str = "random";
 
 /// The longest value that is not a credential, and the longest that is.
-const LONGEST: (usize, usize) = (2048, 8192);
+const LONGEST: (usize, usize) = (LONGEST_VALUE, 8192);
+
+/// The longest value that is not a credential.
+pub(super) const LONGEST_VALUE: usize = 2048;
 
 /// What placeholders stand for. `Debug` shows names only, since a value may be a secret.
 #[derive(Clone, Default, PartialEq, Eq)]

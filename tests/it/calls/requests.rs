@@ -56,16 +56,6 @@ impl World {
                 let state = self.put(&attempt).await;
                 self.getting(&format!("/connect/start/{}", attempt.id), &format!("state={}", state.expose()), &[])
             }
-            "start, the request is pushed" => self.departure("pushed").await,
-            "start, OAuth 1.0a" => self.departure("signed").await,
-            "callback, OAuth 1.0a" => self.return_with_a_verifier().await,
-            "a code to type" => self.request_for_a_code(),
-            "the code was typed" => {
-                let begun = self.said(self.request_for_a_code()).await;
-                let attempt = begun["attempt"].as_str().unwrap().to_owned();
-                self.hands.turn(Duration::from_secs(5));
-                self.posting_json(&format!("/v1/connect/device/{attempt}"), &json!({ "userId": "ada" }))
-            }
             "the start page" => self.getting("/connect/start", "", &[]),
             "our start page asks" => {
                 let body = json!({ "connector": "vendor", "opener": "https://orbit.example" });
@@ -126,6 +116,23 @@ impl World {
             "a connection's upgrade" => {
                 let key = self.connection("vendor").await.connection.key;
                 self.posting_json(&format!("/v1/vault/connections/{key}/upgrade"), &json!({}))
+            }
+            other => self.request_otherwise(other).await,
+        }
+    }
+
+    /// The same where a consent is no redirect with a code alone.
+    async fn request_otherwise(&self, route: &str) -> Request {
+        match route {
+            "start, the request is pushed" => self.departure("pushed").await,
+            "start, OAuth 1.0a" => self.departure("signed").await,
+            "callback, OAuth 1.0a" => self.return_with_a_verifier().await,
+            "a code to type" => self.request_for_a_code(),
+            "the code was typed" => {
+                let begun = self.said(self.request_for_a_code()).await;
+                let attempt = begun["attempt"].as_str().unwrap().to_owned();
+                self.hands.turn(Duration::from_secs(5));
+                self.posting_json(&format!("/v1/connect/device/{attempt}"), &json!({ "userId": "ada" }))
             }
             other => panic!("no request for {other}"),
         }

@@ -76,6 +76,7 @@ impl<'a> Check<'a> {
         let templates: Vec<&'a Text> = match placement {
             Placement::Header { name, value } => {
                 header_name(field, name)?;
+                self.one_line(field, value)?;
                 vec![value]
             }
             Placement::Query { name, value } => {
@@ -137,6 +138,11 @@ impl<'a> Check<'a> {
                 require(filled, &format!("{field}.patterns"), &format!("`{name}` is not looked up here"))?;
                 learnt_pattern(&format!("{field}.patterns.{name}"), pattern)?;
             }
+        }
+        let behind = self.connector.lookups.iter().enumerate().filter(|(_, lookup)| !lookup.before_login);
+        for (at, lookup) in behind {
+            let field = format!("lookups.{} (asked with api.credential)", lookup.name);
+            self.placement(&field, &self.connector.api.credential, Moment::Lookup(at))?;
         }
         Ok(())
     }

@@ -54,7 +54,7 @@ impl Check<'_> {
     /// What is sent besides what the standard says, and under other names.
     fn requests(&self, oauth2: &OAuth2) -> Checked {
         self.params("oauth2.authorization_params", &oauth2.authorization_params, Moment::Authorization)?;
-        self.params("oauth2.token_params", &oauth2.token_params, Moment::Token)?;
+        self.params("oauth2.token_params", &oauth2.token_params, Moment::Code)?;
         self.params("oauth2.refresh_params", &oauth2.refresh_params, Moment::Refresh)?;
         let proof = oauth2.refresh_endpoint_auth_method.unwrap_or(oauth2.token_endpoint_auth_method);
         let is_free = proof != ClientAuthentication::ClientSecretBasic && !oauth2.dpop;
@@ -175,6 +175,13 @@ impl Check<'_> {
             !remint || self.connector.client_is_typed(),
             "oauth2.refresh",
             "asks a person again: that is no refresh",
+        )?;
+        require(
+            oauth2.refresh != RefreshKind::AccessToken
+                || oauth2.exchange.is_some()
+                || !oauth2.refresh_params.0.is_empty(),
+            "oauth2.refresh",
+            "renews a token by itself, and neither `refresh_params` nor an `exchange` says how",
         )?;
         let methods = [Some(oauth2.token_endpoint_auth_method), oauth2.refresh_endpoint_auth_method];
         let exchanged = oauth2.exchange.as_ref().map(|exchange| exchange.authentication);

@@ -3,27 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::{Check, Checked, Moment, refuse, require};
-use crate::protocol::connector::Pairs;
+use crate::protocol::{authorization::RESERVED_PARAMS, connector::Pairs, template::placeholders};
 
-/// Parameters of the protocol itself (RFC 6749 §4.1, RFC 7636 §4): ours to set.
-const PROTOCOL: [&str; 16] = [
-    "client_id",
-    "client_secret",
-    "code",
-    "code_challenge",
-    "code_challenge_method",
-    "code_verifier",
-    "grant_type",
-    "nonce",
-    "redirect_uri",
-    "refresh_token",
-    "request",
-    "request_uri",
-    "response_mode",
-    "response_type",
-    "scope",
-    "state",
-];
+/// Whether a parameter is the protocol's own, and so ours to set.
+fn is_of_the_protocol(name: &str) -> bool {
+    name == "scope" || RESERVED_PARAMS.contains(&name)
+}
 
 /// Headers that frame the message, name the host, or carry a credential: ours to set (RFC 9110 §7.6.1).
 const HEADERS: [&str; 16] = [
@@ -55,7 +40,7 @@ impl Check<'_> {
             "grant_type" => field == "oauth2.refresh_params",
             "redirect_uri" => field == "oauth2.refresh_params" && value == "{redirect_uri}",
             "request" => !value.contains(['.', '{']), // a word of the provider's, and no request object (RFC 9101)
-            _ => !PROTOCOL.contains(&name),
+            _ => !is_of_the_protocol(name),
         };
         for (name, value) in params.iter() {
             require(allowed(name, value), field, &format!("`{name}` is set by the protocol: leave it out"))?;
@@ -76,7 +61,7 @@ impl Check<'_> {
     pub(super) fn renames(field: &str, names: &Pairs) -> Checked {
         for (standard, own) in names.iter() {
             require(
-                PROTOCOL.contains(&standard) && !own.is_empty() && !own.contains(char::is_control),
+                is_of_the_protocol(standard) && !own.is_empty() && !own.contains(char::is_control),
                 field,
                 &format!("`{standard}` is no parameter of the protocol"),
             )?;
@@ -93,8 +78,18 @@ impl Check<'_> {
                 "credentials go into `api.credential`, not into a header",
             )?;
             self.filled_anew(field, value, moment)?;
+            self.one_line(field, value)?;
         }
         unique(field, headers)
+    }
+
+    /// A header holds no line break (RFC 9110 §5.5), and so nothing that may have one.
+    pub(super) fn one_line(&self, field: &str, template: &str) -> Checked {
+        let several = |name: &&str| self.input(name).is_some_and(|input| input.multiline);
+        match placeholders(template).find(several) {
+            Some(name) => refuse(field, format!("`{{{name}}}` may have several lines, and a header has one")),
+            None => Ok(()),
+        }
     }
 }
 

@@ -46,7 +46,7 @@ impl Held {
 
 impl Connections {
     /// Writes down what was chosen for a held grant: the connection that it would be, and what is to be chosen next. The choice is
-    /// part of the condition, so that of two that are made at once one is taken and the other finds [`Error::AlreadyUsed`].
+    /// part of the condition, so that of two that are made at once one is taken and the other finds an [`Error::Conflict`].
     pub async fn settle(&self, before: &Choices, held: &Held, now: Timestamp) -> Result<(), Error> {
         let pk = held_key(&held.attempt);
         let mut update = self.table.client.update_item().table_name(&self.table.name).key("pk", string(pk));
@@ -79,7 +79,7 @@ impl Connections {
             Err(error)
                 if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
             {
-                Err(Error::AlreadyUsed)
+                Err(Error::Conflict("what is chosen"))
             }
             Err(error) => Err(self.table.failed("UpdateItem")(error).into()),
         }

@@ -153,12 +153,15 @@ async fn a_document_that_is_not_to_be_acted_upon_is_named_with_the_reason() {
 #[tokio::test]
 async fn no_redirect_is_followed_wherever_it_leads() {
     let world = World::new().await;
-    for target in ["http://169.254.169.254/latest/meta-data/", "/elsewhere", "http://10.0.0.1/"] {
+    for target in ["http://169.254.169.254/latest/meta-data/", "/elsewhere?a=b", "http://10.0.0.1/"] {
         let server = AuthorizationServer::new().await;
         server.instead("/.well-known/openid-configuration", move || Redirect::temporary(target).into_response());
         let refused = world.discover(&json!({ "issuer": server.url() })).await;
         assert_eq!(refused.refusal(), (422, "invalid_metadata".to_owned()), "{}", refused.text());
-        assert!(refused.member("error_description").contains("redirect"), "{}", refused.text());
+        let said = refused.member("error_description");
+        let led = if target.starts_with('/') { format!("{}/elsewhere,", server.url()) } else { format!("{target},") };
+        assert!(said.contains(&format!("answers with a redirect to {led}")), "{said}");
+        assert!(said.ends_with("the document has to be there itself (RFC 8414 §3, RFC 9728 §3)"), "{said}");
         assert_eq!(server.asked(), ["GET /.well-known/openid-configuration"]);
     }
 }

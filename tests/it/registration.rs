@@ -180,6 +180,29 @@ async fn a_server_that_refuses_to_register_is_named_and_nothing_stays() {
     discovered(&world, &server).await; // and the lease is free
 }
 
+/// RFC 7591 §3.2.1: a server may register something else than it was asked for.
+#[tokio::test]
+async fn a_registration_that_can_not_be_used_is_none() {
+    let (world, server) = (World::new().await, AuthorizationServer::new().await);
+    let without_secret = "the client was registered to prove itself by a secret, and none came with it";
+    let elsewhere = "the client was registered without the redirect URI that was asked for";
+    for (answer, why) in [
+        (json!({ "client_secret": null, "token_endpoint_auth_method": "client_secret_basic" }), without_secret),
+        (json!({ "redirect_uris": ["https://elsewhere.example/back"] }), elsewhere),
+        (json!({ "redirect_uris": [] }), elsewhere),
+    ] {
+        server.turn(|knobs| knobs.answer = answer.clone());
+        let refused = world.discover(&json!({ "issuer": server.url(), "id": "unknown" })).await;
+        assert_eq!(refused.refusal(), (502, "provider_invalid_response".to_owned()), "{answer}");
+        assert!(refused.member("error_description").contains(why), "{answer}: {}", refused.text());
+    }
+    // a client of whose secret nothing is said has none
+    server.turn(|knobs| knobs.answer = json!({ "client_secret": null, "token_endpoint_auth_method": null }));
+    let made = discovered(&world, &server).await;
+    assert_eq!(made["definition"]["oauth2"]["token_endpoint_auth_method"], "none");
+    assert_eq!(made["found"][0], "the client proves itself by none");
+}
+
 /// As Mastodon does it: a form, names of its own, and a host that the operator chooses.
 #[tokio::test]
 async fn a_server_whose_host_the_operator_chooses_gets_its_own_client() {

@@ -299,7 +299,7 @@ async fn answer(
         "project": authority.project.id,
         "redirect_uri": redirect_uri,
         "documents": found.documents,
-        "found": draft.words,
+        "found": draft.found(),
         "hosts": draft.hosts(),
         "registrations": registrations,
         "definition": draft.connector,

@@ -19,6 +19,7 @@ use crate::{
     clock::{Clock, Timestamp},
     egress::Egress,
     error::{ProviderError, chain},
+    json,
     protocol::{
         connector::{Connector, List, Text},
         origins::Origins,
@@ -143,25 +144,49 @@ pub fn judge(mut report: Report, case: &Case<'_>, seen: &[Seen]) -> Report {
     report.asked = seen.iter().map(asked).collect();
     let mut found: Vec<Finding> = seen.iter().filter_map(unreachable).collect();
     found.extend(skew(connector, seen));
-    let described = seen.iter().filter(|seen| seen.probe.is_metadata).find_map(|seen| {
-        let answer = seen.answer.as_ref().ok().filter(|answer| answer.status().is_success())?;
-        serde_json::from_slice::<Value>(answer.body()).ok().filter(Value::is_object)
-    });
-    match (described, seen.iter().any(|seen| seen.probe.is_metadata)) {
+    let documents: Vec<&Seen> = seen.iter().filter(|seen| seen.probe.is_metadata).collect();
+    match (documents.iter().find_map(|seen| metadata_of(seen)), documents.is_empty()) {
         (Some(metadata), _) => found.extend(differences::between(case, &metadata)),
-        (None, true) => found.push(Finding::warning(
-            "no_metadata",
-            "The issuer publishes no metadata at either of its usual addresses.",
-            "Compare `issuer` in the connector's data with the provider's page.",
-        )),
-        (None, false) if connector.oauth2.is_some() => found.push(Finding::note(
+        (None, false) => found.push(no_metadata(&documents)),
+        (None, true) if connector.oauth2.is_some() => found.push(Finding::note(
             "no_issuer",
             "No issuer is known, so that there are no metadata to compare with.",
             "",
         )),
-        (None, false) => {}
+        (None, true) => {}
     }
     report.with(found)
+}
+
+/// A document that says everything once, as discovery wants it.
+fn metadata_of(seen: &Seen) -> Option<Value> {
+    let answer = seen.answer.as_ref().ok().filter(|answer| answer.status().is_success())?;
+    json::object(answer.body()).ok()?;
+    serde_json::from_slice(answer.body()).ok()
+}
+
+/// Why there is nothing to compare with: something that can't be read is not nothing.
+fn no_metadata(documents: &[&Seen]) -> Finding {
+    let odd = documents.iter().find_map(|seen| {
+        let status = seen.answer.as_ref().ok()?.status().as_u16();
+        let why = match status {
+            200..=299 => "is no JSON object, or has a member twice".to_owned(),
+            300..=399 => format!("answers with a redirect (status {status}), and none is followed"),
+            500..=599 => format!("answers with status {status}"),
+            _ => return None,
+        };
+        Some(format!("The metadata at {} can't be read: it {why}.", seen.probe.url))
+    });
+    match odd {
+        Some(what) => {
+            Finding::warning("metadata_unreadable", what, "Try again; if it stays so, it is the provider's to mend.")
+        }
+        None => Finding::warning(
+            "no_metadata",
+            "The issuer publishes no metadata at either of its usual addresses.",
+            "Compare `issuer` in the connector's data with the provider's page.",
+        ),
+    }
 }
 
 fn asked(seen: &Seen) -> Asked {
@@ -216,11 +241,13 @@ fn unreachable(seen: &Seen) -> Option<Finding> {
             let what = format!("The {} {} was asked: {why}.", seen.probe.what, seen.probe.url);
             Some(Finding::error("unreachable", what, remedy))
         }
-        Ok(answer) if matches!(answer.status().as_u16(), 502..=504) => Some(Finding::warning(
-            "provider_fails",
-            format!("The {} {} answers with status {}.", seen.probe.what, seen.probe.url, answer.status().as_u16()),
-            "Look at the provider's status page.",
-        )),
+        Ok(answer) if matches!(answer.status().as_u16(), 502..=504) && !seen.probe.is_metadata => {
+            Some(Finding::warning(
+                "provider_fails",
+                format!("The {} {} answers with status {}.", seen.probe.what, seen.probe.url, answer.status().as_u16()),
+                "Look at the provider's status page.",
+            ))
+        }
         Ok(_) => None,
     }
 }

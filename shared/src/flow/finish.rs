@@ -174,10 +174,12 @@ struct Onward<'a> {
 fn description(status: &Status, reason: &str) -> &'static str {
     match (status, reason) {
         (Status::Denied, "access_denied" | "not_confirmed") => "the person did not agree",
-        (Status::Denied, _) => "the provider refused",
+        (Status::Denied, _) | (_, "provider_refused") => "the provider refused",
         (_, SERVER_ERROR) => "the service failed",
         (_, "wrong_account") => "the connection is to another account",
         (_, "nothing_to_connect") => "the account has nothing that could be connected",
+        (_, "provider_timeout" | "provider_unreachable") => "the provider did not answer",
+        (_, "provider_failed") => "the provider failed",
         _ => "the provider did not answer as expected",
     }
 }

@@ -23,7 +23,7 @@ use crate::{
     error::{Error, ProviderError, VaultError, chain},
     id::{ConnectionKey, ConnectorId, Environment, ProjectId},
     protocol::{
-        connector::{Connector, OAuth2},
+        connector::{ClientAuthentication, Connector, OAuth2},
         origins::Origins,
         registration::{self, ClientMetadata, Management},
         scope,
@@ -311,8 +311,19 @@ impl App {
         let (endpoint, origins) = (wanted.endpoint()?, wanted.origins()?);
         let response = self.egress.send(request, &origins).await.map_err(at(&endpoint))?;
         let registered = registration::read(&response).map_err(at(&endpoint))?;
-        let asked = registration::name_of(oauth2.token_endpoint_auth_method).to_owned();
-        let method = registered.token_endpoint_auth_method.clone().unwrap_or(asked);
+        let asked = match registered.client_secret {
+            Some(_) => oauth2.token_endpoint_auth_method,
+            None => ClientAuthentication::None,
+        };
+        let method = registered.token_endpoint_auth_method.clone();
+        let method = method.unwrap_or_else(|| registration::name_of(asked).to_owned());
+        let unusable = |why| at(&endpoint)(ProviderError::InvalidResponse(why));
+        if registered.client_secret.is_none() && method.starts_with("client_secret_") {
+            return Err(unusable("the client was registered to prove itself by a secret, and none came with it"));
+        }
+        if registered.redirect_uris.as_ref().is_some_and(|uris| !uris.iter().any(|uri| uri == wanted.redirect_uri)) {
+            return Err(unusable("the client was registered without the redirect URI that was asked for"));
+        }
         Ok((registered, method, origins))
     }
 

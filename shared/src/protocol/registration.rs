@@ -141,6 +141,8 @@ pub struct Registered {
     pub secret_expires_at: Option<Timestamp>,
     /// How it proves itself, where the server chose another way than was asked for.
     pub token_endpoint_auth_method: Option<String>,
+    /// Where its answers may go, where that is told (RFC 7591 §3.2.1: the server may have changed it).
+    pub redirect_uris: Option<Vec<String>>,
     /// Where it can be looked after (RFC 7592 §3), and what with.
     pub management: Option<Management>,
 }
@@ -176,6 +178,10 @@ pub fn read(response: &http::Response<Bytes>) -> Result<Registered, ProviderErro
         secret_expires_at: ends.filter(|_| client_secret.is_some()).map(since_the_epoch),
         client_secret,
         token_endpoint_auth_method: text("token_endpoint_auth_method").map(str::to_owned),
+        redirect_uris: members
+            .get("redirect_uris")
+            .and_then(Value::as_array)
+            .map(|uris| uris.iter().filter_map(Value::as_str).map(str::to_owned).collect()),
         management,
     })
 }

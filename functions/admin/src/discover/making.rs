@@ -33,8 +33,8 @@ pub struct Draft {
     pub connector: Connector,
     /// How its client comes to be.
     pub registers: Registers,
-    /// What was found, for people.
-    pub words: Vec<String>,
+    /// What was found, for people, but for what the server may still decide.
+    words: Vec<String>,
 }
 
 /// How clients prove themselves, the best first.
@@ -96,12 +96,20 @@ impl Draft {
         if !server.may_refresh() {
             oauth2["refresh"] = "none".into();
         }
-        say(found, method, registers, &mut words);
         let connector = document(found, &oauth2, &scopes, method);
+        say(found, registers, connector["profile"].is_object(), &mut words);
         let connector: Connector = shape::read(connector.to_string().as_bytes()).map_err(|error| {
             Error::refused(Refusal::InvalidMetadata, format!("{place} makes no connector: {error}"))
         })?;
         Ok(Self { connector, registers, words })
+    }
+
+    /// What was found, for people.
+    #[must_use]
+    pub fn found(&self) -> Vec<String> {
+        let method = self.connector.oauth2.as_ref().map(|oauth2| name_of(oauth2.token_endpoint_auth_method));
+        let method = method.map(|method| format!("the client proves itself by {method}"));
+        method.into_iter().chain(self.words.iter().cloned()).collect()
     }
 
     /// Every host that is called, or that a browser is sent to.
@@ -269,7 +277,9 @@ fn scopes(found: &Found) -> Vec<String> {
         None if server.userinfo_endpoint.is_some() => vec!["openid".to_owned()],
         None => Vec::new(),
     };
-    scopes.retain(|scope| !scope.is_empty() && scope.len() <= 512 && scope.bytes().all(|byte| byte.is_ascii_graphic()));
+    // braces would be a placeholder of ours
+    let is_scope = |scope: &str| scope.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'{' | b'}'));
+    scopes.retain(|scope| !scope.is_empty() && scope.len() <= 512 && is_scope(scope));
     if ServerMetadata::offers(server.scopes_supported.as_ref(), "offline_access") {
         scopes.push("offline_access".to_owned());
     }
@@ -296,9 +306,8 @@ fn response_mode(server: &ServerMetadata) -> Result<Option<&'static str>, Metada
 }
 
 /// What was found, in words.
-fn say(found: &Found, method: ClientAuthentication, registers: Registers, words: &mut Vec<String>) {
+fn say(found: &Found, registers: Registers, identifies: bool, words: &mut Vec<String>) {
     let server = &found.server;
-    words.push(format!("the client proves itself by {}", name_of(method)));
     words.push(match registers {
         Registers::Document => "the client's id is the address of a document about it".to_owned(),
         Registers::Dynamically => "the server registers clients by itself".to_owned(),
@@ -312,7 +321,7 @@ fn say(found: &Found, method: ClientAuthentication, registers: Registers, words:
         ),
         (server.device_authorization_endpoint.is_some(), "a device without a browser can be connected"),
         (server.revocation_endpoint.is_some(), "consent can be withdrawn at the server"),
-        (server.userinfo_endpoint.is_some() && found.mcp.is_none(), "the server tells whose account it is"),
+        (identifies, "the server tells whose account it is"),
         (!server.may_refresh(), "access tokens can't be renewed: people connect again when one ends"),
     ];
     words.extend(also.into_iter().filter(|(is, _)| *is).map(|(_, word)| word.to_owned()));

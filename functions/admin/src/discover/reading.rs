@@ -156,7 +156,7 @@ impl<'a> Reader<'a> {
         let challenge = Challenge::read(challenged.iter().filter_map(|value| value.to_str().ok()));
         match status {
             401 => Ok(challenge.unwrap_or_default()),
-            300..=399 => Err(redirected(address, response.headers())),
+            300..=399 => Err(redirected(address, response.headers(), "give the address that it leads to")),
             200..=299 => Err(unusable(address, "answers without a token: it needs no connection")),
             500..=599 => Err(at(address)(ProviderError::Failed(status))),
             _ => Err(unusable(
@@ -178,7 +178,13 @@ impl<'a> Reader<'a> {
         let answer = answer.map_err(at(place))?;
         let document = match answer.status().as_u16() {
             200 => Some(answer.into_body()),
-            300..=399 => return Err(redirected(place, answer.headers())),
+            300..=399 => {
+                return Err(redirected(
+                    place,
+                    answer.headers(),
+                    "the document has to be there itself (RFC 8414 §3, RFC 9728 §3)",
+                ));
+            }
             status @ 500..=599 => return Err(at(place)(ProviderError::Failed(status))),
             _ => None,
         };
@@ -225,13 +231,12 @@ fn not_found(places: &[Url]) -> Error {
     Error::refused(Refusal::MetadataNotFound, format!("there is no metadata at {}", places.join(", at ")))
 }
 
-/// No redirect is followed: the document would be another server's word on this one.
-fn redirected(place: &Url, headers: &http::HeaderMap) -> Error {
+/// No redirect is followed: the document would be another server's word on this one. Where it leads is told without what a query
+/// could hold.
+fn redirected(place: &Url, headers: &http::HeaderMap, remedy: &str) -> Error {
     let target = headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
-    let target = target.and_then(|target| place.join(target).ok()).map(|url| url.origin().ascii_serialization());
-    let target = target.map(|origin| format!(" to {origin}")).unwrap_or_default();
-    unusable(
-        place,
-        &format!("answers with a redirect{target}, and none is followed: give the address that it leads to"),
-    )
+    let target = target.and_then(|target| place.join(target).ok()).filter(|url| url.origin().is_tuple());
+    let target =
+        target.map(|url| format!(" to {}{}", url.origin().ascii_serialization(), url.path())).unwrap_or_default();
+    unusable(place, &format!("answers with a redirect{target}, and none is followed: {remedy}"))
 }

@@ -208,16 +208,26 @@ async fn stay(stage: &Stage, visit: &Visit) -> Went {
     let key = connect(stage, visit).await?;
 
     call(stage, visit, &key, "a call").await?;
+    granted_whole(stage, &key, "connecting").await?;
     let before = stage.zoo.calls(visit.id, "token");
     stage.turn(DAY);
     call(stage, visit, &key, "a call a day later").await?;
     let renewed = stage.zoo.calls(visit.id, "token") > before;
     require(renewed == visit.renews, || format!("the token was {}renewed", if renewed { "" } else { "not " }))?;
+    granted_whole(stage, &key, "a day").await?;
     let deleted = world.api("DELETE", &format!("/v1/vault/connections/{key}")).send().await;
     require(deleted.status == 200, || format!("deleting: {} {}", deleted.status, deleted.text()))?;
     let receipt = deleted.json()["revocation"].clone();
     let expected = if connector.revoke.is_some() { "revoked" } else { "not_supported" };
     require(receipt == expected, || format!("deleting says {receipt}, not {expected}"))
+}
+
+/// The provider grants what is asked for, and says so in its own way.
+async fn granted_whole(stage: &Stage, key: &str, after: &str) -> Went {
+    let connection = stage.world.get(&format!("/v1/vault/connections/{key}")).await.json();
+    let scopes = &connection["scopes"];
+    let missing = scopes["missing"].as_array().is_some_and(|missing| !missing.is_empty());
+    require(!missing, || format!("after {after} its scopes are {scopes}"))
 }
 
 /// Connects; the new connection's key.

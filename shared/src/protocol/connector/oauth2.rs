@@ -40,7 +40,7 @@ pub struct OAuth2 {
     /// Put between scopes; RFC 6749 §3.3 says a space.
     #[serde(default = "space")]
     pub scope_separator: Text,
-    /// Between the scopes of an answer, where that differs from the request.
+    /// Between the scopes of an answer, where that differs from the request and is no space, which is always read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_scope_separator: Option<Text>,
     /// The parameter that carries the scopes; empty where the provider has none.

@@ -129,11 +129,11 @@ fn formatted(format: ResponseFormat, response: &http::Response<Bytes>) -> Result
     Ok(Value::Object(members.collect()))
 }
 
-/// The scopes as one text with separators, or as a list.
+/// The scopes as one text with separators, or as a list. A space separates whatever was said: no scope has one in it (RFC 6749 §3.3).
 fn scopes(oauth2: &OAuth2, path: &str, answer: &Value) -> Option<Vec<String>> {
     let separator = oauth2.response_scope_separator.as_deref().unwrap_or(&oauth2.scope_separator);
     let parts: Vec<&str> = match template::pluck(answer, path)? {
-        Value::String(text) => text.split(separator).collect(),
+        Value::String(text) => text.split(separator).flat_map(|part| part.split(' ')).collect(),
         Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
         _ => return None,
     };

@@ -175,6 +175,24 @@ fn a_token_response_is_read_with_its_known_tolerances() {
 }
 
 #[test]
+fn scopes_are_told_apart_as_they_are_answered() {
+    let table = [
+        (serde_json::json!({}), "a b", "a|b"),
+        (serde_json::json!({}), "a,b", "a,b"), // a comma may stand in a scope
+        (serde_json::json!({ "scope_separator": "," }), "a,b, c", "a|b|c"),
+        (serde_json::json!({ "scope_separator": "," }), "a b", "a|b"),
+        (serde_json::json!({ "response_scope_separator": "," }), "a,b", "a|b"),
+        (serde_json::json!({ "scope_separator": "," , "response_scope_separator": ";" }), "a,1; b", "a,1|b"),
+    ];
+    for (data, answered, expected) in table {
+        let body = serde_json::json!({ "access_token": "t", "scope": answered }).to_string();
+        let response = http::Response::new(Bytes::from(body));
+        let tokens = read(&oauth2(data.clone()), &response, Timestamp::from_millis(1000)).unwrap();
+        assert_eq!(tokens.scopes.unwrap().join("|"), expected, "{data} {answered}");
+    }
+}
+
+#[test]
 fn an_answer_is_read_where_its_members_stand() {
     let data = oauth2(serde_json::json!({"token_response": {"root": "data.0"}}));
     let table = [

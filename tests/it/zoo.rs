@@ -10,7 +10,11 @@ use reqwest::{
 };
 use rustls::{RootCertStore, pki_types::CertificateDer};
 use serde_json::json;
-use shared::{aws, clock::Clock, protocol::connector::EvidenceLevel};
+use shared::{
+    aws,
+    clock::Clock,
+    protocol::connector::{Connector, EvidenceLevel},
+};
 use zoo::Zoo;
 
 use crate::world::{Answer, Attempt, Browser, World};
@@ -209,6 +213,7 @@ async fn stay(stage: &Stage, visit: &Visit) -> Went {
 
     call(stage, visit, &key, "a call").await?;
     granted_whole(stage, &key, "connecting").await?;
+    known(stage, &connector, &key).await?;
     let before = stage.zoo.calls(visit.id, "token");
     stage.turn(DAY);
     call(stage, visit, &key, "a call a day later").await?;
@@ -228,6 +233,23 @@ async fn granted_whole(stage: &Stage, key: &str, after: &str) -> Went {
     let scopes = &connection["scopes"];
     let missing = scopes["missing"].as_array().is_some_and(|missing| !missing.is_empty());
     require(!missing, || format!("after {after} its scopes are {scopes}"))
+}
+
+/// What a provider does not tell with what is asked for by default.
+const UNTOLD: [(&str, &str); 1] = [("trello", "email")]; // with the scope `account`
+
+/// Whose account it is, and what to call it, is told where the connector asks for that.
+async fn known(stage: &Stage, connector: &Connector, key: &str) -> Went {
+    let account = stage.world.get(&format!("/v1/vault/connections/{key}")).await.json()["account"].take();
+    let asked = connector.profile.as_ref().map(|profile| {
+        [("id", &profile.account_id), ("label", &profile.label), ("email", &profile.email), ("tenant", &profile.tenant)]
+    });
+    let differs = |(name, asked): &(&str, &Option<_>)| {
+        let expected = asked.is_some() && !UNTOLD.contains(&(connector.id.as_ref(), name));
+        expected == account[name].is_null()
+    };
+    let differing = asked.into_iter().flatten().find(differs);
+    require(differing.is_none(), || format!("its account is {account}"))
 }
 
 /// Connects; the new connection's key.

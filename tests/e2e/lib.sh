@@ -35,7 +35,7 @@ node_modules() {
 # chromium: a browser, from the system's packages, and what browser.mjs drives it with.
 chromium() {
   node_modules browser playwright-core@1.65.1 axe-core@4.14.1 >/dev/null
-  command -v "${CHROMIUM:-chromium}" >/dev/null && return
+  type -P "${CHROMIUM:-/usr/bin/chromium}" >/dev/null && return # not this function itself, which `command -v` finds
   apt-get update -q >&2
   apt-get install -qy --no-install-recommends chromium >&2
 }

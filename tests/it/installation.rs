@@ -228,12 +228,18 @@ async fn of_several_the_person_chooses_and_the_login_follows() {
 /// A session is made for each choice, and one alone is kept.
 #[tokio::test]
 async fn a_session_that_comes_to_nothing_is_ended() {
-    for (case, first, then, ended) in [
-        ("another choice was faster", "72", "71", vec!["session-71"]),
-        ("the same was chosen, and the session is the same", "71", "71", vec![]),
+    let other = vec!["session-71"];
+    for (case, login, first, then, ended) in [
+        ("another choice was faster", json!({}), "72", "71", other.clone()),
+        ("the token stands beside the session", json!({ "token": "{access_token}" }), "72", "71", other),
+        ("the same was chosen, and the session is the same", json!({}), "71", "71", vec![]),
     ] {
         for completed in [false, true] {
             let (world, provider) = forge().await;
+            let mut definition = provider.definition();
+            definition["login"]["params"] = login.clone();
+            world.custom("forge", &definition, false).await;
+            world.turn(Duration::from_secs(31));
             let browser = world.browser();
             let (attempt, landed) = back(&world, &browser, "ada", None).await;
             let page = browser.open(&landed.location()).await;

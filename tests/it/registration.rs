@@ -203,6 +203,30 @@ async fn a_registration_that_can_not_be_used_is_none() {
     assert_eq!(made["found"][0], "the client proves itself by none");
 }
 
+/// What an operator wrote is not overruled by a server that registers a client of another kind.
+#[tokio::test]
+async fn a_client_that_proves_itself_otherwise_than_its_connector_is_not_taken() {
+    for answer in [json!({ "client_id": "x" }), json!({ "client_id": "x", "token_endpoint_auth_method": "none" })] {
+        let server = Fake::start(move |_: &Seen| Json(answer.clone()).into_response()).await;
+        let (world, url) = (World::new().await, &server.url);
+        let definition = json!({
+            "name": "By hand",
+            "oauth2": {
+                "authorization_endpoint": format!("{url}/authorize"), "token_endpoint": format!("{url}/token"),
+                "registration": { "endpoint": format!("{url}/register") },
+            },
+            "api": { "base_url": url },
+        });
+        world.custom("by-hand", &definition, false).await;
+        let path = format!("/v1/admin/projects/{}/environments/test/connectors/by-hand", world.project());
+        let put = world.call("PUT", &path).bearer(&world.server.root_key).json(&json!({}));
+        let refused = put.send().await;
+        assert_eq!(refused.refusal(), (502, "provider_invalid_response".to_owned()));
+        let why = "the client was registered with another way to prove itself than the connector's";
+        assert!(refused.member("error_description").contains(why), "{}", refused.text());
+    }
+}
+
 /// As Mastodon does it: a form, names of its own, and a host that the operator chooses.
 #[tokio::test]
 async fn a_server_whose_host_the_operator_chooses_gets_its_own_client() {

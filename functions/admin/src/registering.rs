@@ -42,6 +42,7 @@ pub async fn client(
         values: &values,
         redirect_uri: &redirect_uri,
         scopes: &scopes,
+        takes_any_method: true,
     })
     .await
 }
@@ -82,6 +83,7 @@ pub async fn where_offered(
         values: &values,
         redirect_uri: &connector.redirect_uri(&base_url),
         scopes: &connector.scopes().0,
+        takes_any_method: false,
     };
     app.registered(&wanted).await.map(|_| true)
 }
@@ -103,6 +105,7 @@ pub async fn give_up(
         values: &values,
         redirect_uri: "",
         scopes: &[],
+        takes_any_method: false,
     })
     .await
 }

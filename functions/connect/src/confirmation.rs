@@ -11,7 +11,7 @@ use shared::{
     secret::{Bearer, digest},
     store::{
         attempts::{Attempt, Completion, Progress, Status, cookie_name},
-        connections::{Account, Held},
+        connections::{Account, CHOICE, Held},
         settings::Key,
     },
 };
@@ -243,7 +243,7 @@ async fn settled(app: &App, held: Option<Held>, form: &Params) -> Result<Settled
         Err(Error::ChoiceRequired(_) | Error::Refused { code: Refusal::InvalidChoice, .. }) => {
             Ok(Settled::Not(before, Unfit::Choice))
         }
-        Err(Error::Conflict(_)) => Ok(Settled::Further), // chosen by another click, which may have been another choice
+        Err(Error::Conflict(CHOICE)) => Ok(Settled::Further), // by another click, which may have been for another
         Err(error @ Error::Provider { .. }) => Ok(Settled::Not(before, Unfit::Provider(error))),
         Err(error) => Err(error),
     }

@@ -367,7 +367,7 @@ impl<'a> Check<'a> {
         known
             .extend([&captures.token_response, &captures.id_token, &captures.access_token].into_iter().flat_map(names));
         if moment == Moment::Refresh {
-            if self.in_a_browser() {
+            if self.in_a_browser() && !self.by_a_device() {
                 known.insert("redirect_uri");
             }
             return known;
@@ -398,6 +398,11 @@ impl<'a> Check<'a> {
     /// Whether a browser goes to the provider and comes back with a code.
     fn in_a_browser(&self) -> bool {
         self.connector.oauth2.as_ref().is_some_and(|oauth2| oauth2.grant == Grant::AuthorizationCode)
+    }
+
+    /// Whether a code may be typed on another device, where there is no redirect.
+    fn by_a_device(&self) -> bool {
+        self.connector.oauth2.as_ref().is_some_and(|oauth2| oauth2.device_authorization_endpoint.is_some())
     }
 
     fn is_secret(&self, name: &str) -> bool {

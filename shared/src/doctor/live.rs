@@ -178,9 +178,11 @@ fn no_metadata(documents: &[&Seen]) -> Finding {
         Some(format!("The metadata at {} can't be read: it {why}.", seen.probe.url))
     });
     match odd {
-        Some(what) => {
-            Finding::warning("metadata_unreadable", what, "Try again; if it stays so, it is the provider's to mend.")
-        }
+        Some(what) => Finding::warning(
+            "metadata_unreadable",
+            what,
+            "Compare `issuer` in the connector's data with the provider's page; if it is right, try again: it is the provider's to mend.",
+        ),
         None => Finding::warning(
             "no_metadata",
             "The issuer publishes no metadata at either of its usual addresses.",

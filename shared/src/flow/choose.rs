@@ -13,7 +13,7 @@ use super::{grant::LOOKUPS_LIMIT, making::Making, not_believed, refresh::Open};
 use crate::{
     app::App,
     clock::Timestamp,
-    error::{Error, ProviderError, Refusal},
+    error::{Error, ProviderError, Refusal, chain},
     id::ConnectorId,
     protocol::{
         account::{Found, MOST_CHOICES, lookup_request, read_lookup},
@@ -138,7 +138,10 @@ impl App {
         settled.connection.values = plain(&making.values);
         if making.issued {
             let credentials = &making.credentials;
-            settled.sealed = self.seal(&settled.connection.belongs(), &credentials.plaintext()).await?;
+            let sealed = self.seal(&settled.connection.belongs(), &credentials.plaintext()).await;
+            settled.sealed = sealed.inspect_err(|error| {
+                tracing::error!(attempt = %held.attempt, cause = chain(error), "what a login issued can't be kept, and lives until it expires");
+            })?;
             settled.token_expires_at = credentials.ends_at();
             settled.renew_at = renewal::due(&connector, credentials);
         }
@@ -315,8 +318,8 @@ fn take(lookup: &Lookup, taken: &Found, values: &mut Values) {
 /// What may be believed of what was found, each once. If nothing may be, that is why.
 fn believed(connector: &Connector, id: &ConnectorId, found: Vec<Found>) -> Result<Vec<Found>, Error> {
     let (mut seen, mut bytes, mut believed, mut refused) = (BTreeSet::new(), 0, Vec::new(), None);
-    let told = found.len();
-    for one in found {
+    let more = found.len() > MOST_CHOICES;
+    for one in found.into_iter().take(MOST_CHOICES) {
         let kept = |(name, value): &(String, String)| {
             template::believe(connector, name, value).map(|kept| (name.clone(), kept))
         };
@@ -333,7 +336,7 @@ fn believed(connector: &Connector, id: &ConnectorId, found: Vec<Found>) -> Resul
             believed.push(one);
         }
     }
-    if told == MOST_CHOICES || bytes > MOST_BYTES {
+    if more || bytes > MOST_BYTES {
         tracing::warn!(connector = %id, kept = believed.len(), "a look-up found more than is kept; what comes later can't be chosen");
     }
     match (believed.is_empty(), refused) {

@@ -62,6 +62,8 @@ pub struct Wanted<'a> {
     pub redirect_uri: &'a str,
     /// What is asked for.
     pub scopes: &'a [String],
+    /// Whether the connector is made by what the server says, so that it takes over how the client proves itself.
+    pub takes_any_method: bool,
 }
 
 /// What became of a client that was refused.
@@ -198,6 +200,7 @@ impl App {
             values: &values,
             redirect_uri: &connector.redirect_uri(&base_url),
             scopes: &[connector.scopes().0, optional].concat(),
+            takes_any_method: false,
         };
         let (name, client_id) = self.client_of_server(&wanted).await?;
         Ok(Some(connector.with_client((ClientSource::Server(name), client_id))))
@@ -220,11 +223,7 @@ impl App {
             Some((known, sealed)) if serves(&known) => return self.remember(name, known, &sealed).await,
             known => known,
         };
-        let (registered, method, _) = self.ask_for_a_client(wanted, &scopes).await?;
-        if method != registration::name_of(wanted.oauth2()?.token_endpoint_auth_method) {
-            let unusable = "the client was registered with another way to prove itself than the connector's";
-            return Err(at(&endpoint)(ProviderError::InvalidResponse(unusable)));
-        }
+        let (registered, _, _) = self.ask_for_a_client(wanted, &scopes).await?;
         let client = ServerClient {
             project: wanted.project.clone(),
             environment: wanted.environment,
@@ -320,6 +319,9 @@ impl App {
         let unusable = |why| at(&endpoint)(ProviderError::InvalidResponse(why));
         if registered.client_secret.is_none() && method.starts_with("client_secret_") {
             return Err(unusable("the client was registered to prove itself by a secret, and none came with it"));
+        }
+        if !wanted.takes_any_method && method != registration::name_of(oauth2.token_endpoint_auth_method) {
+            return Err(unusable("the client was registered with another way to prove itself than the connector's"));
         }
         if registered.redirect_uris.as_ref().is_some_and(|uris| !uris.iter().any(|uri| uri == wanted.redirect_uri)) {
             return Err(unusable("the client was registered without the redirect URI that was asked for"));
@@ -504,6 +506,7 @@ impl App {
             values: &values,
             redirect_uri: &connector.redirect_uri(&base_url),
             scopes: &scopes,
+            takes_any_method: false,
         };
         if !self.is_forgotten(&wanted, &known).await? {
             return Ok(Looked::Kept);

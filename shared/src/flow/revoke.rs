@@ -15,7 +15,7 @@ use crate::{
     id::AttemptId,
     protocol::{
         account::{self, Signing},
-        connector::{Revoke, RevokeAuthentication, RevokeEffect},
+        connector::{Connector, Revoke, RevokeAuthentication, RevokeEffect},
         origins::Origins,
         renewal, revocation,
         template::{self, Values},
@@ -176,7 +176,7 @@ impl App {
         if is_shared_by_account(revoke.effect) && may_be_one_grant(old.connection, new.connection) {
             return Ok(None);
         }
-        match self.is_the_same_token(old, new).await {
+        match self.is_the_same_token(&connector, old, new).await {
             Ok(true) => Ok(None),
             // the connection lives on, so it is the held item that does not count when others of its account are looked up
             Ok(false) => Ok(Some(self.queued(old.connection, &held_key(attempt), old.sealed))),
@@ -189,11 +189,12 @@ impl App {
         }
     }
 
-    /// Some providers answer each consent of an account with the token that is there already.
-    async fn is_the_same_token(&self, old: Grant<'_>, new: Grant<'_>) -> Result<bool, Error> {
+    /// Some providers answer each consent of an account with the token that is there already. Where a session is what is ended, that
+    /// alone counts: what it was made of may be the same.
+    async fn is_the_same_token(&self, connector: &Connector, old: Grant<'_>, new: Grant<'_>) -> Result<bool, Error> {
         let old = self.open_credentials(&old.connection.belongs(), old.sealed).await?;
         let new = self.open_credentials(&new.connection.belongs(), new.sealed).await?;
-        Ok(old.have_in_common(&new))
+        Ok(if connector.revokes_by_session() { old.have_one_session(&new) } else { old.have_in_common(&new) })
     }
 
     /// Leaves a revocation to the keeper. Where even that can't be written down it is tried at once, and only once.

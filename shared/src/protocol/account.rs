@@ -398,7 +398,7 @@ impl Found {
     }
 }
 
-/// The most that a person is asked to choose from. More are not kept.
+/// The most that a person is asked to choose from. One more is read, which tells that there are more.
 pub const MOST_CHOICES: usize = 1000;
 
 /// What a look-up found: one thing, or those of a list that the data wants. An element without the value is left out.
@@ -419,7 +419,7 @@ pub fn read_lookup(lookup: &Lookup, response: &http::Response<Bytes>) -> Result<
     };
     let mut wanted = elements.iter().filter(is_wanted).peekable();
     let nothing = if wanted.peek().is_none() { ProviderError::NothingFound } else { lacks };
-    let found: Vec<Found> = wanted.filter_map(|element| found(lookup, element)).take(MOST_CHOICES).collect();
+    let found: Vec<Found> = wanted.filter_map(|element| found(lookup, element)).take(MOST_CHOICES + 1).collect();
     if found.is_empty() { Err(nothing) } else { Ok(found) }
 }
 

@@ -163,6 +163,13 @@ impl Credentials {
         self.tokens().any(|token| others.contains(token)) || (!self.secrets.is_empty() && self.secrets == other.secrets)
     }
 
+    /// Whether the session is the same: ending one of the two would end the other.
+    #[must_use]
+    pub fn have_one_session(&self, other: &Self) -> bool {
+        let [one, other] = [self, other].map(|it| it.session.as_ref().map(|session| session.token.expose()));
+        one.is_some() && one == other
+    }
+
     /// Every token, the further ones and the session's included.
     fn tokens(&self) -> impl Iterator<Item = &str> {
         let further = self.slots.values().map(|slot| (Some(&slot.access_token), slot.refresh_token.as_ref()));
@@ -277,6 +284,10 @@ mod tests {
             ..Credentials::default()
         };
         assert!(session("s").have_in_common(&session("s")) && !session("s").have_in_common(&session("t")));
+        let of_a =
+            |token: &str| Credentials { access_token: Some(AccessToken::from("a".to_owned())), ..session(token) };
+        assert!(of_a("s").have_one_session(&of_a("s")) && !of_a("s").have_one_session(&of_a("t")));
+        assert!(!Credentials::default().have_one_session(&Credentials::default()));
     }
 
     #[test]

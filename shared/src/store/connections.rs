@@ -20,7 +20,7 @@ use aws_sdk_dynamodb::{
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    choices::{Choices, Chosen},
+    choices::{CHOICE, Choices, Chosen},
     held::{Beside, Completer, HELD_FOR, Held, Renewal, held_key},
     lease::{Fenced, Lease, Leasing},
 };

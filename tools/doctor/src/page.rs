@@ -30,8 +30,8 @@ fn head(connectors: &[&Connector]) -> String {
          There are {}. `cargo run -p doctor -- <id>` shows what is sent to a provider and what to register there; a provider that is\n\
          missing is one file (CONTRIBUTING.md), or a project's own connector.\n\n\
          How well the facts are known: *verified* ({}), the documented exchange was exercised against a server that plays it; *agreed*\n\
-         ({}), independent sources have the same addresses; *single* ({}), one source says so and nothing contradicts it. A *doubt* is\n\
-         said where there is one. No provider was connected with a real account while this was written.\n",
+         ({}), independent sources have the same addresses; *single* ({}), one source has them. What contradicts an entry, or was\n\
+         not settled, is its *doubt*. No provider was connected with a real account while this was written.\n",
         connectors.len(),
         count(EvidenceLevel::Verified),
         count(EvidenceLevel::Agreed),

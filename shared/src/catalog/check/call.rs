@@ -139,10 +139,13 @@ impl<'a> Check<'a> {
                 learnt_pattern(&format!("{field}.patterns.{name}"), pattern)?;
             }
         }
-        let behind = self.connector.lookups.iter().enumerate().filter(|(_, lookup)| !lookup.before_login);
+        let credential = &self.connector.api.credential;
+        let in_base_url = matches!(credential, Placement::Path {}); // a look-up has an address of its own
+        let behind = self.connector.lookups.iter().enumerate();
+        let behind = behind.filter(|(_, lookup)| !lookup.before_login && !in_base_url);
         for (at, lookup) in behind {
             let field = format!("lookups.{} (asked with api.credential)", lookup.name);
-            self.placement(&field, &self.connector.api.credential, Moment::Lookup(at))?;
+            self.placement(&field, credential, Moment::Lookup(at))?;
         }
         Ok(())
     }

@@ -132,9 +132,9 @@ pub struct Evidence {
 pub enum EvidenceLevel {
     /// The documented exchange was exercised against a server that plays it.
     Verified,
-    /// Two or more independent sources agree.
+    /// Two or more independent sources have the same addresses.
     Agreed,
-    /// One source says so and nothing contradicts it.
+    /// One source has them.
     Single,
     /// The operator's own word: a custom connector.
     #[default]

@@ -44,6 +44,9 @@ impl Held {
     }
 }
 
+/// What [`Error::Conflict`] names where another choice was faster.
+pub const CHOICE: &str = "what is chosen";
+
 impl Connections {
     /// Writes down what was chosen for a held grant: the connection that it would be, and what is to be chosen next. The choice is
     /// part of the condition, so that of two that are made at once one is taken and the other finds an [`Error::Conflict`].
@@ -79,7 +82,7 @@ impl Connections {
             Err(error)
                 if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
             {
-                Err(Error::Conflict("what is chosen"))
+                Err(Error::Conflict(CHOICE))
             }
             Err(error) => Err(self.table.failed("UpdateItem")(error).into()),
         }
